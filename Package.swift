@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every module is checked for data races and for unsafe constructs; see CONTRIBUTING.md.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .strictMemorySafety(),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+/// Warnings of strict memory safety are errors in the codec: it parses what the network sends.
+let codecSettings: [SwiftSetting] = settings + [
+  .treatWarning("StrictMemorySafety", as: .error)
+]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "penstock",
+  platforms: [.macOS(.v26)],
+  products: [.executable(name: "penstock", targets: ["penstock"])],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "CCares", pkgConfig: "libcares", providers: [.apt(["libc-ares-dev"])]),
+    .target(
+      name: "CRE2", cxxSettings: [.unsafeFlags(["-std=c++17"])],
+      linkerSettings: [.linkedLibrary("re2")]),
+    .target(name: "CLinux"),
+
+    .target(name: "HTTPCodec", swiftSettings: codecSettings),
+    module("Runtime", ["CLinux"]),
+    module(
+      "Resources",
+      ["HTTPCodec", "CRE2", .product(name: "Yams", package: "Yams")]),
+    module("DataPlane", ["CLinux", "CRE2", "HTTPCodec", "Resources", "Runtime"]),
+    module(
+      "ControlPlane",
+      ["CCares", "CLinux", "DataPlane", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
+    module(
+      "Admin",
+      ["ControlPlane", "DataPlane", "Resources", .product(name: "Hummingbird", package: "hummingbird")]),
+    module(
+      "Gateway",
+      [
+        "Admin", "ControlPlane", "DataPlane", "Resources", "Runtime",
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+      ]),
+    module(
+      "EchoOrigin",
+      ["HTTPCodec", "Runtime", .product(name: "UnixSignals", package: "swift-service-lifecycle")]),
+    .executableTarget(
+      name: "penstock",
+      dependencies: [
+        "ControlPlane", "EchoOrigin", "Gateway", "Resources",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    module("Simulation", ["DataPlane", "HTTPCodec", "Runtime"]),
+  ]
+)

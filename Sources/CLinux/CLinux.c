@@ -1,0 +1,131 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/uio.h>
+
+__thread void *penstock_current_worker = NULL;
+
+static int epoll_control(int epoll, int operation, int fd, uint32_t events) {
+  struct epoll_event event;
+  memset(&event, 0, sizeof event);
+  event.events = events;
+  event.data.u64 = (uint64_t)(uint32_t)fd;
+  return epoll_ctl(epoll, operation, fd, &event) == 0 ? 0 : -errno;
+}
+
+int penstock_epoll_add(int epoll, int fd, uint32_t events) {
+  return epoll_control(epoll, EPOLL_CTL_ADD, fd, events);
+}
+
+int penstock_epoll_modify(int epoll, int fd, uint32_t events) {
+  return epoll_control(epoll, EPOLL_CTL_MOD, fd, events);
+}
+
+int penstock_eventfd(void) {
+  int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+int penstock_accept(int fd, struct sockaddr_storage *address) {
+  socklen_t length = sizeof *address;
+  int accepted;
+  do {
+    accepted = accept4(fd, (struct sockaddr *)address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  } while (accepted < 0 && errno == EINTR);
+  return accepted < 0 ? -errno : accepted;
+}
+
+int penstock_tcp_socket(int family) {
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  return fd < 0 ? -errno : fd;
+}
+
+int penstock_set_option(int fd, int level, int name, int value) {
+  return setsockopt(fd, level, name, &value, sizeof value) == 0 ? 0 : -errno;
+}
+
+int penstock_pin_thread(int index) {
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  if (sched_getaffinity(0, sizeof usable, &usable) != 0) return -errno;
+  int count = CPU_COUNT(&usable);
+  if (count <= 1) return 0;
+  int wanted = index % count;
+  for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+    if (!CPU_ISSET(cpu, &usable)) continue;
+    if (wanted-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(cpu, &one);
+    return -pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+  }
+  return 0;
+}
+
+void penstock_name_thread(const char *name) {
+  char shortened[16];
+  snprintf(shortened, sizeof shortened, "%s", name);
+  pthread_setname_np(pthread_self(), shortened);
+}
+
+// cgroup v2's cpu.max holds "quota period" or "max period", in microseconds.
+static int cgroup_cpus(int limit) {
+  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (file == NULL) return limit;
+  char quota[32];
+  long period = 0;
+  int read = fscanf(file, "%31s %ld", quota, &period);
+  fclose(file);
+  if (read != 2 || period <= 0 || strcmp(quota, "max") == 0) return limit;
+  long cpus = (strtol(quota, NULL, 10) + period - 1) / period;
+  return cpus >= 1 && cpus < limit ? (int)cpus : limit;
+}
+
+int penstock_usable_cpus(void) {
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  int count = sched_getaffinity(0, sizeof usable, &usable) == 0 ? CPU_COUNT(&usable) : 1;
+  return cgroup_cpus(count > 0 ? count : 1);
+}
+
+ssize_t penstock_send(int fd, const void *data, size_t count) {
+  ssize_t sent;
+  do {
+    sent = send(fd, data, count, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
+ssize_t penstock_send2(int fd, const void *a, size_t a_count, const void *b, size_t b_count) {
+  struct iovec parts[2] = {{(void *)a, a_count}, {(void *)b, b_count}};
+  struct msghdr message;
+  memset(&message, 0, sizeof message);
+  message.msg_iov = parts;
+  message.msg_iovlen = 2;
+  ssize_t sent;
+  do {
+    sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -errno : sent;
+}
+
+ssize_t penstock_recv(int fd, void *data, size_t count) {
+  ssize_t received;
+  do {
+    received = recv(fd, data, count, 0);
+  } while (received < 0 && errno == EINTR);
+  return received < 0 ? -errno : received;
+}
+
+int penstock_is_quiet(int fd) {
+  char byte;
+  ssize_t received = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}

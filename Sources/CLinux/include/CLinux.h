@@ -1,0 +1,54 @@
+#pragma once
+// What Glibc's Swift overlay does not offer: calls behind _GNU_SOURCE, variadic calls,
+// macros that overflow an Int32, and a thread-local pointer.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+/// The worker that the calling thread runs, or NULL.
+extern __thread void *_Nullable penstock_current_worker;
+
+static inline void *_Nullable penstock_current_worker_get(void) { return penstock_current_worker; }
+static inline void penstock_current_worker_set(void *_Nullable worker) { penstock_current_worker = worker; }
+
+/// epoll_ctl with the handle as the event's data. Returns 0 or -errno.
+int penstock_epoll_add(int epoll, int fd, uint32_t events);
+int penstock_epoll_modify(int epoll, int fd, uint32_t events);
+
+static const int PENSTOCK_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
+static const uint32_t PENSTOCK_EPOLL_IN = EPOLLIN;
+static const uint32_t PENSTOCK_EPOLL_OUT = EPOLLOUT;
+static const uint32_t PENSTOCK_EPOLL_HUP = EPOLLHUP;
+static const uint32_t PENSTOCK_EPOLL_ERR = EPOLLERR;
+static const uint32_t PENSTOCK_EPOLL_RDHUP = EPOLLRDHUP;
+static const uint32_t PENSTOCK_EPOLL_EDGE = EPOLLET;
+
+/// A non-blocking, close-on-exec eventfd. The descriptor or -errno.
+int penstock_eventfd(void);
+
+/// accept4 with SOCK_NONBLOCK | SOCK_CLOEXEC. Returns the new descriptor or -errno.
+int penstock_accept(int fd, struct sockaddr_storage *_Nonnull address);
+
+/// A non-blocking, close-on-exec TCP socket. Returns the descriptor or -errno.
+int penstock_tcp_socket(int family);
+
+/// setsockopt with an int. Returns 0 or -errno.
+int penstock_set_option(int fd, int level, int name, int value);
+
+/// Pins the calling thread to one CPU of those it may use, by index modulo their number.
+int penstock_pin_thread(int index);
+
+/// Names the calling thread, by the first 15 bytes.
+void penstock_name_thread(const char *_Nonnull name);
+
+/// CPUs that the process may use: affinity mask and cgroup v2 quota considered.
+int penstock_usable_cpus(void);
+
+/// send / sendmsg with MSG_NOSIGNAL and recv, each retried on EINTR. Bytes or -errno.
+ssize_t penstock_send(int fd, const void *_Nonnull data, size_t count);
+ssize_t penstock_send2(int fd, const void *_Nonnull a, size_t a_count, const void *_Nonnull b, size_t b_count);
+ssize_t penstock_recv(int fd, void *_Nonnull data, size_t count);
+/// 1 when the peer has neither closed nor sent anything, 0 otherwise.
+int penstock_is_quiet(int fd);

@@ -1,0 +1,63 @@
+#include "CRE2.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+
+struct cre2_regex {
+  re2::RE2 re2;
+  cre2_regex(const re2::StringPiece &pattern, const re2::RE2::Options &options) : re2(pattern, options) {}
+};
+
+namespace {
+
+// A route's pattern is a few hundred bytes of program; RE2's own default is 8 MiB, too much to
+// promise for each of 10,000 routes in every worker.
+constexpr int64_t kMemoryMax = 1 << 20;
+
+void Report(const char *message, size_t size, char *error, size_t error_size) noexcept {
+  if (error == nullptr || error_size == 0) return;
+  const size_t count = std::min(size, error_size - 1);
+  std::memcpy(error, message, count);
+  error[count] = '\0';
+}
+
+re2::RE2::Options MakeOptions(int flags) {
+  re2::RE2::Options options(re2::RE2::Latin1);
+  options.set_max_mem(kMemoryMax);
+  options.set_log_errors(false);
+  options.set_never_capture(true);
+  options.set_case_sensitive((flags & CRE2_CASE_INSENSITIVE) == 0);
+  return options;
+}
+
+}  // namespace
+
+extern "C" cre2_regex *cre2_compile(const char *pattern, size_t pattern_size, int flags, char *error,
+                                    size_t error_size) {
+  static const char kOutOfMemory[] = "out of memory";
+  try {
+    auto *regex = new cre2_regex(re2::StringPiece(pattern, pattern_size), MakeOptions(flags));
+    if (regex->re2.ok()) return regex;
+    const std::string &message = regex->re2.error();
+    Report(message.data(), message.size(), error, error_size);
+    delete regex;
+  } catch (...) {
+    Report(kOutOfMemory, sizeof kOutOfMemory - 1, error, error_size);
+  }
+  return nullptr;
+}
+
+extern "C" int cre2_full_match(const cre2_regex *regex, const char *text, size_t text_size) {
+  try {
+    const re2::StringPiece piece(text, text_size);
+    return regex->re2.Match(piece, 0, text_size, re2::RE2::ANCHOR_BOTH, nullptr, 0) ? 1 : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
+extern "C" void cre2_free(cre2_regex *regex) { delete regex; }

@@ -1,0 +1,303 @@
+import DataPlane
+import Logging
+import Resources
+import Runtime
+import Synchronization
+
+/// Keeps the data plane told of what to do: loads the configuration and follows its file, resolves
+/// the endpoints' names, checks their health, and tells a sink of every change, in order.
+///
+/// Every method is from any thread but a worker's. ``stop()`` must be awaited before the last
+/// reference goes: threads and tasks hold the control plane until then.
+public final class ControlPlane: Sendable {
+  public struct Options: Sendable {
+    public var resolver = Resolver.Options()
+    public var timing = EndpointDirectory.Timing()
+    /// How long the start waits for first answers to names; services without one start empty.
+    public var startLimit = Duration.seconds(3)
+    /// The same for a reload that brings new names.
+    public var reloadLimit = Duration.seconds(1)
+    /// What health checks call themselves.
+    public var userAgent = "penstock-health"
+    public init() {}
+  }
+
+  enum Event: Sendable {
+    case reload(ReloadReason, CheckedContinuation<Bool, Never>?)
+    case endpoints(service: String)
+    case health(HealthChange)
+  }
+
+  private struct State {
+    var snapshot: Snapshot?
+    /// Those of the snapshot's configuration, by name.
+    var services: [String: Service] = [:]
+    var status = ControlPlaneStatus()
+    var running: Running?
+  }
+
+  /// What exists from the start to the stop.
+  private struct Running: Sendable {
+    var worker: Worker
+    var workerEnd: AsyncStream<Void>
+    var checker: HealthChecker
+    var resolver: Resolver
+    var directory: EndpointDirectory
+    var watcher: FileWatcher?
+    /// Handles events, one after the other.
+    var loop: Task<Void, Never>?
+  }
+
+  private let source: ConfigurationSource
+  private let logger: Logger
+  private let sink: any ControlPlaneSink
+  private let options: Options
+  private let events: AsyncStream<Event>
+  private let eventsInput: AsyncStream<Event>.Continuation
+  private let state = Mutex(State())
+
+  public init(
+    source: ConfigurationSource, logger: Logger, sink: some ControlPlaneSink, options: Options = Options()
+  ) {
+    self.source = source
+    self.logger = logger
+    self.sink = sink
+    self.options = options
+    (events, eventsInput) = AsyncStream.makeStream(of: Event.self)
+  }
+
+  /// How loading has gone.
+  public var status: ControlPlaneStatus { state.withLock { $0.status } }
+
+  /// What runs now: the configuration with the present endpoints and their health. `nil` before
+  /// the start.
+  public var snapshot: Snapshot? { state.withLock { $0.snapshot } }
+
+  // MARK: Life
+
+  /// Loads the configuration, publishes the first snapshot and follows changes from then on.
+  ///
+  /// Throws when the configuration cannot be used, or names cannot be resolved at all; nothing is
+  /// left running then. To be called once.
+  public func start() async throws(ControlPlaneError) {
+    // Before the file is read, so that a change in between is noticed.
+    let watcher = makeWatcher()
+    let configuration: Configuration
+    do throws(ConfigurationSourceError) {
+      configuration = try source.load()
+    } catch {
+      recordReload(succeeded: false)
+      throw .configuration(error)
+    }
+    var running = try makeRunning(watcher)
+    state.withLock { $0.running = running }
+    await apply(configuration, running, waitingAtMost: options.startLimit)
+    recordReload(succeeded: true)
+    let handler = running
+    running.loop = Task { for await event in events { await handle(event, handler) } }
+    state.withLock { $0.running = running }
+    watcher?.start()
+  }
+
+  /// Reads the source again. An invalid one is logged in full, and what runs goes on.
+  ///
+  /// Returns whether the configuration that the source holds is now the one that runs.
+  @discardableResult
+  public func reload(reason: ReloadReason) async -> Bool {
+    await withCheckedContinuation { continuation in
+      if case .terminated = eventsInput.yield(.reload(reason, continuation)) {
+        continuation.resume(returning: false)
+      }
+    }
+  }
+
+  /// Ends everything, and returns when no thread of the control plane is left at work.
+  public func stop() async {
+    let running = state.withLock { state in
+      defer { state.running = nil }
+      return state.running
+    }
+    eventsInput.finish()
+    guard let running else { return }
+    running.watcher?.stop()
+    // Before the events that still wait: a reload among them must not wait for names.
+    await running.directory.stop()
+    running.resolver.stop()
+    await running.loop?.value
+    await running.directory.stop()
+    running.checker.stop { running.worker.stop() }
+    for await _ in running.workerEnd {}
+  }
+
+  private func makeWatcher() -> FileWatcher? {
+    guard case .file(let path) = source else { return nil }
+    let input = eventsInput
+    return FileWatcher(path: path) { input.yield(.reload(.fileChanged, nil)) }
+  }
+
+  private func makeRunning(_ watcher: FileWatcher?) throws(ControlPlaneError) -> Running {
+    let resolver: Resolver
+    do throws(ResolverError) {
+      resolver = try Resolver(options: options.resolver)
+    } catch {
+      throw .resolver(error)
+    }
+    let input = eventsInput
+    let directory = EndpointDirectory(
+      timing: options.timing, logger: logger,
+      resolve: { name async throws(ResolverError) in try await resolver.resolve(name) },
+      onChange: { input.yield(.endpoints(service: $0)) })
+    let worker = Worker(index: 0, seam: EpollSeam())
+    let checker = HealthChecker(on: worker, logger: logger, userAgent: options.userAgent) {
+      input.yield(.health($0))
+    }
+    let (end, endInput) = AsyncStream.makeStream(of: Void.self)
+    WorkerThread.start(worker, name: "control", pinned: false) { endInput.finish() }
+    return Running(
+      worker: worker, workerEnd: end, checker: checker, resolver: resolver, directory: directory,
+      watcher: watcher)
+  }
+
+  // MARK: Events
+
+  private func handle(_ event: Event, _ running: Running) async {
+    switch event {
+    case .reload(let reason, let continuation):
+      let succeeded = await reload(reason, running)
+      continuation?.resume(returning: succeeded)
+    case .endpoints(let service):
+      await refreshEndpoints(of: service, running)
+    case .health(let change):
+      take(change)
+    }
+  }
+
+  private func reload(_ reason: ReloadReason, _ running: Running) async -> Bool {
+    let configuration: Configuration
+    do throws(ConfigurationSourceError) {
+      configuration = try source.load()
+    } catch {
+      recordReload(succeeded: false)
+      for line in error.lines { logger.error("\(line)") }
+      logger.error(
+        "the configuration was not loaded; the one before keeps running",
+        metadata: ["reason": "\(reason.rawValue)", "revision": "\(status.revision)"])
+      return false
+    }
+    if configuration == snapshot?.configuration {
+      logger.info("the configuration has not changed", metadata: ["reason": "\(reason.rawValue)"])
+    } else {
+      await apply(configuration, running, waitingAtMost: options.reloadLimit)
+      logger.info(
+        "the configuration was loaded",
+        metadata: ["reason": "\(reason.rawValue)", "revision": "\(status.revision)"])
+    }
+    recordReload(succeeded: true)
+    return true
+  }
+
+  private func apply(_ configuration: Configuration, _ running: Running, waitingAtMost limit: Duration) async
+  {
+    var endpoints = await running.directory.update(configuration.services, waitingAtMost: limit)
+    let (previous, previousServices) = state.withLock { ($0.snapshot, $0.services) }
+    let services = Dictionary(
+      configuration.services.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var changed: [Service] = []
+    for service in configuration.services {
+      let known = previous?.endpoints[service.name] ?? []
+      let present = Self.carryHealth(of: known, to: endpoints[service.name] ?? [], service)
+      endpoints[service.name] = present
+      if previousServices[service.name]?.health != service.health || known != present {
+        changed.append(service)
+      }
+    }
+    let snapshot = Snapshot(
+      revision: (previous?.revision ?? 0) + 1, configuration: configuration, endpoints: endpoints)
+    state.withLock {
+      $0.snapshot = snapshot
+      $0.services = services
+      $0.status.revision = snapshot.revision
+    }
+    sink.publish(snapshot)
+    for service in changed {
+      running.checker.watch(
+        service: service.name, check: service.health, endpoints: endpoints[service.name] ?? [])
+    }
+    for name in previousServices.keys where services[name] == nil {
+      running.checker.watch(service: name, check: nil, endpoints: [])
+    }
+  }
+
+  /// Addresses that stay keep the health that is known of them.
+  private static func carryHealth(
+    of known: [ResolvedEndpoint], to endpoints: [ResolvedEndpoint], _ service: Service
+  ) -> [ResolvedEndpoint] {
+    guard service.health != nil else { return endpoints }
+    let unhealthy = Set(known.filter { !$0.isHealthy }.map(\.address))
+    if unhealthy.isEmpty { return endpoints }
+    return endpoints.map { endpoint in
+      var endpoint = endpoint
+      endpoint.isHealthy = !unhealthy.contains(endpoint.address)
+      return endpoint
+    }
+  }
+
+  private func refreshEndpoints(of name: String, _ running: Running) async {
+    // The present ones, not those of the time of the event: a reload may have come between.
+    let present = await running.directory.endpoints(of: name)
+    let changed: (service: Service, endpoints: [ResolvedEndpoint])? = state.withLock { state in
+      guard let service = state.services[name] else { return nil }
+      let known = state.snapshot?.endpoints[name] ?? []
+      let endpoints = Self.carryHealth(of: known, to: present, service)
+      guard endpoints != known else { return nil }
+      state.snapshot?.endpoints[name] = endpoints
+      return (service, endpoints)
+    }
+    guard let changed else { return }
+    sink.endpointsChanged(service: name, endpoints: changed.endpoints)
+    running.checker.watch(service: name, check: changed.service.health, endpoints: changed.endpoints)
+  }
+
+  private func take(_ change: HealthChange) {
+    let isNews = state.withLock { state in
+      guard
+        state.services[change.service]?.health != nil,
+        let place = state.snapshot?.endpoints[change.service]?.firstIndex(where: {
+          $0.address == change.address
+        }),
+        state.snapshot?.endpoints[change.service]?[place].isHealthy != change.isHealthy
+      else { return false }
+      state.snapshot?.endpoints[change.service]?[place].isHealthy = change.isHealthy
+      return true
+    }
+    if isNews {
+      sink.healthChanged(
+        service: change.service, address: change.address, isHealthy: change.isHealthy)
+    }
+  }
+
+  private func recordReload(succeeded: Bool) {
+    let now = WallClock.unixSeconds()
+    state.withLock { state in
+      let isFirst = state.status.lastReloadSeconds == 0
+      state.status.lastReloadSucceeded = succeeded
+      state.status.lastReloadSeconds = now
+      if succeeded { state.status.lastSuccessSeconds = now }
+      if isFirst { return }
+      if succeeded { state.status.reloadsSucceeded += 1 } else { state.status.reloadsFailed += 1 }
+    }
+  }
+}
+
+/// Why the control plane did not start.
+public enum ControlPlaneError: Error, Sendable, CustomStringConvertible {
+  case configuration(ConfigurationSourceError)
+  case resolver(ResolverError)
+
+  public var description: String {
+    switch self {
+    case .configuration(let error): error.description
+    case .resolver(let error): "the resolver cannot be started: \(error.description)"
+    }
+  }
+}

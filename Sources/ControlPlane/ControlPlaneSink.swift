@@ -1,0 +1,37 @@
+import DataPlane
+import Runtime
+
+/// What the control plane tells of every change.
+///
+/// Called one at a time, in the order of the changes, on a thread of Swift's pool: pass it on
+/// (``Runtime/Worker/post(_:)``) and return. A snapshot holds all changes told before it.
+public protocol ControlPlaneSink: Sendable {
+  /// A whole configuration that is valid and differs from the last one.
+  func publish(_ snapshot: Snapshot)
+  /// All endpoints of a service, with the health that is known of each; in a stable order.
+  func endpointsChanged(service: String, endpoints: [ResolvedEndpoint])
+  /// Active checks have changed their mind about one endpoint.
+  func healthChanged(service: String, address: SocketAddress, isHealthy: Bool)
+}
+
+/// Why the configuration is read again; for the log.
+public enum ReloadReason: String, Sendable {
+  case fileChanged = "the file changed"
+  case hangup = "SIGHUP"
+  case request = "request"
+}
+
+/// How loading has gone, for metrics and readiness.
+public struct ControlPlaneStatus: Sendable, Equatable {
+  /// Of the configuration that runs; 0 before the first.
+  public var revision: UInt64 = 0
+  /// Whether the last attempt to load, the first one included, succeeded.
+  public var lastReloadSucceeded = false
+  /// Of the last attempt, in seconds since 1970-01-01 UTC.
+  public var lastReloadSeconds: Int64 = 0
+  /// Of the last attempt that succeeded.
+  public var lastSuccessSeconds: Int64 = 0
+  /// Attempts after the first, by result.
+  public var reloadsSucceeded: UInt64 = 0
+  public var reloadsFailed: UInt64 = 0
+}

@@ -1,0 +1,134 @@
+import Glibc
+import Synchronization
+
+/// Reports when a file has been saved with a content that differs from the last one.
+///
+/// It does not matter how: written in place, renamed over, deleted and created again, or reached
+/// by a symbolic link that was replaced. Touching a file, or saving the same content, reports
+/// nothing. Uses inotify on the directories concerned; a slow poll covers what inotify cannot see
+/// (network file systems, directories that are moved) and systems without it.
+public final class FileWatcher: Sendable {
+  /// Quiet time after a change: editors make several.
+  static let settleTime = Duration.milliseconds(50)
+  /// How long a writer that pauses with the file open is waited for.
+  static let writerLimit = Duration.seconds(1)
+  /// Changes that never cease are looked at this often.
+  static let unrestLimit = Duration.seconds(3)
+  /// Polling where inotify is at work.
+  static let slowPoll = Duration.seconds(10)
+
+  private let path: String
+  private let usesInotify: Bool
+  private let fastPoll: Duration
+  private let onChange: @Sendable () -> Void
+  private let wake = WakeDescriptor()
+  private let isStopped = Atomic<Bool>(false)
+  private let baseline: FileState
+
+  /// Takes note of the present content; changes from now on are reported after ``start()``.
+  ///
+  /// - Parameter onChange: Called on the watcher's own thread.
+  public convenience init(path: String, onChange: @escaping @Sendable () -> Void) {
+    self.init(path: path, usesInotify: true, poll: .seconds(2), onChange: onChange)
+  }
+
+  /// - Parameter poll: How often the file is looked at where inotify does not work.
+  init(path: String, usesInotify: Bool, poll: Duration, onChange: @escaping @Sendable () -> Void) {
+    self.path = path
+    self.usesInotify = usesInotify
+    fastPoll = poll
+    self.onChange = onChange
+    baseline = FileState(path: path)
+  }
+
+  deinit { stop() }
+
+  /// Starts the watcher's thread. To be called once.
+  public func start() {
+    BackgroundThread.start(name: "file-watcher") { self.run() }
+  }
+
+  /// Ends the watcher; one report may still come. From any thread, any number of times.
+  public func stop() {
+    isStopped.store(true, ordering: .releasing)
+    wake.signal()
+  }
+
+  // MARK: On the watcher's thread
+
+  private func run() {
+    var state = baseline
+    let events = usesInotify ? DirectoryEvents() : nil
+    var unrest = Unrest()
+    var pause = check(&state, events)
+    while !isStopped.load(ordering: .acquiring) {
+      let clock = ContinuousClock()
+      let isTimeUp = !waitForEvents(events, atMost: unrest.pause(at: clock.now) ?? pause)
+      for event in events?.take() ?? [] { unrest.note(event, at: clock.now) }
+      if unrest.isOver(at: clock.now) || (isTimeUp && !unrest.hasBegun) {
+        unrest = Unrest()
+        pause = check(&state, events)
+      }
+    }
+  }
+
+  /// Reports a new content; returns when to look again if nothing is heard of.
+  private func check(_ state: inout FileState, _ events: DirectoryEvents?) -> Duration {
+    // Watched first and read then, so that nothing falls between.
+    let isWatched = events?.watch(PathEntries.of(path)) ?? false
+    if state.update(path: path), !isStopped.load(ordering: .acquiring) { onChange() }
+    return isWatched ? Self.slowPoll : fastPoll
+  }
+
+  /// False when the time has passed without an event.
+  private func waitForEvents(_ events: DirectoryEvents?, atMost limit: Duration) -> Bool {
+    var descriptors = [pollfd(fd: wake.handle, events: Int16(POLLIN), revents: 0)]
+    if let events { descriptors.append(pollfd(fd: events.handle, events: Int16(POLLIN), revents: 0)) }
+    let milliseconds = Int32(
+      clamping: limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000 + 1)
+    // poll reads and writes the array's elements during the call.
+    let count = unsafe poll(&descriptors, nfds_t(descriptors.count), milliseconds)
+    return count != 0
+  }
+}
+
+/// When to look at a file after something has happened to it.
+private struct Unrest {
+  private var first: ContinuousClock.Instant?
+  private var due: ContinuousClock.Instant?
+
+  var hasBegun: Bool { first != nil }
+
+  mutating func note(_ event: EntryEvent, at now: ContinuousClock.Instant) {
+    let first = self.first ?? now
+    self.first = first
+    let rest = event.isUnfinishedWrite ? FileWatcher.writerLimit : FileWatcher.settleTime
+    due = min(now + rest, first + FileWatcher.unrestLimit)
+  }
+
+  func isOver(at now: ContinuousClock.Instant) -> Bool { due.map { $0 <= now } ?? false }
+
+  func pause(at now: ContinuousClock.Instant) -> Duration? { due.map { max(.zero, $0 - now) } }
+}
+
+/// What is known of a file's content.
+private struct FileState {
+  private var signature: FileSignature?
+  private var contentHash: Int?
+
+  init(path: String) {
+    _ = update(path: path)
+  }
+
+  /// Whether there is a content and it differs from the last one.
+  mutating func update(path: String) -> Bool {
+    let present = FileSignature(path: path)
+    if present == signature { return false }
+    signature = nil
+    guard present != nil, let bytes = try? FileContent.read(path) else { return false }
+    signature = present
+    let hash = FileContent.hash(bytes)
+    defer { contentHash = hash }
+    return hash != contentHash
+  }
+}

@@ -1,0 +1,38 @@
+import Resources
+import Runtime
+
+/// One endpoint of one service that is checked. Its deadline is the time of the next check.
+final class HealthTarget: Watcher {
+  let service: String
+  let address: SocketAddress
+  /// As in the configuration: `orders.internal:8080`.
+  var name: String
+  var check: HealthCheck
+  var state = HealthState()
+  /// Suspends the check that is under way.
+  var waiter: Waiter?
+  /// Whether it waits for others to finish before its check can begin.
+  var isQueued = false
+  var isRemoved = false
+  private unowned let checker: HealthChecker
+
+  init(
+    service: String, endpoint: ResolvedEndpointName, check: HealthCheck, checker: HealthChecker,
+    worker: Worker
+  ) {
+    self.service = service
+    address = endpoint.address
+    name = endpoint.name
+    self.check = check
+    self.checker = checker
+    super.init(on: worker)
+  }
+
+  override func deadlinePassed() { checker.isDue(self) }
+}
+
+/// What a check needs to know of an endpoint.
+struct ResolvedEndpointName: Sendable {
+  var name: String
+  var address: SocketAddress
+}

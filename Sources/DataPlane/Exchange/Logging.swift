@@ -1,0 +1,33 @@
+import HTTPCodec
+
+extension Exchange {
+  /// Writes the exchange's line.
+  func write(to log: WorkerAccessLog) {
+    let input = input!
+    let bytes = input.bytes
+    let none = Span<UInt8>()
+    let made = requestID
+    let routeName = route.map(\.nameBytes) ?? []
+    let serviceName = service.map(\.nameBytes) ?? []
+    let endpoint = servedBy?.addressText ?? []
+    if service == nil {
+      log.write(
+        record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
+        endpoint: endpoint.span, requestID: none)
+    } else if incomingRequestID.isEmpty {
+      log.write(
+        record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
+        endpoint: endpoint.span, requestID: made.span)
+    } else {
+      log.write(
+        record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
+        endpoint: endpoint.span, requestID: bytes.extracting(incomingRequestID.range))
+    }
+  }
+
+  /// Writes the line of a request whose head could not be parsed.
+  func writeUnparsed(to log: WorkerAccessLog) {
+    guard let input else { return log.writeUnparsed(record, received: Span<UInt8>()) }
+    log.writeUnparsed(record, received: input.bytes)
+  }
+}

@@ -1,0 +1,146 @@
+import HTTPCodec
+import Runtime
+
+/// Why an endpoint's part of an exchange failed.
+enum UpstreamFailure {
+  case closedWithoutResponse
+  case closedInResponse
+  case malformedResponse
+  case responseTimeout
+  /// No progress in either direction.
+  case stalled
+}
+
+/// Why an attempt may be repeated.
+enum RetryReason {
+  case connectFailure
+  case reset
+  case responseTimeout
+  case status
+}
+
+/// How the pump ended.
+enum PumpEnd {
+  case complete
+  case retry(RetryReason)
+  case upstreamFailed(UpstreamFailure)
+  /// The client's content is malformed or too large.
+  case requestRefused(ContentError)
+  case clientClosed
+  /// The client sends or receives too slowly.
+  case clientTimeout
+  case aborted
+}
+
+/// What is wrong with a request's content.
+enum ContentError {
+  case malformed(HTTP1Error)
+  case tooLarge
+}
+
+extension Exchange {
+  /// Moves the request up and the response down, both at once, until one side ends it.
+  ///
+  /// Each direction holds at most one buffer: what the receiver does not take is not read from the
+  /// sender.
+  func pump(_ connection: UpstreamConnection) async -> PumpEnd {
+    end = nil
+    let socket = client.socket
+    while true {
+      clientWants = []
+      upstreamWants = []
+      if !upload.isDone { advanceUpload(connection) }
+      if end == nil { advanceDownload(connection) }
+      if let end { return end }
+      if client.isAborted { return .aborted }
+      if socket.readiness.contains(.peerClosed) && !clientWants.contains(.readable) { return .clientClosed }
+      clientWants.insert(.peerClosed)
+      let deadline = nextDeadline()
+      switch await client.wait(for: socket, clientWants, or: connection.socket, upstreamWants, until: deadline) {
+      case .ready, .interrupted: continue
+      case .deadline: return expiredWait()
+      }
+    }
+  }
+
+  private func nextDeadline() -> MonotonicTime {
+    let settings = service!.settings
+    var deadline = MonotonicTime.never
+    if clientWants.contains(.writable) {
+      deadline = download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds)
+    }
+    if clientWants.contains(.readable) {
+      deadline = min(deadline, upload.lastProgress.advanced(byNanoseconds: data.settings.bodyNanoseconds))
+    }
+    if upstreamWants.contains(.writable) {
+      deadline = min(deadline, upload.lastProgress.advanced(byNanoseconds: settings.idleNanoseconds))
+    }
+    if upstreamWants.contains(.readable) {
+      if download.phase != .head {
+        deadline = min(deadline, download.lastUpstreamProgress.advanced(byNanoseconds: settings.idleNanoseconds))
+      } else if upload.isDone {
+        deadline = min(deadline, upload.doneAt.advanced(byNanoseconds: settings.responseNanoseconds))
+      }
+    }
+    return deadline
+  }
+
+  /// Which of the timeouts it was that passed.
+  private func expiredWait() -> PumpEnd {
+    let now = worker.now
+    if clientWants.contains(.writable),
+      download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds) <= now
+    {
+      return .clientTimeout
+    }
+    if clientWants.contains(.readable),
+      upload.lastProgress.advanced(byNanoseconds: data.settings.bodyNanoseconds) <= now
+    {
+      return .clientTimeout
+    }
+    if download.phase == .head && upload.isDone {
+      return mayRetry(.responseTimeout) ? .retry(.responseTimeout) : .upstreamFailed(.responseTimeout)
+    }
+    return .upstreamFailed(.stalled)
+  }
+
+  // MARK: Retries
+
+  /// Whether nothing of the request was let go and nothing of a response was passed on, so that
+  /// another endpoint may serve it.
+  var canBeRepeated: Bool { !upload.hasStreamed && !download.hasSentFinalHead && record.sentBytes == 0 }
+
+  func mayRetry(status: UInt16) -> Bool {
+    let settings = service!.settings
+    guard settings.retryConditions.includes(status: status) else { return false }
+    return isRetrySafe(settings) && takeRetry(settings)
+  }
+
+  func mayRetry(_ reason: RetryReason) -> Bool {
+    let settings = service!.settings
+    switch reason {
+    case .connectFailure:
+      // Nothing was sent: safe for every method.
+      guard settings.retryConditions.includesConnectFailure, canBeRepeated else { return false }
+      return takeRetry(settings)
+    case .reset:
+      guard settings.retryConditions.includesReset else { return false }
+    case .responseTimeout:
+      guard settings.retryConditions.includesResponseTimeout else { return false }
+    case .status:
+      return false
+    }
+    return isRetrySafe(settings) && takeRetry(settings)
+  }
+
+  private func isRetrySafe(_ settings: ServiceSettings) -> Bool {
+    canBeRepeated && (request.method.isIdempotent || settings.retriesNonIdempotent)
+  }
+
+  private func takeRetry(_ settings: ServiceSettings) -> Bool {
+    guard Int(record.retries) < settings.retryAttempts else { return false }
+    if service!.retryBudget.takeRetry(at: worker.now) { return true }
+    data.counters.figures.retryBudgetExhausted &+= 1
+    return false
+  }
+}

@@ -1,0 +1,270 @@
+import HTTPCodec
+import Resources
+import Runtime
+
+/// The request as it is passed on: rebuilt from what was parsed, so that no byte of the client's
+/// framing reaches an endpoint.
+extension Exchange {
+  /// Writes the canonical head to `toUpstream`.
+  func appendRequestHead() {
+    let out = toUpstream!
+    let input = input!
+    out.append(input, range: request.methodRange.range)
+    out.append(UInt8(ascii: " "))
+    appendTarget(to: out)
+    out.append(" HTTP/1.1\r\n")
+    if !request.authority.isEmpty {
+      // The authority of an absolute form replaces Host (RFC 9112 §3.2.2).
+      out.append("Host: ")
+      out.append(input, range: request.authority.range)
+      out.append("\r\n")
+    }
+    appendEndToEndFields(of: request.fields, from: input, to: out) { self.isPassedOn($0) }
+    switch request.framing {
+    case .length(let length):
+      out.append("Content-Length: ")
+      out.append(decimal: length)
+      out.append("\r\n")
+    case .chunked: out.append("Transfer-Encoding: chunked\r\n")
+    case .none, .untilClose: break
+    }
+    // HTTP/1.0 has no interim responses (RFC 9110 §10.1.1).
+    if request.expectsContinue && !upload.isRead { out.append("Expect: 100-continue\r\n") }
+    appendForwardingFields(to: out)
+    out.append("\r\n")
+  }
+
+  private func appendTarget(to out: Buffer) {
+    if request.path.isEmpty && request.method == .options && !request.hasQuery {
+      // RFC 9112 §3.2.4: the last proxy turns an absolute form without a path into an asterisk.
+      out.append(UInt8(ascii: "*"))
+      return
+    }
+    if hasNormalisedPath {
+      out.append(normalisedPath)
+    } else if request.path.isEmpty {
+      out.append(UInt8(ascii: "/"))
+    } else {
+      out.append(input, range: request.path.range)
+    }
+    if request.hasQuery {
+      out.append(UInt8(ascii: "?"))
+      out.append(input, range: request.query.range)
+    }
+  }
+
+  /// Whether a request's field goes on as it is; the others are left out or written anew.
+  private func isPassedOn(_ field: Field) -> Bool {
+    switch field.known {
+    case .other: break
+    case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .te, .upgrade,
+      .expect:
+      return false
+    case .xForwardedFor, .xForwardedHost, .xForwardedPort, .xForwardedProto:
+      // Rewritten where they are on; removed from strangers where they are off.
+      return !data.settings.addsXForwarded && isPeerTrusted
+    case .forwarded: return isPeerTrusted
+    case .xRequestID: return !data.settings.addsRequestID
+    default: break
+    }
+    if !request.hasConnectionOptions { return true }
+    let input = input!
+    return !isNamedByConnection(field, in: request.fields, bytes: input.bytes)
+  }
+
+  private func appendForwardingFields(to out: Buffer) {
+    let settings = data.settings
+    if settings.addsXForwarded { appendXForwarded(to: out) }
+    if settings.addsForwarded { appendForwarded(to: out) }
+    if settings.addsRequestID {
+      out.append("X-Request-ID: ")
+      appendRequestID(to: out)
+      out.append("\r\n")
+    }
+    if settings.addsVia {
+      out.append(request.version == .http11 ? "Via: 1.1 penstock\r\n" : "Via: 1.0 penstock\r\n")
+    }
+  }
+
+  private func appendXForwarded(to out: Buffer) {
+    out.append("X-Forwarded-For: ")
+    if isPeerTrusted {
+      for field in request.fields where field.known == .xForwardedFor && !field.value.isEmpty {
+        out.append(input, range: field.value.range)
+        out.append(", ")
+      }
+    }
+    out.append(hostOf: client.peer)
+    out.append("\r\nX-Forwarded-Proto: ")
+    if let sent = trustedField(.xForwardedProto) { out.append(input, range: sent.range) } else { out.append("http") }
+    if let sent = trustedField(.xForwardedHost) {
+      out.append("\r\nX-Forwarded-Host: ")
+      out.append(input, range: sent.range)
+    } else if !request.authority.isEmpty {
+      out.append("\r\nX-Forwarded-Host: ")
+      out.append(input, range: request.authority.range)
+    }
+    out.append("\r\nX-Forwarded-Port: ")
+    if let sent = trustedField(.xForwardedPort) {
+      out.append(input, range: sent.range)
+    } else {
+      out.append(decimal: UInt64(client.listener.address.port))
+    }
+    out.append("\r\n")
+  }
+
+  /// RFC 7239. Earlier elements went on as they were; this adds one.
+  private func appendForwarded(to out: Buffer) {
+    out.append("Forwarded: for=")
+    if client.peer.isIPv4 {
+      out.append(hostOf: client.peer)
+    } else {
+      out.append("\"[")
+      out.append(hostOf: client.peer)
+      out.append("]\"")
+    }
+    if !request.authority.isEmpty {
+      // Quoted, because of a port's colon; a valid authority holds nothing that would end it.
+      out.append(";host=\"")
+      out.append(input, range: request.authority.range)
+      out.append("\"")
+    }
+    out.append(";proto=http\r\n")
+  }
+
+  // MARK: Trust
+
+  /// Whether the peer may say who the client is.
+  private var isPeerTrusted: Bool {
+    data.settings.trusts(client.peer)
+  }
+
+  private func trustedField(_ known: KnownField) -> ByteRange? {
+    guard isPeerTrusted else { return nil }
+    for field in request.fields where field.known == known && !field.value.isEmpty { return field.value }
+    return nil
+  }
+
+  /// The client that a trusted peer names: the last address of `X-Forwarded-For` that is not
+  /// trusted itself. The peer where there is none.
+  func resolveClientAddress() {
+    guard isPeerTrusted else { return }
+    var address = client.peer
+    let input = input!
+    for field in request.fields.reversed() where field.known == .xForwardedFor {
+      var end = field.value.end
+      while end > Int(field.value.start) {
+        var start = end
+        while start > Int(field.value.start), input.bytes[start - 1] != UInt8(ascii: ",") { start -= 1 }
+        let member = input.bytes.trimmed(ByteRange(start: start, count: end - start))
+        guard let named = parseAddress(input.bytes.extracting(member.range)) else { return record.client = address }
+        address = named
+        guard data.settings.trusts(named) else { return record.client = address }
+        end = start - 1
+      }
+    }
+    record.client = address
+  }
+
+  private func parseAddress(_ bytes: Span<UInt8>) -> SocketAddress? {
+    guard !bytes.isEmpty, bytes.count <= 45 else { return nil }
+    var text = ""
+    for index in bytes.indices { text.unicodeScalars.append(Unicode.Scalar(bytes[index])) }
+    return SocketAddress(ip: text, port: 0)
+  }
+
+  // MARK: Request identity
+
+  /// A trusted sender's `X-Request-ID`, or 128 random bits.
+  func makeRequestID() {
+    guard data.settings.addsRequestID || data.logsAccess else { return }
+    incomingRequestID = trustedField(.xRequestID) ?? .empty
+    if !incomingRequestID.isEmpty { return }
+    var position = 0
+    for _ in 0..<2 {
+      var bits = worker.random.next()
+      for _ in 0..<16 {
+        let digit = UInt8(truncatingIfNeeded: bits & 15)
+        requestID[position] = digit < 10 ? 48 + digit : 87 + digit
+        bits >>= 4
+        position += 1
+      }
+    }
+  }
+
+  private func appendRequestID(to out: Buffer) {
+    if incomingRequestID.isEmpty {
+      let digits = requestID
+      out.append(digits.span)
+    } else {
+      out.append(input, range: incomingRequestID.range)
+    }
+  }
+}
+
+// MARK: Fields of both directions
+
+extension Exchange {
+  /// Copies the fields that `isPassedOn` says, in their order. Neighbours that are already in
+  /// canonical form (`name: value`) are copied as one run.
+  @inline(__always)
+  func appendEndToEndFields(
+    of fields: [Field], from source: Buffer, to out: Buffer, where isPassedOn: (Field) -> Bool
+  ) {
+    let bytes = source.bytes
+    var runStart = 0
+    var runEnd = 0
+    for index in fields.indices {
+      let field = fields[index]
+      guard isPassedOn(field) else { continue }
+      let isCanonical =
+        Int(field.value.start) == field.name.end + 2 && bytes[field.name.end + 1] == UInt8(ascii: " ")
+      let lineEnd = field.value.end + 2
+      if isCanonical && isLineEnd(bytes, at: field.value.end) {
+        if Int(field.name.start) != runEnd {
+          if runEnd > runStart { out.append(bytes.extracting(runStart..<runEnd)) }
+          runStart = Int(field.name.start)
+        }
+        runEnd = lineEnd
+      } else {
+        if runEnd > runStart { out.append(bytes.extracting(runStart..<runEnd)) }
+        runStart = 0
+        runEnd = 0
+        out.append(bytes.extracting(field.name.range))
+        out.append(": ")
+        out.append(bytes.extracting(field.value.range))
+        out.append("\r\n")
+      }
+    }
+    if runEnd > runStart { out.append(bytes.extracting(runStart..<runEnd)) }
+  }
+
+  /// White space behind a value is not part of it, and is not copied.
+  @inline(__always)
+  private func isLineEnd(_ bytes: Span<UInt8>, at index: Int) -> Bool {
+    bytes[index] == UInt8(ascii: "\r")
+  }
+
+  /// Whether `Connection` lists the field's name, so that it is for this hop only (RFC 9110 §7.6.1).
+  func isNamedByConnection(_ field: Field, in fields: [Field], bytes: Span<UInt8>) -> Bool {
+    for candidate in fields where candidate.known == .connection {
+      var cursor = ListCursor(candidate.value)
+      while let option = cursor.next(in: bytes) {
+        if bytes.equalIgnoringCase(option, field.name) { return true }
+      }
+    }
+    return false
+  }
+
+  /// Copies the trailer fields that may be passed on (RFC 9110 §6.5.1).
+  func appendTrailers(_ source: Buffer, _ section: ByteRange, to out: Buffer) throws(HTTP1Error) {
+    try TrailerSection.parse(source.bytes, section, into: &trailerFields)
+    let bytes = source.bytes
+    for field in trailerFields where !TrailerSection.isForbidden(field, in: bytes) {
+      out.append(bytes.extracting(field.name.range))
+      out.append(": ")
+      out.append(bytes.extracting(field.value.range))
+      out.append("\r\n")
+    }
+  }
+}

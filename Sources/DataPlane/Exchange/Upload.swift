@@ -1,0 +1,210 @@
+import HTTPCodec
+import Runtime
+
+/// The state of a request on its way up.
+struct Upload {
+  /// Content still to be read from the client, by length.
+  var remaining: UInt64 = 0
+  var isChunked = false
+  var decoder = ChunkedDecoder()
+  /// Content in `input` that is staged, counted from its first byte.
+  var staged = 0..<0
+  /// Bytes of `toUpstream` that were sent.
+  var headSent = 0
+  /// All content has been read from the client.
+  var isRead = true
+  /// Everything was handed to the system, or the endpoint does not want the rest.
+  var isDone = false
+  /// Sending failed: the endpoint closed, perhaps after it answered.
+  var hasFailed = false
+  /// Something was read and let go: the request cannot be sent again.
+  var hasStreamed = false
+  /// The chunks that came with the head were decoded.
+  var hasDecoded = false
+  var doneAt = MonotonicTime.never
+  var lastProgress = MonotonicTime.never
+  /// Bytes at the front of `input` that belong to this request, once it was read whole.
+  var inputBytes = 0
+
+  /// The client still has content to send, or may be sending it.
+  var leavesUnreadContent: Bool { !isRead }
+}
+
+extension Exchange {
+  /// Prepares the upload of a request whose head has been parsed: what content came with the head
+  /// is staged.
+  func beginUpload() throws(HTTP1Error) {
+    upload = Upload()
+    upload.lastProgress = worker.now
+    let head = request.byteCount
+    upload.inputBytes = head
+    upload.staged = head..<head
+    switch request.framing {
+    case .none, .untilClose:
+      upload.isRead = true
+    case .length(let length):
+      let available = min(UInt64(input.count - head), length)
+      upload.staged = head..<head + Int(available)
+      upload.inputBytes = head + Int(available)
+      upload.remaining = length - available
+      upload.isRead = upload.remaining == 0
+      record.requestBodyBytes = available
+    case .chunked:
+      upload.isChunked = true
+      upload.isRead = false
+    }
+  }
+
+  /// Stages the request once more, for another endpoint. Nothing of it may have been let go.
+  func rewindUpload() {
+    upload.headSent = 0
+    upload.isDone = false
+    upload.hasFailed = false
+    upload.doneAt = .never
+    upload.lastProgress = worker.now
+    if !upload.isChunked { upload.staged = request.byteCount..<upload.inputBytes }
+  }
+
+  /// Moves as much of the request as goes without waiting, and says what it waits for.
+  func advanceUpload(_ connection: UpstreamConnection) {
+    while !upload.isDone {
+      if upload.headSent < toUpstream.count || !upload.staged.isEmpty {
+        guard sendStaged(connection) else { return }
+        continue
+      }
+      if upload.isRead {
+        upload.isDone = true
+        upload.doneAt = worker.now
+        return
+      }
+      guard readContent() else { return }
+    }
+  }
+
+  /// - Returns: false when it has to wait, or the endpoint takes no more.
+  private func sendStaged(_ connection: UpstreamConnection) -> Bool {
+    let socket = connection.socket
+    guard socket.readiness.contains(.writable) else {
+      upstreamWants.insert(.writable)
+      return false
+    }
+    let headLeft = toUpstream.count - upload.headSent
+    let result: IOResult
+    if headLeft > 0 && !upload.staged.isEmpty && upload.headSent == 0 {
+      result = socket.send(toUpstream, input, range: upload.staged)
+    } else if headLeft > 0 {
+      result = socket.send(toUpstream, range: upload.headSent..<toUpstream.count)
+    } else {
+      result = socket.send(input, range: upload.staged)
+    }
+    if result.isWouldBlock {
+      upstreamWants.insert(.writable)
+      return false
+    }
+    guard result.bytes >= 0 else {
+      // It may have answered before it closed: the download decides.
+      upload.isDone = true
+      upload.doneAt = worker.now
+      upload.hasFailed = true
+      return false
+    }
+    upload.lastProgress = worker.now
+    let fromHead = min(headLeft, result.bytes)
+    upload.headSent += fromHead
+    let fromContent = result.bytes - fromHead
+    upload.staged = upload.staged.lowerBound + fromContent..<upload.staged.upperBound
+    return true
+  }
+
+  /// Reads content from the client into the room behind the head.
+  /// - Returns: false when it has to wait, or the client is gone.
+  private func readContent() -> Bool {
+    if upload.isChunked && !upload.hasStreamed && !upload.hasDecoded {
+      // What came with the head.
+      upload.hasDecoded = true
+      if input.count > request.byteCount { return decodeContent() }
+    }
+    let socket = client.socket
+    guard socket.readiness.contains(.readable) else {
+      clientWants.insert(.readable)
+      return false
+    }
+    upload.hasStreamed = true
+    toUpstream.removeAll()
+    upload.headSent = 0
+    if !upload.isChunked { input.truncate(to: request.byteCount) }
+    let limit = upload.isChunked ? Int.max : Int(min(upload.remaining, UInt64(Int.max)))
+    let before = input.count
+    let result = socket.receive(into: input, atMost: limit)
+    if result.isWouldBlock {
+      clientWants.insert(.readable)
+      return false
+    }
+    guard result.bytes > 0 else {
+      end = .clientClosed
+      return false
+    }
+    upload.lastProgress = worker.now
+    record.receivedBytes += UInt64(result.bytes)
+    if upload.isChunked { return decodeContent() }
+    upload.staged = before..<before + result.bytes
+    upload.remaining -= UInt64(result.bytes)
+    upload.isRead = upload.remaining == 0
+    upload.inputBytes = request.byteCount
+    if upload.isRead { upload.inputBytes = before + result.bytes }
+    record.requestBodyBytes += UInt64(result.bytes)
+    return true
+  }
+
+  /// Decodes chunks behind the head and stages them, framed anew, in `toUpstream`.
+  private func decodeContent() -> Bool {
+    let head = request.byteCount
+    do {
+      let (consumed, isComplete) = try reframe(
+        input, from: head, decoder: &upload.decoder, into: toUpstream, passingTrailers: true,
+        contentBytes: &record.requestBodyBytes)
+      if isComplete {
+        upload.isRead = true
+        upload.inputBytes = consumed
+      } else {
+        input.removeBytes(head..<consumed)
+      }
+      if let limit = data.settings.bodyBytesMax, record.requestBodyBytes > limit {
+        end = .requestRefused(.tooLarge)
+        return false
+      }
+      return true
+    } catch {
+      end = .requestRefused(.malformed(error))
+      return false
+    }
+  }
+
+  /// Takes chunked content out of `source` and appends it to `target` in canonical chunks, without
+  /// extensions and without the trailer fields that must not be passed on.
+  /// - Returns: where the bytes that were not taken begin, and whether the content is complete.
+  func reframe(
+    _ source: Buffer, from: Int, decoder: inout ChunkedDecoder, into target: Buffer, passingTrailers: Bool,
+    contentBytes: inout UInt64
+  ) throws(HTTP1Error) -> (consumed: Int, isComplete: Bool) {
+    var position = from
+    while true {
+      switch try decoder.next(source.bytes, from: position) {
+      case .data(let range):
+        target.append(hexadecimal: UInt64(range.count))
+        target.append("\r\n")
+        target.append(source, range: range.range)
+        target.append("\r\n")
+        contentBytes += UInt64(range.count)
+        position = range.end
+      case .needMore(let consumed):
+        return (consumed, false)
+      case .end(let section, let consumed):
+        target.append("0\r\n")
+        if passingTrailers && !section.isEmpty { try appendTrailers(source, section, to: target) }
+        target.append("\r\n")
+        return (consumed, true)
+      }
+    }
+  }
+}

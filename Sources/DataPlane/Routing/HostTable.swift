@@ -1,0 +1,118 @@
+import HTTPCodec
+
+/// Hosts of routes to numbers: one hash for a host, and one more for each length that wildcards have.
+///
+/// Not for hosts of more than 255 bytes (RFC 1035 §2.3.4): they match nothing.
+struct HostTable {
+  private static let hostBytesMax = 255
+  private static let exact: UInt32 = 0
+  private static let wildcard: UInt32 = 1
+  private static let dot: UInt8 = 0x2E
+
+  private let hash: ByteHash
+  private var names = ByteTable()
+  private var exactCount = 0
+  /// How many wildcards have as many labels behind the asterisk as the index says; the last element
+  /// counts those with that many and more.
+  private var wildcardCounts = InlineArray<64, UInt32>(repeating: 0)
+  /// A bit for each element of `wildcardCounts` that is not zero.
+  private var wildcardLabels: UInt64 = 0
+
+  init(seed: UInt64) { hash = ByteHash(seed: seed) }
+
+  var count: Int { names.count }
+
+  // MARK: Looking up
+
+  /// The number of this very host, in any case.
+  @inline(__always)
+  func exact(_ host: Span<UInt8>) -> UInt32? {
+    guard exactCount > 0, host.count <= Self.hostBytesMax else { return nil }
+    return find(host, from: 0, scope: Self.exact)
+  }
+
+  /// Where a search through the wildcards that cover a host stands.
+  struct WildcardCursor {
+    fileprivate var position = 0
+    /// Labels from `position` on; -1: not counted yet.
+    fileprivate var labels = -1
+  }
+
+  var hasWildcards: Bool { wildcardLabels != 0 }
+
+  /// The number of the next wildcard that covers the host, from the longest to the shortest, or nil.
+  func nextWildcard(_ host: Span<UInt8>, _ cursor: inout WildcardCursor) -> UInt32? {
+    guard host.count <= Self.hostBytesMax else { return nil }
+    if cursor.labels < 0 { cursor.labels = labelCount(host) }
+    while cursor.labels > 1 {
+      while host[cursor.position] != Self.dot { cursor.position &+= 1 }
+      cursor.position &+= 1
+      cursor.labels &-= 1
+      // An asterisk stands for at least one label.
+      if cursor.position == 1 { continue }
+      let bit = min(cursor.labels, 63)
+      if wildcardLabels &>> UInt64(bit) & 1 == 0 { continue }
+      if let number = find(host, from: cursor.position, scope: Self.wildcard) { return number }
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private func find(_ host: Span<UInt8>, from start: Int, scope: UInt32) -> UInt32? {
+    names.find(
+      host, from: start, to: host.count,
+      hash: hash.hashIgnoringCase(host, from: start, to: host.count, after: UInt64(scope)),
+      scope: scope, lowercases: true)
+  }
+
+  private func labelCount(_ host: Span<UInt8>) -> Int {
+    var count = 1
+    for index in host.indices where host[index] == Self.dot { count &+= 1 }
+    return count
+  }
+
+  // MARK: Changing
+
+  /// The number of a route's host as it is written, `api.example.com` or `*.example.com`.
+  func number(of host: String) -> UInt32? {
+    let (name, scope) = Self.split(host)
+    let hash = hash.hash(name.span, from: 0, to: name.count, after: UInt64(scope))
+    return names.find(name.span, from: 0, to: name.count, hash: hash, scope: scope)
+  }
+
+  /// Adds a host that is not there yet.
+  mutating func insert(_ host: String, number: UInt32) {
+    let (name, scope) = Self.split(host)
+    let hash = hash.hash(name.span, from: 0, to: name.count, after: UInt64(scope))
+    names.set(name.span, hash: hash, scope: scope, to: number)
+    count(name, scope, by: 1)
+  }
+
+  mutating func remove(_ host: String) {
+    let (name, scope) = Self.split(host)
+    let hash = hash.hash(name.span, from: 0, to: name.count, after: UInt64(scope))
+    guard names.remove(name.span, hash: hash, scope: scope) else { return }
+    count(name, scope, by: -1)
+  }
+
+  private mutating func count(_ name: [UInt8], _ scope: UInt32, by change: Int) {
+    if scope == Self.exact {
+      exactCount += change
+      return
+    }
+    let labels = min(labelCount(name.span), 63)
+    wildcardCounts[labels] = UInt32(Int(wildcardCounts[labels]) + change)
+    if wildcardCounts[labels] == 0 {
+      wildcardLabels &= ~(1 << UInt64(labels))
+    } else {
+      wildcardLabels |= 1 << UInt64(labels)
+    }
+  }
+
+  /// What is looked up: a name in lower case without `*.`, and which kind it is.
+  private static func split(_ host: String) -> (name: [UInt8], scope: UInt32) {
+    let name = host.utf8.map { $0.asciiLowercased }
+    guard name.starts(with: [0x2A, dot]) else { return (name, exact) }
+    return (Array(name.dropFirst(2)), wildcard)
+  }
+}

@@ -1,0 +1,234 @@
+import HTTPCodec
+import Resources
+
+/// The rules of all routes, by host and path.
+///
+/// A host with a single route costs some 200 bytes, most of it the route: hosts and paths are
+/// entries of shared arrays. Adding and removing a route touches only its own hosts and paths.
+struct RouteIndex: ~Copyable {
+  private static let none = Pool<Rule>.none
+
+  private var hosts: HostTable
+  private var hostRules = Pool(blank: HostRules())
+  /// Number of the rules for any host; `none`: there are none.
+  private var anyHost = RouteIndex.none
+  private var paths: PathTable
+  private var rules = Pool(blank: Rule())
+  private var conditions = Pool(blank: MatchConditions())
+  private var expressions = ExpressionPool()
+  /// Room for a decoded query value; grows to the longest that an expression was tried on.
+  private var decoded: [UInt8] = []
+
+  init(seed: UInt64) {
+    hosts = HostTable(seed: seed)
+    paths = PathTable(seed: ~seed)
+  }
+
+  /// How many of each there are, for tests: all zero when all routes are removed.
+  var counts: [Int] {
+    [hosts.count, hostRules.count, paths.count, rules.count, conditions.count, expressions.count]
+  }
+
+  // MARK: Looking up
+
+  /// The index of the route for a request, or `none`. Most specific host first (Gateway API
+  /// `HTTPRouteSpec.hostnames`); where none of its rules matches, the next one's are tried.
+  @inline(__always)
+  mutating func route(
+    listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>,
+    _ routes: borrowing [CompiledRoute?]
+  ) -> UInt32 {
+    if let number = hosts.exact(host) {
+      let found = route(under: number, listener, path, head, bytes, routes)
+      if found != Self.none { return found }
+    }
+    if hosts.hasWildcards {
+      var cursor = HostTable.WildcardCursor()
+      while let number = hosts.nextWildcard(host, &cursor) {
+        let found = route(under: number, listener, path, head, bytes, routes)
+        if found != Self.none { return found }
+      }
+    }
+    if anyHost == Self.none { return Self.none }
+    return route(under: anyHost, listener, path, head, bytes, routes)
+  }
+
+  /// Exact path, then regular expressions, then the longest prefix.
+  private mutating func route(
+    under host: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
+    _ bytes: Span<UInt8>, _ routes: borrowing [CompiledRoute?]
+  ) -> UInt32 {
+    let entry = hostRules[host]
+    if path.count <= Int(entry.exactBytesMax), let first = paths.exact(path, host: host) {
+      let found = route(in: first, listener, path, head, bytes, routes)
+      if found != Self.none { return found }
+    }
+    if entry.expressions != Self.none {
+      let found = route(in: entry.expressions, listener, path, head, bytes, routes)
+      if found != Self.none { return found }
+    }
+    if entry.prefixSegments != 0 {
+      var longest = Self.none
+      var cursor = paths.prefixes(host: host)
+      while let first = paths.nextPrefix(
+        path, &cursor, segments: entry.prefixSegments, bytesMax: Int(entry.prefixBytesMax))
+      {
+        let found = route(in: first, listener, path, head, bytes, routes)
+        if found != Self.none { longest = found }
+      }
+      if longest != Self.none { return longest }
+    }
+    return route(in: entry.root, listener, path, head, bytes, routes)
+  }
+
+  /// The route of the first rule in a chain whose conditions hold.
+  @inline(__always)
+  private mutating func route(
+    in first: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
+    _ bytes: Span<UInt8>, _ routes: borrowing [CompiledRoute?]
+  ) -> UInt32 {
+    var number = first
+    while number != Self.none {
+      let rule = rules[number]
+      number = rule.next
+      guard rule.methods & head.method.bit != 0 else { continue }
+      if !rule.isAttachedToAllListeners, routes[Int(rule.route)]?.isAttached(to: listener) != true { continue }
+      if rule.expression != Self.none, !expressions.matchesWhole(rule.expression, path) { continue }
+      if rule.conditions != Self.none,
+        !conditions[rule.conditions].hold(head, bytes, expressions, decoded: &decoded)
+      {
+        continue
+      }
+      return rule.route
+    }
+    return Self.none
+  }
+
+  // MARK: Changing
+
+  /// Adds the rules of a route.
+  mutating func insert(_ route: CompiledRoute) {
+    forEachHost(of: route) { index, host, name in
+      let number = index.numberForInserting(name, host)
+      for (match, definition) in route.definition.matches.enumerated() {
+        index.insert(definition, number: match, of: route, under: number)
+      }
+    }
+  }
+
+  /// Removes the rules of a route.
+  mutating func remove(_ route: CompiledRoute) {
+    forEachHost(of: route) { index, host, name in
+      guard let number = host else { return }
+      for (match, definition) in route.definition.matches.enumerated() {
+        index.remove(definition, number: match, of: route, under: number)
+      }
+      guard index.hostRules[number].ruleCount == 0 else { return }
+      index.hostRules.remove(number)
+      if let name { index.hosts.remove(name) } else { index.anyHost = Self.none }
+    }
+  }
+
+  /// Calls `body` with the number, where it has one, and the name of each host; no name: any host.
+  private mutating func forEachHost(
+    of route: CompiledRoute, _ body: (_ index: inout RouteIndex, _ host: UInt32?, _ name: String?) -> Void
+  ) {
+    if route.definition.hosts.isEmpty {
+      body(&self, anyHost == Self.none ? nil : anyHost, nil)
+    }
+    for name in route.definition.hosts { body(&self, hosts.number(of: name), name) }
+  }
+
+  private mutating func numberForInserting(_ name: String?, _ host: UInt32?) -> UInt32 {
+    if let host { return host }
+    let number = hostRules.insert(HostRules())
+    if let name { hosts.insert(name, number: number) } else { anyHost = number }
+    return number
+  }
+
+  private mutating func insert(_ match: Match, number: Int, of route: CompiledRoute, under host: UInt32) {
+    let new = rules.insert(rule(for: match, number: number, of: route))
+    hostRules[host].ruleCount += 1
+    switch match.path {
+    case .regex: rules.link(new, into: &hostRules[host].expressions)
+    case .exact(let path):
+      let path = Array(path.utf8)
+      hostRules[host].exactBytesMax = max(hostRules[host].exactBytesMax, UInt32(path.count))
+      link(new, path, host, isPrefix: false)
+    case .prefix(let prefix):
+      let prefix = PathTable.canonicalPrefix(prefix)
+      if prefix.isEmpty {
+        rules.link(new, into: &hostRules[host].root)
+      } else {
+        hostRules[host].prefixBytesMax = max(hostRules[host].prefixBytesMax, UInt32(prefix.count))
+        hostRules[host].prefixSegments |= PathTable.segmentBit(prefix)
+        link(new, prefix, host, isPrefix: true)
+      }
+    }
+  }
+
+  private mutating func link(_ rule: UInt32, _ path: [UInt8], _ host: UInt32, isPrefix: Bool) {
+    var first = paths.chain(of: path, host: host, isPrefix: isPrefix) ?? Self.none
+    let previous = first
+    rules.link(rule, into: &first)
+    if first != previous { paths.setChain(of: path, host: host, isPrefix: isPrefix, to: first) }
+  }
+
+  private mutating func rule(for match: Match, number: Int, of route: CompiledRoute) -> Rule {
+    var rule = Rule()
+    rule.route = UInt32(route.index)
+    rule.isAttachedToAllListeners = route.isAttachedToAllListeners
+    if !match.methods.isEmpty {
+      rule.methods = match.methods.reduce(0) { $0 | (HTTPMethod.bit(named: $1) ?? HTTPMethod.other.bit) }
+    }
+    let conditions = MatchConditions(match, &expressions)
+    if !conditions.isEmpty { rule.conditions = self.conditions.insert(conditions) }
+    if case .regex(let pattern) = match.path {
+      rule.expression = expressions.retain(pattern)
+      rule.precedence.patternBytes = UInt32(pattern.utf8.count)
+    }
+    rule.precedence.conditionCounts = Rule.Precedence.conditionCounts(
+      hasMethod: !match.methods.isEmpty, headers: conditions.headers.count, query: conditions.query.count)
+    rule.precedence.route = UInt32(route.index)
+    rule.precedence.match = UInt32(number)
+    return rule
+  }
+
+  private mutating func remove(_ match: Match, number: Int, of route: CompiledRoute, under host: UInt32) {
+    let index = UInt32(route.index)
+    let match32 = UInt32(number)
+    let removed: UInt32?
+    switch match.path {
+    case .regex: removed = rules.unlink(route: index, match: match32, from: &hostRules[host].expressions)
+    case .exact(let path): removed = unlink(index, match32, Array(path.utf8), host, isPrefix: false)
+    case .prefix(let prefix):
+      let prefix = PathTable.canonicalPrefix(prefix)
+      if prefix.isEmpty {
+        removed = rules.unlink(route: index, match: match32, from: &hostRules[host].root)
+      } else {
+        removed = unlink(index, match32, prefix, host, isPrefix: true)
+      }
+    }
+    guard let removed else { return }
+    hostRules[host].ruleCount -= 1
+    release(rules[removed])
+    rules.remove(removed)
+  }
+
+  private mutating func unlink(
+    _ route: UInt32, _ match: UInt32, _ path: [UInt8], _ host: UInt32, isPrefix: Bool
+  ) -> UInt32? {
+    guard var first = paths.chain(of: path, host: host, isPrefix: isPrefix) else { return nil }
+    let previous = first
+    let removed = rules.unlink(route: route, match: match, from: &first)
+    if first != previous { paths.setChain(of: path, host: host, isPrefix: isPrefix, to: first) }
+    return removed
+  }
+
+  private mutating func release(_ rule: Rule) {
+    if rule.expression != Self.none { expressions.release(rule.expression) }
+    guard rule.conditions != Self.none else { return }
+    conditions[rule.conditions].release(&expressions)
+    conditions.remove(rule.conditions)
+  }
+}

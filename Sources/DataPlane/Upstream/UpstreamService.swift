@@ -1,0 +1,251 @@
+import Resources
+import Runtime
+
+/// A service as one worker sees it: its endpoints, their connections, and the limits on both.
+public final class UpstreamService {
+  public let name: String
+  /// ``name`` for logs.
+  let nameBytes: [UInt8]
+  /// Its number in the worker's counters.
+  let number: Int
+  public private(set) var settings: ServiceSettings
+  public private(set) var endpoints: [Endpoint]
+  var balancer: Balancer
+  var hashKeySource: HashKeySource?
+  var retryBudget: RetryBudget
+  /// Open connections, idle ones included.
+  public private(set) var connectionCount = 0
+  /// Requests in flight.
+  public private(set) var inFlight = 0
+  private var queue = WaitQueue()
+  private let worker: Worker
+  let counters: WorkerCounters
+  /// No longer configured: ends with its last exchange.
+  private var isRetired = false
+
+  init(_ service: Service, endpoints resolved: [ResolvedEndpoint], worker: Worker, workerCount: Int, counters: WorkerCounters) {
+    name = service.name
+    nameBytes = Array(service.name.utf8)
+    number = counters.serviceNumber(service.name)
+    settings = ServiceSettings(service, workerCount: workerCount)
+    self.worker = worker
+    self.counters = counters
+    // Slow start is for endpoints that join others; these begin together.
+    endpoints = resolved.map { Endpoint($0, availableSince: MonotonicTime(nanoseconds: 0)) }
+    balancer = Balancer(policy: service.balance, slowStart: service.slowStart)
+    hashKeySource = HashKeySource(service.balance)
+    retryBudget = RetryBudget(percent: service.retries?.budgetPercent ?? 0)
+    balancer.endpointsChanged(endpoints)
+  }
+
+  // MARK: Changes
+
+  /// Takes over changed settings; connections, endpoints and their state stay.
+  func update(_ service: Service, workerCount: Int) {
+    let changed = ServiceSettings(service, workerCount: workerCount)
+    if changed.service == settings.service { return }
+    if changed.service.balance != settings.service.balance
+      || changed.service.slowStart != settings.service.slowStart
+    {
+      balancer = Balancer(policy: service.balance, slowStart: service.slowStart)
+      balancer.endpointsChanged(endpoints)
+      hashKeySource = HashKeySource(service.balance)
+    }
+    retryBudget.percent = service.retries?.budgetPercent ?? 0
+    settings = changed
+  }
+
+  /// Takes over a changed set of endpoints: those that stay keep their connections and state,
+  /// those that go finish what they serve.
+  func setEndpoints(_ resolved: [ResolvedEndpoint]) {
+    var known: [ResolvedEndpoint.Identity: Endpoint] = [:]
+    for endpoint in endpoints { known[.init(endpoint.name, endpoint.address)] = endpoint }
+    endpoints = resolved.map { resolved in
+      guard let endpoint = known.removeValue(forKey: .init(resolved.name, resolved.address)) else {
+        return Endpoint(resolved, availableSince: worker.now)
+      }
+      endpoint.weight = resolved.weight
+      setHealth(of: endpoint, resolved.isHealthy)
+      return endpoint
+    }
+    for endpoint in known.values { closeIdle(of: endpoint, isGone: true) }
+    balancer.endpointsChanged(endpoints)
+    queue.wakeAll()
+  }
+
+  /// What active checks found out about an address.
+  func setHealth(address: SocketAddress, _ isHealthy: Bool) {
+    for endpoint in endpoints where endpoint.address == address { setHealth(of: endpoint, isHealthy) }
+    balancer.endpointsChanged(endpoints)
+    if isHealthy { queue.wakeAll() }
+  }
+
+  private func setHealth(of endpoint: Endpoint, _ isHealthy: Bool) {
+    if isHealthy && !endpoint.isHealthy { endpoint.availableSince = worker.now }
+    if !isHealthy && endpoint.isHealthy { closeIdle(of: endpoint, isGone: false) }
+    endpoint.isHealthy = isHealthy
+  }
+
+  /// Closes everything idle; what is in flight finishes.
+  func retire() {
+    isRetired = true
+    for endpoint in endpoints { closeIdle(of: endpoint, isGone: true) }
+    queue.wakeAll()
+  }
+
+  private func closeIdle(of endpoint: Endpoint, isGone: Bool) {
+    if isGone { endpoint.isGone = true }
+    while let connection = endpoint.pool.takeLast() { close(connection) }
+  }
+
+  // MARK: Requests
+
+  /// Whether one more request may be sent now: the in-flight limit, and nobody waits before it.
+  var mayStartRequest: Bool { inFlight < settings.inFlightMax && queue.isEmpty }
+
+  func requestStarted() { inFlight += 1 }
+
+  func requestEnded() {
+    inFlight -= 1
+    queue.wakeFirst()
+  }
+
+  /// Picks an endpoint; `tried` has a bit for each endpoint (of the first 64) that failed before.
+  func pickEndpoint(key: UInt64?, tried: UInt64) -> Int? {
+    balancer.pick(from: endpoints, key: key, tried: tried, now: worker.now, random: &worker.random)
+  }
+
+  /// Waits in the service's queue until something ends, or `deadline`.
+  /// - Returns: false when the queue is full.
+  func waitForTurn(_ waiter: Waiter, until deadline: MonotonicTime) async -> Bool {
+    guard queue.count < settings.pendingMax else { return false }
+    queue.append(waiter)
+    await waiter.sleep(until: deadline)
+    queue.remove(waiter)
+    return true
+  }
+
+  public var pendingCount: Int { queue.count }
+
+  /// A woken waiter that did not use its turn passes it on.
+  func passTurnOn() { queue.wakeFirst() }
+
+  // MARK: Connections
+
+  /// An idle connection that is still good, with `watcher` as its watcher.
+  func takeIdle(to endpoint: Endpoint, for watcher: Waiter) -> UpstreamConnection? {
+    while let connection = endpoint.pool.takeLast() {
+      if connection.socket.readiness.isDisjoint(with: [.readable, .peerClosed]),
+        worker.now.nanoseconds(since: connection.openedAt) < settings.poolLifetimeNanoseconds
+      {
+        connection.socket.interest = []
+        connection.socket.watcher = watcher
+        connection.setDeadline(.never)
+        return connection
+      }
+      close(connection)
+    }
+    return nil
+  }
+
+  var mayConnect: Bool { connectionCount < settings.connectionsMax }
+
+  /// Closes an idle connection of some other endpoint, so that this one may have a new connection.
+  func closeOneIdle() -> Bool {
+    for endpoint in endpoints {
+      if let connection = endpoint.pool.takeLast() {
+        close(connection)
+        return true
+      }
+    }
+    return false
+  }
+
+  func connectionOpened() { connectionCount += 1 }
+
+  func connectionClosed() {
+    connectionCount -= 1
+    queue.wakeFirst()
+  }
+
+  /// Puts a connection back whose last exchange ended cleanly.
+  func giveBack(_ connection: UpstreamConnection) {
+    connection.exchangeCount += 1
+    let endpoint = connection.endpoint
+    let socket = connection.socket
+    guard !isRetired, !endpoint.isGone, endpoint.isHealthy,
+      endpoint.pool.count < settings.poolIdleMax,
+      socket.readiness.isDisjoint(with: [.readable, .peerClosed])
+    else {
+      close(connection)
+      return
+    }
+    socket.watcher = connection
+    socket.interest = [.readable, .peerClosed]
+    connection.setDeadline(worker.now.advanced(byNanoseconds: settings.poolIdleNanoseconds))
+    endpoint.pool.put(connection)
+    queue.wakeFirst()
+  }
+
+  /// Closes a leased connection.
+  func close(_ connection: UpstreamConnection) {
+    connection.cancelDeadline()
+    connection.socket.close()
+    connectionClosed()
+  }
+
+  /// Closes an idle connection that its endpoint closed, or that got old.
+  func discard(_ connection: UpstreamConnection) {
+    connection.endpoint.pool.remove(connection)
+    counters.figures.poolExpired &+= 1
+    close(connection)
+  }
+
+  public var idleConnectionCount: Int { endpoints.reduce(0) { $0 + $1.pool.count } }
+
+  // MARK: Passive ejection
+
+  func recordSuccess(_ endpoint: Endpoint) {
+    endpoint.consecutiveFailures = 0
+    if endpoint.consecutiveEjections > 0 && endpoint.ejectedUntil <= worker.now {
+      endpoint.consecutiveEjections = 0
+    }
+  }
+
+  func recordFailure(_ endpoint: Endpoint) {
+    endpoint.failureCount += 1
+    guard let ejection = settings.service.ejection else { return }
+    endpoint.consecutiveFailures += 1
+    guard endpoint.consecutiveFailures >= ejection.consecutiveFailures else { return }
+    let now = worker.now
+    let out = endpoints.reduce(0) { $0 + ($1.ejectedUntil > now ? 1 : 0) }
+    // At least one endpoint stays, whatever the percentage.
+    guard out < endpoints.count - 1, (out + 1) * 100 <= endpoints.count * max(ejection.percentMax, 1),
+      endpoint.ejectedUntil <= now
+    else { return }
+    endpoint.consecutiveFailures = 0
+    endpoint.consecutiveEjections += 1
+    endpoint.ejectionCount += 1
+    counters.figures.ejections &+= 1
+    let length = min(
+      ejection.duration.inNanoseconds.multipliedReportingOverflow(by: Int64(endpoint.consecutiveEjections))
+        .partialValue,
+      ejection.durationMax.inNanoseconds)
+    endpoint.ejectedUntil = now.advanced(byNanoseconds: length)
+    // Slow start begins when it comes back.
+    endpoint.availableSince = endpoint.ejectedUntil
+    balancer.endpointsChanged(endpoints)
+  }
+}
+
+extension ResolvedEndpoint {
+  /// What makes two endpoints the same one across changes.
+  struct Identity: Hashable {
+    let name: String
+    let address: SocketAddress
+    init(_ name: String, _ address: SocketAddress) {
+      self.name = name
+      self.address = address
+    }
+  }
+}

@@ -1,0 +1,28 @@
+import Runtime
+
+/// Requests that wait for a service, first come, first served. Bounded by its user.
+struct WaitQueue {
+  private var waiters: [Waiter] = []
+
+  var count: Int { waiters.count }
+  var isEmpty: Bool { waiters.isEmpty }
+
+  mutating func append(_ waiter: Waiter) { waiters.append(waiter) }
+
+  /// Linear, but only for those that wait: a queue is the exception.
+  mutating func remove(_ waiter: Waiter) {
+    if let index = waiters.firstIndex(where: { $0 === waiter }) { waiters.remove(at: index) }
+  }
+
+  /// Wakes the first; it leaves the queue when it runs.
+  func wakeFirst() {
+    for waiter in waiters where waiter.isWaiting {
+      waiter.wake()
+      return
+    }
+  }
+
+  func wakeAll() {
+    for waiter in waiters { waiter.wake() }
+  }
+}

@@ -1,0 +1,72 @@
+import Resources
+import Runtime
+
+/// A listener as one worker has it: a socket of its own on the shared address.
+final class BoundListener: Watcher {
+  /// Connections taken at a time, so that a burst of them does not hold up those that are there.
+  static let acceptsPerRound = 64
+  /// How long a worker without descriptors waits before it accepts again.
+  static let pauseNanoseconds: Int64 = 50_000_000
+  static let backlog: Int32 = 4_096
+
+  private(set) var index: Int
+  /// As configured; the port may be 0.
+  let requestedAddress: SocketAddress
+  let address: SocketAddress
+  private(set) var usesPROXYProtocol: Bool
+  private let socket: Socket
+  private unowned let data: DataPlaneWorker
+
+  init(_ listener: Listener, index: Int, address: SocketAddress, data: DataPlaneWorker) throws(SystemError) {
+    self.index = index
+    self.data = data
+    usesPROXYProtocol = listener.proxyProtocol
+    socket = try Socket.listen(on: address, backlog: Self.backlog, worker: data.worker)
+    requestedAddress = address
+    self.address = data.worker.seam.localAddress(of: socket.handle) ?? address
+    super.init(on: data.worker)
+    socket.watcher = self
+    socket.interest = .readable
+  }
+
+  /// Takes over what may change while the address stays.
+  func update(_ listener: Listener, index: Int) {
+    self.index = index
+    usesPROXYProtocol = listener.proxyProtocol
+  }
+
+  override func socketIsReady(_ socket: Socket) {
+    socket.forgetReadiness()
+    accept(atMost: Self.acceptsPerRound)
+  }
+
+  /// Takes what is waiting before the socket closes: the kernel resets what is left.
+  func close() {
+    accept(atMost: Int(Self.backlog))
+    cancelDeadline()
+    socket.close()
+  }
+
+  private func accept(atMost limit: Int) {
+    let seam = data.worker.seam
+    for _ in 0..<limit {
+      var peer = SocketAddress.any
+      let result = seam.accept(from: socket.handle, peer: &peer)
+      if result.isWouldBlock { return }
+      if result.isError {
+        guard result.error == .tooManyFiles || result.error == .tooManyFilesInSystem else { continue }
+        data.counters.figures.acceptFailures &+= 1
+        // The longest idle client makes room; without one, those that wait go on waiting.
+        if data.relieveDescriptors() { continue }
+        seam.setAccepting(false, on: socket.handle)
+        setDeadline(data.worker.now.advanced(byNanoseconds: Self.pauseNanoseconds))
+        return
+      }
+      data.accepted(Int32(result.bytes), peer: peer, on: self)
+    }
+  }
+
+  override func deadlinePassed() {
+    data.worker.seam.setAccepting(true, on: socket.handle)
+  }
+}

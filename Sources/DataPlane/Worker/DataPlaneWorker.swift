@@ -1,0 +1,254 @@
+import HTTPCodec
+import Resources
+import Runtime
+
+/// Everything of the data plane that one worker owns. Used on the worker's thread only.
+public final class DataPlaneWorker {
+  public let worker: Worker
+  private let workerCount: Int
+  public private(set) var revision: UInt64 = 0
+  public let counters = WorkerCounters()
+
+  private(set) var settings: ConnectionSettings
+  private(set) var routes: RouteTable
+  /// One for each route of the configuration.
+  private var routeCounters: [RouteCounters] = []
+  /// One for each service of the configuration.
+  public private(set) var services: [UpstreamService] = []
+  private var listeners: [BoundListener] = []
+  private let hashSeed: UInt64
+
+  // Clients.
+  private var connections: [ClientConnection] = []
+  var parked = ParkedConnections()
+  /// Connections with a task that waits for the next request.
+  var lingeringCount = 0
+  private var freeExchanges: [Exchange] = []
+  public private(set) var isDraining = false
+  private var drained: (() -> Void)?
+
+  private var dateLine = DateLine()
+  private(set) var accessLog: WorkerAccessLog?
+  private var accessLogWriter: AccessLogWriter?
+  let rootPath: [UInt8] = [UInt8(ascii: "/")]
+
+  public init(worker: Worker, workerCount: Int) {
+    self.worker = worker
+    self.workerCount = workerCount
+    settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
+    hashSeed = worker.random.next()
+    routes = RouteTable(configuration: Configuration(), seed: hashSeed)
+  }
+
+  var logsAccess: Bool { accessLog != nil }
+
+  /// Changes where lines go; those that were made go where they were meant for.
+  public func setAccessLog(_ writer: AccessLogWriter?, format: Resources.AccessLog.Format) {
+    if writer === accessLogWriter && accessLog?.format == format { return }
+    accessLog?.close()
+    accessLogWriter = writer
+    accessLog = writer.map { WorkerAccessLog(on: worker, writer: $0, format: format) }
+  }
+
+  // MARK: Configuration
+
+  /// Takes over a configuration, whole, between two events.
+  /// - Returns: what could not be done: addresses that cannot be listened on.
+  public func apply(_ snapshot: Snapshot) -> [ListenFailure] {
+    let configuration = snapshot.configuration
+    settings = ConnectionSettings(configuration.http, workerCount: workerCount)
+    applyServices(snapshot)
+    routes = RouteTable(configuration: configuration, seed: hashSeed)
+    applyCounters(configuration)
+    revision = snapshot.revision
+    return isDraining ? [] : applyListeners(configuration)
+  }
+
+  private func applyServices(_ snapshot: Snapshot) {
+    var known: [String: UpstreamService] = [:]
+    for service in services { known[service.name] = service }
+    services = snapshot.configuration.services.map { service in
+      let endpoints = snapshot.endpoints[service.name] ?? []
+      guard let existing = known.removeValue(forKey: service.name) else {
+        return UpstreamService(
+          service, endpoints: endpoints, worker: worker, workerCount: workerCount, counters: counters)
+      }
+      existing.update(service, workerCount: workerCount)
+      existing.setEndpoints(endpoints)
+      return existing
+    }
+    for service in known.values { service.retire() }
+  }
+
+  private func applyCounters(_ configuration: Configuration) {
+    routeCounters = configuration.routes.map { counters.route($0.name) }
+    let names = Set(configuration.routes.map(\.name))
+    counters.removeRoutes { !names.contains($0) }
+  }
+
+  private func applyListeners(_ configuration: Configuration) -> [ListenFailure] {
+    var failures: [ListenFailure] = []
+    var known: [SocketAddress: BoundListener] = [:]
+    for listener in listeners { known[listener.requestedAddress] = listener }
+    var kept: [BoundListener] = []
+    for (index, listener) in configuration.listeners.enumerated() {
+      guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else {
+        failures.append(ListenFailure(listener: listener.name, reason: "\(listener.address.host) is not an IP address"))
+        continue
+      }
+      if let existing = known.removeValue(forKey: address) {
+        existing.update(listener, index: index)
+        kept.append(existing)
+        continue
+      }
+      do {
+        kept.append(try BoundListener(listener, index: index, address: address, data: self))
+      } catch {
+        failures.append(
+          ListenFailure(listener: listener.name, reason: "cannot listen on \(address.description): \(error)"))
+      }
+    }
+    for listener in known.values { listener.close() }
+    listeners = kept
+    return failures
+  }
+
+  /// Names resolved anew, or endpoints changed otherwise.
+  public func setEndpoints(_ endpoints: [ResolvedEndpoint], ofService name: String) {
+    services.first { $0.name == name }?.setEndpoints(endpoints)
+  }
+
+  /// What an active check found out.
+  public func setHealth(ofService name: String, address: SocketAddress, isHealthy: Bool) {
+    services.first { $0.name == name }?.setHealth(address: address, isHealthy)
+  }
+
+  public var listenerAddresses: [SocketAddress] { listeners.map(\.address) }
+
+  // MARK: Clients
+
+  func accepted(_ handle: Int32, peer: SocketAddress, on listener: BoundListener) {
+    counters.figures.connectionsAccepted &+= 1
+    if connections.count >= settings.connectionsMax, !closeLongestIdle() {
+      counters.figures.connectionsRefused &+= 1
+      worker.seam.close(handle, reset: true)
+      return
+    }
+    let connection = ClientConnection(handle, peer: peer, listener: listener, data: self)
+    connection.registryPosition = Int32(connections.count)
+    connections.append(connection)
+    connection.park(until: worker.now.advanced(byNanoseconds: settings.idleNanoseconds))
+  }
+
+  func remove(_ connection: ClientConnection) {
+    let position = Int(connection.registryPosition)
+    let last = connections.removeLast()
+    if last !== connection {
+      connections[position] = last
+      last.registryPosition = Int32(position)
+    }
+    finishDrainIfEmpty()
+  }
+
+  public var connectionCount: Int { connections.count }
+  public var parkedCount: Int { parked.count }
+
+  private func closeLongestIdle() -> Bool {
+    guard let connection = parked.longestIdle() else { return false }
+    counters.figures.connectionsEvicted &+= 1
+    connection.closeParked()
+    return true
+  }
+
+  /// Closes something idle because descriptors have run out.
+  /// - Returns: whether there was something.
+  @discardableResult
+  func relieveDescriptors() -> Bool {
+    if closeLongestIdle() { return true }
+    return services.contains { $0.closeOneIdle() }
+  }
+
+  // MARK: Exchanges
+
+  func takeExchange() -> Exchange { freeExchanges.popLast() ?? Exchange(data: self) }
+
+  func give(_ exchange: Exchange) {
+    exchange.detach()
+    // As many as can be lingering at once; a burst's surplus is freed.
+    if freeExchanges.count < ClientConnection.lingeringMax { freeExchanges.append(exchange) }
+  }
+
+  /// Counts and logs an exchange that has ended.
+  func exchangeEnded(_ exchange: Exchange) {
+    counters.figures.requests &+= 1
+    if let route = exchange.route, route.index < routeCounters.count {
+      routeCounters[route.index].record(exchange.record, service: exchange.service?.number ?? -1)
+    } else {
+      counters.noRoute.record(exchange.record, service: -1)
+    }
+    if let accessLog { exchange.write(to: accessLog) }
+  }
+
+  /// Counts and logs a request without a head.
+  func requestRefused(_ exchange: Exchange) {
+    counters.figures.requests &+= 1
+    counters.noRoute.record(exchange.record, service: -1)
+    if let accessLog { exchange.writeUnparsed(to: accessLog) }
+  }
+
+  func appendDate(to buffer: Buffer) {
+    buffer.append(dateLine.bytes(at: worker.seam.wallClockNanoseconds()))
+  }
+
+  // MARK: Figures
+
+  /// A copy of everything that is counted.
+  public func snapshotCounters() -> CountersSnapshot {
+    counters.figures.connectionsActive = connections.count
+    counters.figures.connectionsIdle = parked.count + lingeringCount
+    counters.figures.poolIdle = services.reduce(0) { $0 + $1.idleConnectionCount }
+    counters.figures.queuePending = services.reduce(0) { $0 + $1.pendingCount }
+    let wallClock = worker.seam.wallClockNanoseconds()
+    let services = services.map { service in
+      ServiceFigures(
+        name: service.name,
+        endpoints: service.endpoints.map { $0.figures(now: worker.now, wallClockNanoseconds: wallClock) })
+    }
+    return counters.snapshot(on: worker, services: services, accessLog: accessLog)
+  }
+
+  // MARK: Drain
+
+  /// Accepts no more, closes what is idle, and lets what is in flight finish; `completion` is
+  /// called when nothing is left.
+  public func beginDrain(completion: @escaping () -> Void) {
+    isDraining = true
+    drained = completion
+    for listener in listeners { listener.close() }
+    listeners = []
+    // Backwards: closing takes a connection out of the list.
+    for connection in connections.reversed() {
+      if connection.isParked { connection.closeParked() } else { connection.wake() }
+    }
+    finishDrainIfEmpty()
+  }
+
+  /// Ends what is still in flight.
+  public func abortConnections() {
+    for connection in connections.reversed() { connection.abort() }
+  }
+
+  private func finishDrainIfEmpty() {
+    guard connections.isEmpty, let completion = drained else { return }
+    drained = nil
+    for service in services { service.retire() }
+    completion()
+  }
+}
+
+/// A listener that could not be opened.
+public struct ListenFailure: Error, Sendable, CustomStringConvertible {
+  public var listener: String
+  public var reason: String
+  public var description: String { "listener \(listener): \(reason)" }
+}

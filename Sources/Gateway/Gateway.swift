@@ -1,0 +1,172 @@
+import Admin
+import ControlPlane
+import DataPlane
+import Logging
+import Resources
+import Runtime
+import Synchronization
+import UnixSignals
+
+/// The whole gateway: starts the control plane, the workers and the admin server, follows changes,
+/// and ends them in the right order.
+public final class Gateway: Sendable {
+  public struct Options: Sendable {
+    public var source: ConfigurationSource
+    /// Overrides the configuration's.
+    public var workers: Int?
+    public var logger: Logger
+    /// Called once, when traffic is served.
+    public var whenReady: (@Sendable (Configuration) -> Void)?
+
+    public init(source: ConfigurationSource, workers: Int? = nil, logger: Logger) {
+      self.source = source
+      self.workers = workers
+      self.logger = logger
+    }
+  }
+
+  struct State {
+    var pool: WorkerPool?
+    var isDraining = false
+    var admin: Task<Void, Never>?
+  }
+
+  let options: Options
+  let logger: Logger
+  let accessLogs: AccessLogs
+  let state = Mutex(State())
+  private let control = Mutex<ControlPlane?>(nil)
+
+  public init(_ options: Options) {
+    self.options = options
+    logger = options.logger
+    accessLogs = AccessLogs(logger: options.logger)
+  }
+
+  /// Serves until SIGTERM or SIGINT, then drains. A second of these signals ends it at once;
+  /// SIGHUP reads the configuration again and opens the log files anew.
+  public func run() async throws(GatewayError) {
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+    let control = ControlPlane(source: options.source, logger: logger, sink: self)
+    self.control.withLock { $0 = control }
+    do throws(ControlPlaneError) {
+      try await control.start()
+    } catch {
+      throw .control(error)
+    }
+    guard let snapshot = control.snapshot else { preconditionFailure("a started control plane has a snapshot") }
+    let failures = await startWorkers(snapshot)
+    do throws(GatewayError) {
+      if !failures.isEmpty { throw .listeners(failures) }
+      try await startAdmin(snapshot.configuration)
+    } catch {
+      await stop(drainingFor: .zero)
+      throw error
+    }
+    options.whenReady?(snapshot.configuration)
+    await serve(until: signals)
+  }
+
+  private func serve(until signals: UnixSignalsSequence) async {
+    for await signal in signals {
+      if signal == .sighup {
+        accessLogs.reopen()
+        await control.withLock { $0 }?.reload(reason: .hangup)
+        continue
+      }
+      let limit = control.withLock { $0 }?.snapshot?.configuration.http.timeouts.drain ?? .zero
+      logger.info("draining", metadata: ["signal": "\(signal)", "limit": "\(limit)"])
+      let draining = Task { await stop(drainingFor: limit) }
+      // A second signal is meant: it ends what is in flight.
+      let impatient = Task {
+        for await signal in signals where signal != .sighup {
+          state.withLock { $0.pool }?.abortConnections()
+        }
+      }
+      await draining.value
+      impatient.cancel()
+      return
+    }
+  }
+
+  // MARK: Start and stop
+
+  private func startWorkers(_ snapshot: Snapshot) async -> [ListenFailure] {
+    let count = options.workers ?? snapshot.configuration.workers ?? WorkerPool.usableCPUs
+    let pool = WorkerPool(count: count)
+    // From here on changes reach the workers, behind this first configuration.
+    state.withLock { $0.pool = pool }
+    let failures = await withCheckedContinuation { continuation in
+      apply(snapshot, to: pool) { continuation.resume(returning: $0) }
+    }
+    // What the control plane published between its start and now went nowhere: catch up.
+    if let latest = control.withLock({ $0?.snapshot }), latest.revision != snapshot.revision || latest.endpoints != snapshot.endpoints {
+      publish(latest)
+    }
+    logger.info(
+      "serving",
+      metadata: [
+        "workers": "\(count)", "revision": "\(snapshot.revision)",
+        "listeners": "\(snapshot.configuration.listeners.map(\.address.description).joined(separator: " "))",
+      ])
+    return failures
+  }
+
+  private func stop(drainingFor limit: Duration) async {
+    let (pool, admin) = state.withLock { state in
+      state.isDraining = true
+      return (state.pool, state.admin)
+    }
+    await pool?.drain(within: limit)
+    await control.withLock { $0 }?.stop()
+    await pool?.stop()
+    admin?.cancel()
+    await admin?.value
+    accessLogs.close()
+    logger.info("stopped")
+  }
+
+  var controlPlane: ControlPlane? { control.withLock { $0 } }
+}
+
+/// Why the gateway did not start.
+public enum GatewayError: Error, Sendable, CustomStringConvertible {
+  case control(ControlPlaneError)
+  case listeners([ListenFailure])
+  case admin(String)
+
+  public var description: String {
+    switch self {
+    case .control(let error): error.description
+    case .listeners(let failures): failures.map(\.description).joined(separator: "\n")
+    case .admin(let reason): "admin: \(reason)"
+    }
+  }
+}
+
+extension Gateway: ControlPlaneSink {
+  public func publish(_ snapshot: Snapshot) {
+    guard let pool = state.withLock({ $0.pool }) else { return }
+    apply(snapshot, to: pool) { [logger] failures in
+      for failure in failures { logger.error("\(failure)", metadata: ["revision": "\(snapshot.revision)"]) }
+    }
+  }
+
+  private func apply(
+    _ snapshot: Snapshot, to pool: WorkerPool, completion: @escaping @Sendable ([ListenFailure]) -> Void
+  ) {
+    let destination = accessLogs.destination(for: snapshot.configuration.accessLog)
+    pool.apply(snapshot, accessLog: destination) { [accessLogs] failures in
+      accessLogs.closeRetired()
+      completion(failures)
+    }
+  }
+
+  public func endpointsChanged(service: String, endpoints: [ResolvedEndpoint]) {
+    state.withLock { $0.pool }?.post { $0.setEndpoints(endpoints, ofService: service) }
+  }
+
+  public func healthChanged(service: String, address: SocketAddress, isHealthy: Bool) {
+    state.withLock { $0.pool }?.post { $0.setHealth(ofService: service, address: address, isHealthy: isHealthy) }
+  }
+}

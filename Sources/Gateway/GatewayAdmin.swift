@@ -1,0 +1,5 @@
+import Resources
+
+extension Gateway {
+  func startAdmin(_ configuration: Configuration) async throws(GatewayError) {}
+}

@@ -1,0 +1,126 @@
+/// Everything that one configuration says: the typed form of a file, with defaults filled in.
+///
+/// A value of this type has been validated: names are unique, references resolve.
+public struct Configuration: Sendable, Equatable {
+  /// Worker threads; `nil` means one for each CPU that the process may use.
+  public var workers: Int?
+  public var listeners: [Listener] = []
+  public var admin: Admin?
+  public var http = HTTPSettings()
+  public var accessLog: AccessLog?
+  public var services: [Service] = []
+  public var routes: [Route] = []
+
+  public init() {}
+}
+
+/// A host or IP address and a port, as written: `10.0.0.1:8080`, `[::1]:80`, `orders.internal:80`.
+public struct HostPort: Sendable, Hashable {
+  /// Without the brackets of an IPv6 literal; lower case.
+  public var host: String
+  public var port: UInt16
+
+  public init(host: String, port: UInt16) {
+    self.host = host
+    self.port = port
+  }
+
+  /// The form that a file would hold: IPv6 literals in brackets.
+  public var description: String {
+    host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+}
+
+public struct Listener: Sendable, Equatable {
+  public var name: String
+  public var address: HostPort
+  /// Connections begin with a PROXY protocol header, version 1 or 2; without one they are closed.
+  public var proxyProtocol = false
+
+  public init(name: String, address: HostPort) {
+    self.name = name
+    self.address = address
+  }
+}
+
+public struct Admin: Sendable, Equatable {
+  public var address: HostPort
+  public init(address: HostPort) { self.address = address }
+}
+
+/// How the gateway speaks HTTP with clients.
+public struct HTTPSettings: Sendable, Equatable {
+  public var timeouts = ClientTimeouts()
+  public var limits = MessageLimits()
+  public var forwarding = Forwarding()
+  public init() {}
+}
+
+public struct ClientTimeouts: Sendable, Equatable {
+  /// From a request's first byte to the end of its head; 408 after that. nginx's
+  /// `client_header_timeout` is 60 s; 15 s leaves slow senders less.
+  public var head = Duration.seconds(15)
+  /// Between two reads of a request's content.
+  public var body = Duration.seconds(60)
+  /// Between two writes that the client accepts.
+  public var send = Duration.seconds(60)
+  /// Keep-alive without a request; nginx's `keepalive_timeout`.
+  public var idle = Duration.seconds(75)
+  /// What requests in flight are given to finish when the process stops.
+  public var drain = Duration.seconds(30)
+  public init() {}
+}
+
+public struct MessageLimits: Sendable, Equatable {
+  /// A request's or response's head, first line and fields together; 431 above.
+  public var headBytes = 16_384
+  /// The request target; 414 above.
+  public var targetBytes = 8_192
+  /// Field lines in a head; 431 above.
+  public var fields = 100
+  /// A request's content; 413 above. `nil`: no limit.
+  public var bodyBytes: UInt64?
+  /// Client connections of the whole process; the longest idle are closed, then new ones refused.
+  public var connections = 100_000
+  /// Requests on one client connection before it is closed. `nil`: no limit.
+  public var requestsPerConnection: Int?
+  public init() {}
+}
+
+/// Which fields tell an endpoint about the client, and whose incoming ones are believed.
+public struct Forwarding: Sendable, Equatable {
+  /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
+  public var xForwarded = true
+  /// `Forwarded` (RFC 7239).
+  public var forwarded = false
+  /// `X-Request-ID`: made where there is none or the sender is not trusted.
+  public var requestID = true
+  /// `Via` in both directions (RFC 9110 §7.6.3).
+  public var via = true
+  /// Peers in these networks may send forwarding fields of their own; those of others are removed.
+  public var trustedNetworks: [Network] = []
+  public init() {}
+}
+
+/// An address block in CIDR form.
+public struct Network: Sendable, Hashable {
+  /// 16 bytes; an IPv4 address is mapped (`::ffff:a.b.c.d`).
+  public var address: [UInt8]
+  /// Leading bits that must agree, of 128.
+  public var prefixBits: Int
+  /// As written.
+  public var text: String
+  public init(address: [UInt8], prefixBits: Int, text: String) {
+    self.address = address
+    self.prefixBits = prefixBits
+    self.text = text
+  }
+}
+
+public struct AccessLog: Sendable, Equatable {
+  public enum Format: String, Sendable, CaseIterable { case json, common }
+  public var format = Format.json
+  /// A file's path; `-` is standard output.
+  public var path = "-"
+  public init() {}
+}

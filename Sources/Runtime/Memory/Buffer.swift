@@ -1,0 +1,193 @@
+/// Bytes received or to be sent: a run of them within a block of memory that is reused.
+///
+/// Used on one worker's thread. Grows when what is appended does not fit; see ``BufferPool``.
+///
+/// `@safe`: every pointer stays inside this file and ``Socket``, and every index is checked
+/// against the block's capacity.
+@safe
+public final class Buffer {
+  private var base: UnsafeMutablePointer<UInt8>
+  public private(set) var capacity: Int
+  private var start = 0
+  private var end = 0
+
+  public init(capacity: Int) {
+    self.capacity = capacity
+    unsafe base = .allocate(capacity: capacity)
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  public var count: Int { end - start }
+  public var isEmpty: Bool { start == end }
+  /// Bytes that can be received or appended without growing.
+  public var room: Int { capacity - end }
+
+  /// The bytes that the buffer holds.
+  public var bytes: Span<UInt8> {
+    @_lifetime(borrow self)
+    get {
+      // start and end are within the block, which lives as long as self.
+      let span = unsafe Span<UInt8>(_unsafeStart: base + start, count: end - start)
+      return unsafe _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// Removes the first `count` bytes.
+  public func consume(_ count: Int) {
+    precondition(count >= 0 && count <= end - start)
+    start += count
+    if start == end {
+      start = 0
+      end = 0
+    }
+  }
+
+  /// Keeps only the first `count` bytes.
+  public func truncate(to count: Int) {
+    precondition(count >= 0 && count <= end - start)
+    end = start + count
+    if count == 0 {
+      start = 0
+      end = 0
+    }
+  }
+
+  /// Removes bytes `range`, counted from the first; those behind move up.
+  public func removeBytes(_ range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= end - start)
+    if range.isEmpty { return }
+    let first = start + range.lowerBound
+    // Both runs are within the block; memmove semantics allow the overlap.
+    unsafe (base + first).update(from: base + start + range.upperBound, count: end - start - range.upperBound)
+    end -= range.count
+  }
+
+  public func removeAll() {
+    start = 0
+    end = 0
+  }
+
+  /// Makes room for `count` more bytes: moves the bytes to the block's front, or grows it.
+  public func reserve(_ count: Int) {
+    if capacity - end >= count { return }
+    let held = end - start
+    if capacity - held >= count {
+      // Both ends are within the block; memmove semantics allow the overlap.
+      unsafe base.update(from: base + start, count: held)
+    } else {
+      let grown = max(capacity * 2, held + count)
+      let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: grown)
+      // The new block holds at least `held` bytes.
+      unsafe memory.initialize(from: base + start, count: held)
+      unsafe base.deallocate()
+      unsafe base = memory
+      capacity = grown
+    }
+    start = 0
+    end = held
+  }
+
+  // MARK: Appending
+
+  @inline(__always)
+  public func append(_ byte: UInt8) {
+    if end == capacity { reserve(1) }
+    // end < capacity after reserve.
+    unsafe base[end] = byte
+    end += 1
+  }
+
+  public func append(_ bytes: Span<UInt8>) {
+    let count = bytes.count
+    if count == 0 { return }
+    reserve(count)
+    // reserve made room for count bytes; the span is valid for the call.
+    unsafe bytes.withUnsafeBufferPointer {
+      unsafe (base + end).update(from: $0.baseAddress!, count: count)
+    }
+    end += count
+  }
+
+  /// Appends bytes `range` of another buffer, counted from its first byte.
+  public func append(_ other: Buffer, range: Range<Int>) {
+    append(other.bytes.extracting(range))
+  }
+
+  public func append(_ text: StaticString) {
+    let count = text.utf8CodeUnitCount
+    reserve(count)
+    // A static string's bytes live for ever; reserve made room for them.
+    unsafe (base + end).update(from: text.utf8Start, count: count)
+    end += count
+  }
+
+  public func append(_ bytes: [UInt8]) { append(bytes.span) }
+
+  public func append(_ text: String) { append(text.utf8.span) }
+
+  public func append(decimal value: UInt64) {
+    if value < 10 {
+      append(48 + UInt8(truncatingIfNeeded: value))
+      return
+    }
+    var digits = InlineArray<20, UInt8>(repeating: 0)
+    var rest = value
+    var first = 20
+    while rest > 0 {
+      first -= 1
+      digits[first] = 48 + UInt8(truncatingIfNeeded: rest % 10)
+      rest /= 10
+    }
+    append(digits.span.extracting(first..<20))
+  }
+
+  /// Lower-case hexadecimal without leading zeros.
+  public func append(hexadecimal value: UInt64) {
+    var shift = value == 0 ? 0 : (63 - value.leadingZeroBitCount) / 4 * 4
+    while shift >= 0 {
+      append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)))
+      shift -= 4
+    }
+  }
+
+  /// Exactly `digits` lower-case hexadecimal digits.
+  public func append(hexadecimal value: UInt64, digits: Int) {
+    for position in (0..<digits).reversed() {
+      append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(position * 4) & 15)))
+    }
+  }
+
+  /// `10.0.0.1` or `::1`, without a port.
+  public func append(hostOf address: SocketAddress) { address.appendHost { append($0) } }
+
+  private static func hexDigit(_ digit: UInt8) -> UInt8 { digit < 10 ? 48 + digit : 87 + digit }
+
+  /// Replaces the byte at `index`, counted from the first.
+  public func replaceByte(at index: Int, with byte: UInt8) {
+    precondition(index >= 0 && index < end - start)
+    // Checked above.
+    unsafe base[start + index] = byte
+  }
+
+  // MARK: For sockets and files
+
+  /// Calls `body` with the room behind the bytes, and keeps as many as its result says were written.
+  func withRoom(atMost limit: Int, _ body: (UnsafeMutableRawBufferPointer) -> IOResult) -> IOResult {
+    if end == capacity { reserve(capacity) }
+    let count = min(limit, capacity - end)
+    // end + count <= capacity.
+    let result = unsafe body(UnsafeMutableRawBufferPointer(start: base + end, count: count))
+    if result.bytes > 0 {
+      precondition(result.bytes <= count)
+      end += result.bytes
+    }
+    return result
+  }
+
+  /// Calls `body` with the bytes; the pointer is valid during the call only.
+  public func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    // start...end is within the block.
+    unsafe body(UnsafeRawBufferPointer(start: base + start, count: end - start))
+  }
+}

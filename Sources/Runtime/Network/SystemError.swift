@@ -1,0 +1,20 @@
+import Glibc
+
+/// An error number of the system, with the system's own words for it.
+public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+  public let number: Int32
+
+  public init(_ number: Int32) { self.number = number }
+
+  public var description: String {
+    // strerror's result is copied before another call can change it.
+    unsafe String(cString: strerror(number))
+  }
+
+  public static let connectionRefused = SystemError(ECONNREFUSED)
+  public static let connectionReset = SystemError(ECONNRESET)
+  public static let timedOut = SystemError(ETIMEDOUT)
+  public static let invalidArgument = SystemError(EINVAL)
+  public static let tooManyFiles = SystemError(EMFILE)
+  public static let tooManyFilesInSystem = SystemError(ENFILE)
+}

@@ -1,0 +1,58 @@
+import HTTPCodec
+import Runtime
+
+/// A client of the gateway: a host with a worker of its own.
+public final class SimulatedClient {
+  public let worker: Worker
+  private let simulation: Simulation
+  private let gateway: SocketAddress
+
+  /// - Parameter gateway: whom its connections go to.
+  public init(_ simulation: Simulation, host: SocketAddress, gateway: SocketAddress) {
+    self.simulation = simulation
+    self.gateway = gateway
+    worker = simulation.addWorker(host: host)
+  }
+
+  public func connect() async throws(StreamFailure) -> SimulatedStream {
+    try await SimulatedStream.connect(to: gateway, on: worker)
+  }
+
+  /// Starts a program with a connection of its own, which is closed at its end.
+  ///
+  /// - Parameter failed: told when the program throws.
+  public func start(
+    _ name: String, failed: @escaping (StreamFailure) -> Void,
+    _ program: @escaping (SimulatedStream) async throws(StreamFailure) -> Void
+  ) {
+    simulation.start(name, on: worker) {
+      do throws(StreamFailure) {
+        let stream = try await self.connect()
+        defer { stream.close() }
+        try await program(stream)
+      } catch {
+        failed(error)
+      }
+    }
+  }
+
+  /// The bytes of a request.
+  public static func request(
+    _ method: String = "GET", _ target: String = "/", fields: [String] = [], body: [UInt8]? = nil
+  ) -> [UInt8] {
+    var text = "\(method) \(target) HTTP/1.1\r\nHost: gateway.test\r\n"
+    for field in fields { text += field + "\r\n" }
+    if let body { text += "Content-Length: \(body.count)\r\n" }
+    return Array((text + "\r\n").utf8) + (body ?? [])
+  }
+
+  /// Content in chunks of a size.
+  public static func chunks(_ body: [UInt8], size: Int) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for start in stride(from: 0, to: body.count, by: size) {
+      let piece = body[start..<min(start + size, body.count)]
+      bytes += Array((String(piece.count, radix: 16) + "\r\n").utf8) + piece + [13, 10]
+    }
+    return bytes + Array("0\r\n\r\n".utf8)
+  }
+}

@@ -1,0 +1,162 @@
+import HTTPCodec
+import Runtime
+
+/// What an origin does about a request, step by step. After the last step it reads what is left of
+/// the request's content and goes on with the next request.
+public enum OriginStep {
+  case delay(Duration)
+  /// Reads the request's content.
+  case readContent
+  /// Reads slowly from here on.
+  case pace(SimulatedStream.Pace)
+  /// A response with a length.
+  case respond(Int, fields: [String] = [], body: [UInt8] = [])
+  /// A response in chunks.
+  case respondChunked(Int, fields: [String] = [], body: [UInt8] = [], size: Int = 1_000)
+  /// Bytes as they are.
+  case send([UInt8])
+  case close
+  case reset
+  /// Does nothing more on this connection; keeps it open until the other side ends it.
+  case hang
+
+  /// An answer to the whole request.
+  public static func answer(_ text: String) -> [OriginStep] { [.readContent, .respond(200, body: Array(text.utf8))] }
+}
+
+/// A server behind the gateway: a host with a worker of its own, which answers as a script says.
+public final class SimulatedOrigin {
+  public let worker: Worker
+  public let address: SocketAddress
+  /// What it does about a request, by its head and number, counted from 0. To be set before requests come.
+  public var script: (SimulatedRequest, Int) -> [OriginStep] = { _, _ in OriginStep.answer("ok") }
+  /// Requests whose head it has read, in their order; content is added as it is read.
+  public private(set) var requests: [SimulatedRequest] = []
+  public private(set) var connectionCount = 0
+  /// Connections that are open now.
+  public private(set) var openCount = 0
+  /// How its connections ended, other than by the other side between requests.
+  public private(set) var failures: [StreamFailure] = []
+  private var streams: [SimulatedStream] = []
+  private var listener: Socket?
+  private let acceptor: Waiter
+
+  /// Starts to listen.
+  ///
+  /// - Parameter backlog: connections that may wait to be accepted.
+  public init(_ simulation: Simulation, address: SocketAddress, backlog: Int32 = 128, accepts: Bool = true) {
+    self.address = address
+    worker = simulation.addWorker(host: address)
+    acceptor = Waiter(on: worker)
+    listen(backlog: backlog)
+    if accepts { startAccepting() }
+  }
+
+  /// Opens its listener again after ``stop()``.
+  public func restart() {
+    listen(backlog: 128)
+    startAccepting()
+  }
+
+  private func listen(backlog: Int32) {
+    do {
+      let socket = try Socket.listen(on: address, backlog: backlog, worker: worker)
+      socket.watcher = acceptor
+      listener = socket
+    } catch {
+      preconditionFailure("an origin cannot listen: \(error)")
+    }
+  }
+
+  /// Takes the connections that wait and those that come.
+  public func startAccepting() {
+    worker.spawn { await self.acceptConnections() }
+  }
+
+  /// Closes the listener, and the open connections too where `reset`: the server has died.
+  public func stop(reset: Bool = false) {
+    listener?.close()
+    listener = nil
+    acceptor.wake()
+    if reset { for stream in streams { stream.reset() } }
+  }
+
+  /// Closes the connections that are open now.
+  public func closeConnections() { for stream in streams { stream.close() } }
+
+  private func acceptConnections() async {
+    guard let socket = listener else { return }
+    while socket.isOpen {
+      var peer = SocketAddress.any
+      let result = worker.seam.accept(from: socket.handle, peer: &peer)
+      if result.bytes >= 0 {
+        let stream = SimulatedStream(Socket(accepted: Int32(result.bytes), on: worker))
+        let number = connectionCount
+        connectionCount += 1
+        worker.spawn { await self.serve(stream, number: number) }
+        continue
+      }
+      socket.forgetReadiness()
+      _ = await acceptor.wait(for: socket, .readable, until: .never)
+    }
+  }
+
+  private func serve(_ stream: SimulatedStream, number: Int) async {
+    openCount += 1
+    streams.append(stream)
+    do throws(StreamFailure) {
+      while stream.isOpen {
+        guard let reading = try await stream.readRequestHead() else { break }
+        var request = reading.request
+        request.connection = number
+        let index = requests.count
+        requests.append(request)
+        try await perform(script(request, index), on: stream, request: index, reading)
+      }
+    } catch {
+      failures.append(error)
+    }
+    stream.close()
+    streams.removeAll { $0 === stream }
+    openCount -= 1
+  }
+
+  private func perform(
+    _ steps: [OriginStep], on stream: SimulatedStream, request index: Int, _ reading: RequestReading
+  ) async throws(StreamFailure) {
+    for step in steps {
+      switch step {
+      case .delay(let duration): await stream.sleep(duration)
+      case .readContent: try await readContent(of: index, reading.framing, from: stream, reading.expectsContinue)
+      case .pace(let pace): stream.pace = pace
+      case .respond(let status, let fields, let body):
+        try await stream.send(Self.head(status, fields + ["Content-Length: \(body.count)"]) + body)
+      case .respondChunked(let status, let fields, let body, let size):
+        let head = Self.head(status, fields + ["Transfer-Encoding: chunked"])
+        try await stream.send(head + SimulatedClient.chunks(body, size: size))
+      case .send(let bytes): try await stream.send(bytes)
+      case .close: return stream.close()
+      case .reset: return stream.reset()
+      case .hang:
+        try await stream.waitForClose()
+        return stream.close()
+      }
+    }
+    try await readContent(of: index, reading.framing, from: stream, false)
+  }
+
+  private func readContent(
+    of index: Int, _ framing: BodyFraming, from stream: SimulatedStream, _ expectsContinue: Bool
+  ) async throws(StreamFailure) {
+    if requests[index].isComplete { return }
+    if expectsContinue { try await stream.send("HTTP/1.1 100 Continue\r\n\r\n") }
+    try await stream.readContent(framing, into: &requests[index].body)
+    requests[index].isComplete = true
+  }
+
+  private static func head(_ status: Int, _ fields: [String]) -> [UInt8] {
+    var text = "HTTP/1.1 \(status) Simulated\r\n"
+    for field in fields { text += field + "\r\n" }
+    return Array((text + "\r\n").utf8)
+  }
+}

@@ -1,0 +1,216 @@
+import Glibc
+import HTTPCodec
+import Runtime
+
+/// A connection in the hands of a simulated client or origin, with calls that suspend.
+///
+/// Used by tasks of its worker, one at a time in each direction.
+public final class SimulatedStream {
+  /// How slowly it reads.
+  public struct Pace: Sendable {
+    public var bytes: Int
+    public var pause: Duration
+
+    public init(bytes: Int, pause: Duration) {
+      self.bytes = bytes
+      self.pause = pause
+    }
+  }
+
+  public let worker: Worker
+  let socket: Socket
+  private let reader: Waiter
+  private let writer: Waiter
+  private let relay: Relay
+  private let input = Buffer(capacity: 16_384)
+  /// Reads at most so much at a time, with pauses; `nil`: as fast as it comes.
+  public var pace: Pace?
+  /// How long a call waits before it fails with `timedOut`.
+  public var patience = Duration.seconds(3_600)
+  public private(set) var isOpen = true
+  /// Bytes received so far.
+  public private(set) var receivedCount = 0
+  /// Bytes that the system took over so far.
+  public private(set) var sentCount = 0
+
+  /// Passes a socket's news to a reading and a writing task, which may wait at once.
+  private final class Relay: Watcher {
+    var reader: Waiter?
+    var writer: Waiter?
+
+    override func socketIsReady(_ socket: Socket) {
+      reader?.wake()
+      writer?.wake()
+    }
+  }
+
+  init(_ socket: Socket) {
+    self.socket = socket
+    worker = socket.worker
+    reader = Waiter(on: worker)
+    writer = Waiter(on: worker)
+    relay = Relay(on: worker)
+    relay.reader = reader
+    relay.writer = writer
+    socket.watcher = relay
+    socket.interest = [.readable, .writable, .peerClosed]
+  }
+
+  /// Connects to a listener.
+  public static func connect(to address: SocketAddress, on worker: Worker) async throws(StreamFailure) -> SimulatedStream {
+    let socket: Socket
+    do {
+      socket = try Socket.connect(to: address, on: worker)
+    } catch {
+      throw .refused
+    }
+    let stream = SimulatedStream(socket)
+    while !socket.readiness.contains(.writable) { await stream.writer.sleep(until: .never) }
+    if socket.connectError() != nil {
+      stream.close()
+      throw .refused
+    }
+    return stream
+  }
+
+  /// The connection ended in some way, as far as this side has been told.
+  public var peerHasClosed: Bool { socket.readiness.contains(.peerClosed) }
+
+  public func sleep(_ duration: Duration) async {
+    await Waiter(on: worker).sleep(until: worker.now.advanced(byNanoseconds: duration.inNanoseconds))
+  }
+
+  // MARK: Sending
+
+  public func send(_ text: String) async throws(StreamFailure) { try await send(Array(text.utf8)) }
+
+  public func send(_ bytes: [UInt8]) async throws(StreamFailure) {
+    let buffer = Buffer(capacity: max(bytes.count, 1))
+    buffer.append(bytes)
+    while !buffer.isEmpty {
+      guard isOpen else { throw .closed }
+      let result = socket.send(buffer)
+      if result.isError { throw .reset }
+      if result.isWouldBlock {
+        await writer.sleep(until: .never)
+        continue
+      }
+      sentCount += result.bytes
+      buffer.consume(result.bytes)
+    }
+  }
+
+  /// Sends in pieces of `size` bytes, with pauses between them.
+  public func trickle(_ bytes: [UInt8], size: Int, pause: Duration) async throws(StreamFailure) {
+    for start in stride(from: 0, to: bytes.count, by: size) {
+      if start > 0 { await sleep(pause) }
+      try await send(Array(bytes[start..<min(start + size, bytes.count)]))
+    }
+  }
+
+  /// Tells the other side that nothing more will be sent.
+  public func finish() { if isOpen { socket.shutdownSending() } }
+
+  public func close() { end(reset: false) }
+
+  public func reset() { end(reset: true) }
+
+  private func end(reset: Bool) {
+    guard isOpen else { return }
+    isOpen = false
+    socket.close(reset: reset)
+    reader.wake()
+    writer.wake()
+  }
+
+  // MARK: Receiving
+
+  /// Receives more.
+  /// - Returns: false when the other side has finished.
+  private func fill() async throws(StreamFailure) -> Bool {
+    if let pace { await sleep(pace.pause) }
+    let deadline = worker.now.advanced(byNanoseconds: patience.inNanoseconds)
+    while true {
+      guard isOpen else { throw .closed }
+      input.reserve(4_096)
+      let result = socket.receive(into: input, atMost: pace?.bytes ?? .max)
+      if result.isError { throw .reset }
+      if result.isWouldBlock {
+        if await reader.sleep(until: deadline) == .deadline { throw .timedOut }
+        continue
+      }
+      receivedCount += result.bytes
+      return result.bytes > 0
+    }
+  }
+
+  private func require() async throws(StreamFailure) {
+    guard try await fill() else { throw .cutShort }
+  }
+
+  /// Everything up to the other side's end.
+  public func readUntilClose() async throws(StreamFailure) -> [UInt8] {
+    while try await fill() {}
+    return take(input.count)
+  }
+
+  /// Waits until the other side ends the connection; what it sends is let go.
+  public func waitForClose() async throws(StreamFailure) {
+    while try await fill() { input.removeAll() }
+  }
+
+  private func take(_ count: Int) -> [UInt8] { input.takeBytes(count) }
+
+  // MARK: Messages
+
+  /// Reads a response, interim ones before it, and its content.
+  ///
+  /// - Parameter method: of the request that it answers.
+  public func readResponse(to method: HTTPMethod = .get) async throws(StreamFailure) -> SimulatedResponse {
+    var response = SimulatedResponse()
+    var reading = ResponseReading(method: method)
+    while true {
+      guard try reading.parse(input, into: &response) else {
+        let isEmpty = input.isEmpty && response.interim.isEmpty
+        guard try await fill() else { throw isEmpty ? .closed : .cutShort }
+        continue
+      }
+      if reading.isFinal { break }
+    }
+    try await readContent(reading.framing, into: &response.body)
+    return response
+  }
+
+  /// Reads a request's head, or returns `nil` when the other side has finished.
+  func readRequestHead() async throws(StreamFailure) -> RequestReading? {
+    var reading = RequestReading()
+    while try !reading.parse(input) {
+      guard try await fill() else {
+        if input.isEmpty { return nil }
+        throw .cutShort
+      }
+    }
+    return reading
+  }
+
+  /// Reads a message's content, whatever its framing, and appends it without the framing.
+  func readContent(_ framing: BodyFraming, into body: inout [UInt8]) async throws(StreamFailure) {
+    switch framing {
+    case .none: return
+    case .length(let length):
+      var remaining = Int(length)
+      while remaining > 0 {
+        if input.isEmpty { try await require() }
+        let count = min(remaining, input.count)
+        body += take(count)
+        remaining -= count
+      }
+    case .untilClose:
+      body += take(input.count)
+      while try await fill() { body += take(input.count) }
+    case .chunked:
+      var decoder = ChunkedDecoder()
+      while try !decoder.decode(input, into: &body) { try await require() }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import ArgumentParser
+import ControlPlane
+import EchoOrigin
+import Gateway
+import Resources
+
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Say everything that is wrong in a configuration file.")
+
+  @Argument(help: "The configuration file (YAML).")
+  var file: String
+
+  func run() throws {
+    do {
+      let configuration = try ConfigurationSource.file(file).load()
+      let (services, routes) = (configuration.services.count, configuration.routes.count)
+      say("\(file): correct: \(services) service(s), \(routes) route(s)")
+    } catch {
+      complain(error.description)
+      throw ExitCode.failure
+    }
+  }
+}
+
+struct OriginCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "origin", abstract: "Serve an echo origin: it answers what it received, as JSON.",
+    discussion: """
+      For trying things out. The query may ask for more: status=503, delay=200 (milliseconds), \
+      bytes=1000 (that much content instead of the JSON).
+      """)
+
+  @Option(help: "The port on the address; 0 takes a free one.")
+  var port: UInt16 = 9_000
+
+  @Option(help: "The IP address to listen on.")
+  var address = "127.0.0.1"
+
+  func run() async throws {
+    let origins = EmbeddedOrigins()
+    do {
+      let bound = try await origins.start(name: "origin", ip: address, port: port)
+      say("echo origin on http://\(bound.description)")
+    } catch {
+      complain("cannot listen on \(address):\(port): \(error.description)")
+      throw ExitCode.failure
+    }
+    await origins.waitForSignal()
+    await origins.stop()
+  }
+}
+
+struct VersionCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "version", abstract: "Say which version this is.")
+
+  func run() {
+    say("penstock \(Version.current)")
+  }
+}

@@ -1,0 +1,96 @@
+import HTTPCodec
+import Testing
+
+@Suite("Host")
+struct HostTests {
+  private func host(_ value: String) -> Outcome<RequestSummary> {
+    request("GET / HTTP/1.1\r\nHost: \(value)\r\n\r\n")
+  }
+
+  @Test(
+    "RFC 9112 §3.2: a host with or without a port is accepted",
+    arguments: [
+      ("example.com", "example.com"), ("example.com:8080", "example.com"), ("a", "a"), ("a:0", "a"),
+      ("EXAMPLE.com.", "EXAMPLE.com"), ("example.com.:443", "example.com"), ("127.0.0.1:65535", "127.0.0.1"),
+      ("my_service-1.internal~x", "my_service-1.internal~x"), ("[::1]", "[::1]"), ("[::]:80", "[::]"),
+      ("[2001:db8::1]:8080", "[2001:db8::1]"), ("[1:2:3:4:5:6:7:8]", "[1:2:3:4:5:6:7:8]"),
+      ("[::ffff:10.0.0.1]", "[::ffff:10.0.0.1]"), ("[1:2:3:4:5:6:7::]", "[1:2:3:4:5:6:7::]"),
+    ])
+  func accepted(_ value: String, _ expected: String) {
+    let head = host(value).value
+    #expect(head?.authority == value)
+    #expect(head?.host == expected)
+  }
+
+  @Test(
+    "RFC 9112 §3.2: an empty or malformed host is refused with 400",
+    arguments: [
+      "", " ", ".", "..", ".a", "a..b", "a..", ":80", "a:", "a:b", "a:80x", "a:-1", "a:+1", "a:65536",
+      "a:123456", "a:80:80", "a b", "a,b", "a/b", "a?b", "a#b", "u@a", "a%41", "a\\b", "a;b", "a!b", "a'b",
+      "(a)", "*", "<a>", "caf\u{E9}", "a\tb", "[", "[]", "[::1", "::1", "[::1]x", "[::1]:", "[::1]80", "[:]",
+      "[:::]", "[1::2::3]", "[12345::]", "[g::]", "[1:2:3:4:5:6:7]", "[1:2:3:4:5:6:7:8:9]",
+      "[1:2:3:4:5:6:7:8::]",
+      "[::1%25eth0]", "[fe80::1%eth0]", "[::256.0.0.1]", "[::1.2.3]", "[1.2.3.4]", "[::01.2.3.4]", "[1:]",
+      "[:1]",
+      "[v1.a]", "[::1]]", "[[::1]]", "[1:2:3:4:5:6:7:1.2.3.4]",
+    ])
+  func malformed(_ value: String) {
+    let error = host(value).error
+    #expect(error == .invalidHost)
+    #expect(error?.status == 400)
+  }
+
+  @Test("A host longer than a DNS name is refused with 400")
+  func longHost() {
+    let label = String(repeating: "a", count: 63)
+    let longest = [label, label, label, String(label.dropLast(2))].joined(separator: ".")
+    #expect(longest.utf8.count == 253)
+    #expect(host(longest + ".:65535").value?.host == longest)
+    #expect(host(longest + "aaa.:65535").error == .invalidHost)
+  }
+
+  @Test("RFC 9112 §3.2: several Host fields are refused with 400, even when they are the same")
+  func several() {
+    for text in ["Host: a\r\nHost: a", "Host: a\r\nHost: b", "host: a\r\nX: y\r\nHOST:", "Host:\r\nHost: a"] {
+      #expect(request("GET / HTTP/1.1\r\n\(text)\r\n\r\n").error == .severalHosts)
+      #expect(request("GET / HTTP/1.0\r\n\(text)\r\n\r\n").error == .severalHosts)
+      #expect(request("GET http://a/ HTTP/1.1\r\n\(text)\r\n\r\n").error == .severalHosts)
+    }
+  }
+
+  @Test("RFC 9112 §3.2: an HTTP/1.1 request without Host is refused with 400, in any form")
+  func missing() {
+    for line in ["GET /", "GET http://a/", "OPTIONS *", "CONNECT a:1"] {
+      #expect(request("\(line) HTTP/1.1\r\nX: y\r\n\r\n").error == .missingHost)
+    }
+    #expect(HTTP1Error.missingHost.status == 400)
+  }
+
+  @Test("RFC 9112 §3.2: HTTP/1.0 needs no Host")
+  func http10() {
+    #expect(request("GET / HTTP/1.0\r\n\r\n").value?.host == "")
+    #expect(request("GET / HTTP/1.0\r\nHost: a:1\r\n\r\n").value?.host == "a")
+    #expect(request("GET / HTTP/1.0\r\nHost:\r\n\r\n").error == .invalidHost)
+    #expect(request("GET http://b:2/ HTTP/1.0\r\n\r\n").value?.authority == "b:2")
+  }
+
+  @Test("RFC 9112 §3.2.2: a Host that differs from the absolute form is refused with 400")
+  func agreement() {
+    func absolute(_ target: String, _ host: String) -> Outcome<RequestSummary> {
+      request("GET \(target) HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+    }
+    #expect(absolute("http://a.com/", "A.COM").value?.host == "a.com")
+    #expect(absolute("http://a.com/", "a.com:80").value?.authority == "a.com")
+    #expect(absolute("http://a.com:80/", "a.com.").value?.authority == "a.com:80")
+    #expect(absolute("https://a.com/", "a.com:443").value != nil)
+    #expect(absolute("http://a.com/", "b.com").error == .hostMismatch)
+    #expect(absolute("http://a.com/", "a.com:81").error == .hostMismatch)
+    #expect(absolute("http://a.com:81/", "a.com").error == .hostMismatch)
+    #expect(absolute("https://a.com/", "a.com:80").error == .hostMismatch)
+    #expect(absolute("http://a.com/", "a.com.evil").error == .hostMismatch)
+    #expect(absolute("http://a.com/", "").error == .invalidHost)
+    #expect(absolute("http://a..com/", "a").error == .invalidHost)
+    #expect(absolute("http://a.com:/", "a.com").error == .invalidHost)
+    #expect(HTTP1Error.hostMismatch.status == 400)
+  }
+}

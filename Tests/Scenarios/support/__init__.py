@@ -1,0 +1,1 @@
+"""What scenario tests are made of: gateways, origins and clients that misbehave on purpose."""

@@ -1,0 +1,96 @@
+"""What one scenario starts, so that all of it is stopped at its end."""
+
+from pathlib import Path
+from typing import Any, Callable
+
+from .client import try_get
+from .gateway import Gateway
+from .nginx import Nginx
+from .origin import Answer, FullQueue, Origin, RawOrigin, echo
+from .ports import free_port
+from .programs import Program, penstock_binary
+
+
+class Scenario:
+    """Starts gateways and origins in a folder of its own, and stops them in the reverse order."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._started: list[Any] = []
+        self._count = 0
+
+    def __enter__(self) -> "Scenario":
+        return self
+
+    def __exit__(self, *_) -> None:
+        failures: list[BaseException] = []
+        for thing in reversed(self._started):
+            try:
+                thing.stop()
+            except AssertionError as error:
+                failures.append(error)
+        for origin in self._started:
+            if isinstance(origin, Origin):
+                failures += origin.violations
+        if failures:
+            raise failures[0]
+
+    def _add(self, thing: Any) -> Any:
+        self._started.append(thing)
+        return thing
+
+    def _folder(self, name: str) -> Path:
+        self._count += 1
+        return self.folder / f"{self._count}-{name}"
+
+    # What can be started
+
+    def gateway(self, services: list[dict], routes: list[dict] | None = None, **options: Any) -> Gateway:
+        return self._add(Gateway(self._folder("penstock"), services, routes, **options))
+
+    def origin(self, answer: Answer = echo, name: str = "origin", port: int | None = None) -> Origin:
+        return self._add(Origin(answer, name, port))
+
+    def raw_origin(self, serve: Callable, **options: Any) -> RawOrigin:
+        return self._add(RawOrigin(serve, **options))
+
+    def full_queue(self) -> FullQueue:
+        return self._add(FullQueue())
+
+    def nginx(self, locations: str = "", **options: Any) -> Nginx:
+        return self._add(Nginx(self._folder("nginx"), locations, **options))
+
+    def echo_origin(self) -> "EchoOrigin":
+        return self._add(EchoOrigin(self._folder("echo")))
+
+    def program(self, command: list[str], name: str, **options: Any) -> Program:
+        """Any other program; it is killed at the end if it still runs."""
+        program = Program(command, self._folder(name), name, **options)
+        self._started.append(_Killed(program))
+        return program
+
+    def dead_port(self) -> str:
+        """An address where nobody listens."""
+        return f"127.0.0.1:{free_port()}"
+
+
+class _Killed:
+    def __init__(self, program: Program):
+        self._program = program
+
+    def stop(self) -> None:
+        self._program.kill()
+
+
+class EchoOrigin(Program):
+    """`penstock origin`, the echo server for trying things out."""
+
+    def __init__(self, folder: Path):
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        super().__init__([penstock_binary(), "origin", "--port", str(self.port)], folder, "origin")
+        self.wait_until_ready(lambda: try_get(self.port) is not None)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.wait_for_end()
