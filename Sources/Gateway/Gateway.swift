@@ -68,25 +68,28 @@ public final class Gateway: Sendable {
   }
 
   private func serve(until signals: UnixSignalsSequence) async {
-    for await signal in signals {
-      if signal == .sighup {
-        accessLogs.reopen()
-        await control.withLock { $0 }?.reload(reason: .hangup)
-        continue
-      }
-      let limit = control.withLock { $0 }?.snapshot?.configuration.http.timeouts.drain ?? .zero
-      logger.info("draining", metadata: ["signal": "\(signal)", "limit": "\(limit)"])
-      let draining = Task { await stop(drainingFor: limit) }
-      // A second signal is meant: it ends what is in flight.
-      let impatient = Task {
-        for await signal in signals where signal != .sighup {
+    let (ended, endInput) = AsyncStream.makeStream(of: Void.self)
+    let watching = Task {
+      for await signal in signals {
+        if signal == .sighup {
+          accessLogs.reopen()
+          await controlPlane?.reload(reason: .hangup)
+        } else if state.withLock({ $0.isDraining }) {
+          // A second signal is meant: it ends what is in flight.
           state.withLock { $0.pool }?.abortConnections()
+        } else {
+          state.withLock { $0.isDraining = true }
+          let limit = controlPlane?.snapshot?.configuration.http.timeouts.drain ?? .zero
+          logger.info("draining", metadata: ["signal": "\(signal)", "limit": "\(limit)"])
+          Task {
+            await stop(drainingFor: limit)
+            endInput.finish()
+          }
         }
       }
-      await draining.value
-      impatient.cancel()
-      return
     }
+    for await _ in ended {}
+    watching.cancel()
   }
 
   // MARK: Start and stop
