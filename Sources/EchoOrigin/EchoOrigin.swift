@@ -166,9 +166,9 @@ private final class EchoConnection: Waiter {
     let hasContent = status != 204 && status != 304
     let size = parameter("bytes").map { min($0, 1 << 40) }
     let body = size == nil ? Array(description.utf8) : []
-    output.append("HTTP/1.1 \(status) \(status == 200 ? "OK" : "Asked For")\r\n")
-    output.append("Content-Type: \(size == nil ? "application/json" : "application/octet-stream")\r\n")
-    if hasContent { output.append("Content-Length: \(size ?? UInt64(body.count))\r\n") }
+    output.append(string: "HTTP/1.1 \(status) \(status == 200 ? "OK" : "Asked For")\r\n")
+    output.append(string: "Content-Type: \(size == nil ? "application/json" : "application/octet-stream")\r\n")
+    if hasContent { output.append(string: "Content-Length: \(size ?? UInt64(body.count))\r\n") }
     output.append(head.isPersistent ? (head.version == .http10 ? "Connection: keep-alive\r\n\r\n" : "\r\n") : "Connection: close\r\n\r\n")
     if hasContent && head.method != .head {
       output.append(body)

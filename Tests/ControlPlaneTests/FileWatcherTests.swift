@@ -112,7 +112,11 @@ import Testing
 
   @Test func waitsForAWriterThatPauses() async throws {
     let folder = try TestFolder()
-    try folder.write("one", to: "file")
+    // Open from the beginning, so that no close is reported but the last one.
+    FileManager.default.createFile(atPath: folder.path("file"), contents: nil)
+    let handle = try #require(FileHandle(forUpdatingAtPath: folder.path("file")))
+    try handle.write(contentsOf: Data("one".utf8))
+    try await Task.sleep(for: .milliseconds(50))
     let contents = Collected<String>()
     let path = folder.path("file")
     let watcher = FileWatcher(path: path, usesInotify: true, poll: .seconds(3_600)) {
@@ -120,7 +124,6 @@ import Testing
     }
     watcher.start()
     defer { watcher.stop() }
-    let handle = try #require(FileHandle(forWritingAtPath: path))
     try handle.truncate(atOffset: 0)
     try handle.write(contentsOf: Data("first half, ".utf8))
     try await Task.sleep(for: .milliseconds(150))

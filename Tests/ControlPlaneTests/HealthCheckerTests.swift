@@ -76,7 +76,8 @@ import Testing
     await running.stop()
     #expect(
       origin.requests.values.first
-        == "GET /healthz HTTP/1.1\r\nHost: web.test:80\r\nUser-Agent: penstock-health/test\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+        == "GET /healthz HTTP/1.1\r\nHost: web.test:80\r\nUser-Agent: penstock-health/test\r\n"
+        + "Accept: */*\r\nConnection: close\r\n\r\n"
     )
   }
 
@@ -169,7 +170,11 @@ import Testing
       events { worker_connections 64; }
       http {
         access_log off;
-        server { listen 127.0.0.1:\(port); location = /healthz { return 200 "fine"; } location / { return 500; } }
+        server {
+          listen 127.0.0.1:\(port);
+          location = /healthz { return 200 "fine"; }
+          location / { return 500; }
+        }
       }
       """, to: "nginx.conf")
     let nginx = try ChildProcess(path, ["-p", folder.path, "-c", "nginx.conf"])

@@ -40,6 +40,26 @@ struct HostTests {
     #expect(error?.status == 400)
   }
 
+  @Test("RFC 9112 §3.2: an empty label is found wherever it stands, a single dot is none")
+  func labels() {
+    for length in 1...20 {
+      for position in 1...length {
+        var name = [UInt8](repeating: UInt8(ascii: position % 2 == 0 ? "x" : "_"), count: length)
+        name.insert(UInt8(ascii: "."), at: position)
+        let single = String(decoding: name, as: UTF8.self)
+        let accepted = parseRequest(head(single), prefixes: [head(single).count]).value
+        #expect(accepted?.host == (position == length ? String(single.dropLast()) : single))
+        name.insert(UInt8(ascii: "."), at: position)
+        let double = String(decoding: name, as: UTF8.self)
+        #expect(parseRequest(head(double), prefixes: [head(double).count]).error == .invalidHost, "\(double)")
+      }
+    }
+  }
+
+  private func head(_ host: String) -> [UInt8] {
+    bytes("GET / HTTP/1.1\r\nHost: \(host)\r\n\r\n")
+  }
+
   @Test("A host longer than a DNS name is refused with 400")
   func longHost() {
     let label = String(repeating: "a", count: 63)

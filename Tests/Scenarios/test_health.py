@@ -144,7 +144,7 @@ class TestActiveChecks:
 
 class TestEjection:
     def settings(self, **changes):
-        return {"consecutiveFailures": 3, "duration": "500ms", "durationMax": "1s", "percentMax": "50%", **changes}
+        return {"consecutiveFailures": 3, "duration": "1s", "durationMax": "2s", "percentMax": "50%", **changes}
 
     @pytest.mark.parametrize("status", [502, 503, 504])
     def test_endpoint_that_fails_in_a_row_is_ejected_and_comes_back(self, scenario, pair, status):

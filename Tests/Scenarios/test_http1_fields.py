@@ -21,8 +21,12 @@ def gateway(shared, origin):
 
 
 @pytest.fixture(autouse=True)
-def fresh(origin):
+def fresh(gateway, origin):
+    """Each test finds a gateway that runs, and leaves it so."""
+    gateway.revive()
     origin.forget()
+    yield
+    gateway.check_health()
 
 
 class TestHTTP10:

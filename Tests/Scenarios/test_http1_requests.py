@@ -23,8 +23,12 @@ def gateway(shared, origin):
 
 
 @pytest.fixture(autouse=True)
-def fresh(origin):
+def fresh(gateway, origin):
+    """Each test finds a gateway that runs, and leaves it so."""
+    gateway.revive()
     origin.forget()
+    yield
+    gateway.check_health()
 
 
 class TestPersistentConnections:
@@ -78,12 +82,6 @@ class TestPersistentConnections:
             for byte in b"GET /slowly HTTP/1.1\r\nHost: example.test\r\nX-A: 1\r\n\r\n":
                 client.send(bytes([byte]))
             assert json.loads(client.response().body)["target"] == "/slowly"
-
-    def test_half_closed_client_still_gets_its_answer(self, gateway):
-        with gateway.client() as client:
-            client.request("GET", "/")
-            client.finish_sending()
-            assert client.response().status == 200
 
 
 class TestContent:
@@ -222,8 +220,9 @@ class TestInterimResponses:
             assert client.head().status == 100
             client.send(b"hello")
             assert client.response().body == b"hello"
+            assert origin.last.value("expect").lower() == "100-continue"
+            origin.forget()
             client.expect_open()
-        assert origin.requests[0].value("expect").lower() == "100-continue"
 
     def test_final_answer_instead_of_100_spares_the_content(self, gateway, origin):
         origin.answer = early_answer(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")

@@ -24,7 +24,7 @@ private final class Pair {
   /// A connection that was accepted: the client's and the server's handle.
   func connect() throws -> (client: Int32, server: Int32) {
     let handle = try client.seam.connect(to: serverHost)
-    try simulation.run(for: .milliseconds(10))
+    simulation.network.pass(.milliseconds(10))
     var peer = SocketAddress.any
     let accepted = server.seam.accept(from: listener, peer: &peer)
     #expect(accepted.bytes >= 0)
@@ -32,7 +32,7 @@ private final class Pair {
     return (handle, Int32(accepted.bytes))
   }
 
-  func settle() throws { try simulation.run(for: .milliseconds(10)) }
+  func settle() { simulation.network.pass(.milliseconds(10)) }
 
   /// What a poll of the worker reports now.
   func poll(_ worker: Worker) -> [ReadyEvent] {
@@ -63,10 +63,10 @@ struct NetworkTests {
     let pair = Pair(link: Link(latency: .milliseconds(20)))
     try pair.listen()
     let handle = try pair.client.seam.connect(to: serverHost)
-    try pair.simulation.run(for: .milliseconds(39))
+    pair.simulation.network.pass(.milliseconds(39))
     #expect(pair.poll(pair.client).isEmpty)
     let before = pair.simulation.now
-    try pair.simulation.run(for: .milliseconds(30))
+    pair.simulation.network.pass(.milliseconds(30))
     var peer = SocketAddress.any
     let accepted = Int32(pair.server.seam.accept(from: pair.listener, peer: &peer).bytes)
     #expect(pair.simulation.now.nanoseconds(since: before) == 30_000_000)
@@ -74,7 +74,7 @@ struct NetworkTests {
     #expect(pair.client.seam.send(handle, "one ").bytes == 4)
     #expect(pair.client.seam.send(handle, "two").bytes == 3)
     #expect(pair.server.seam.receive(accepted).result.isWouldBlock)
-    try pair.simulation.run(for: .milliseconds(20))
+    pair.simulation.network.pass(.milliseconds(20))
     #expect(pair.server.seam.receive(accepted).text == "one two")
     #expect(pair.server.seam.receive(accepted).result.isWouldBlock)
   }
@@ -87,7 +87,7 @@ struct NetworkTests {
     // Nothing is taken by the workers' own rounds: these handles have no sockets.
     _ = pair.poll(pair.server)
     _ = pair.client.seam.send(client, "x")
-    pair.simulation.network.deliverAll()
+    pair.simulation.network.pass(.milliseconds(5))
     var events = pair.poll(pair.server)
     #expect(events.count == 1)
     #expect(events.first?.handle == server)
@@ -95,7 +95,7 @@ struct NetworkTests {
     #expect(pair.poll(pair.server).isEmpty)
     // More bytes are news although the first were not read.
     _ = pair.client.seam.send(client, "y")
-    pair.simulation.network.deliverAll()
+    pair.simulation.network.pass(.milliseconds(5))
     events = pair.poll(pair.server)
     #expect(events.count == 1)
     #expect(events.first?.readiness.contains(.peerClosed) == false)
@@ -106,7 +106,7 @@ struct NetworkTests {
     let pair = Pair()
     try pair.listen()
     _ = try pair.client.seam.connect(to: serverHost)
-    pair.simulation.network.deliverAll()
+    pair.simulation.network.pass(.milliseconds(5))
     #expect(pair.poll(pair.server).map(\.handle) == [pair.listener])
     #expect(pair.poll(pair.server).map(\.handle) == [pair.listener])
     pair.server.seam.setAccepting(false, on: pair.listener)
@@ -127,7 +127,7 @@ struct NetworkTests {
     _ = pair.client.seam.send(client, "last")
     pair.client.seam.shutdownSending(client)
     _ = pair.poll(pair.server)
-    pair.simulation.network.deliverAll()
+    pair.simulation.network.pass(.milliseconds(5))
     #expect(!pair.server.seam.isQuiet(server))
     let event = try #require(pair.poll(pair.server).first)
     #expect(event.readiness.isSuperset(of: [.readable, .peerClosed]))
@@ -135,7 +135,7 @@ struct NetworkTests {
     #expect(pair.server.seam.receive(server).result.bytes == 0)
     // The other direction is still open.
     #expect(pair.server.seam.send(server, "answer").bytes == 6)
-    try pair.settle()
+    pair.settle()
     #expect(pair.client.seam.receive(client).text == "answer")
     #expect(pair.client.seam.send(client, "more").error == SystemError(EPIPE))
   }
@@ -147,9 +147,9 @@ struct NetworkTests {
     let (client, server) = try pair.connect()
     _ = pair.server.seam.send(server, "early")
     _ = pair.client.seam.send(client, "unread")
-    try pair.settle()
+    pair.settle()
     pair.server.seam.close(server, reset: false)
-    try pair.settle()
+    pair.settle()
     #expect(pair.client.seam.receive(client).text == "early")
     #expect(pair.client.seam.receive(client).result.error == .connectionReset)
     #expect(pair.client.seam.receive(client).result.bytes == 0)
@@ -162,9 +162,9 @@ struct NetworkTests {
     try pair.listen()
     let (client, server) = try pair.connect()
     pair.server.seam.close(server, reset: false)
-    try pair.settle()
+    pair.settle()
     #expect(pair.client.seam.send(client, "x").bytes == 1)
-    try pair.settle()
+    pair.settle()
     #expect(pair.client.seam.send(client, "y").error == SystemError(EPIPE))
   }
 
@@ -174,7 +174,7 @@ struct NetworkTests {
     try pair.listen()
     let (client, server) = try pair.connect()
     pair.client.seam.close(client, reset: true)
-    try pair.settle()
+    pair.settle()
     #expect(pair.server.seam.send(server, "x").error == .connectionReset)
     #expect(pair.server.seam.send(server, "x").error == SystemError(EPIPE))
     #expect(pair.server.seam.receive(server).result.bytes == 0)
@@ -184,7 +184,7 @@ struct NetworkTests {
   func connectFailures() throws {
     let pair = Pair()
     let refused = try pair.client.seam.connect(to: serverHost)
-    pair.simulation.network.deliverAll()
+    pair.simulation.network.pass(.milliseconds(5))
     let event = try #require(pair.poll(pair.client).first)
     #expect(event.readiness == [.readable, .writable, .peerClosed])
     #expect(pair.client.seam.connectError(of: refused) == .connectionRefused)
@@ -193,7 +193,7 @@ struct NetworkTests {
     try pair.listen()
     pair.simulation.network.ignoreConnects(to: serverHost)
     _ = try pair.client.seam.connect(to: serverHost)
-    try pair.simulation.run(for: .seconds(300))
+    pair.simulation.network.pass(.seconds(300))
     var peer = SocketAddress.any
     #expect(pair.server.seam.accept(from: pair.listener, peer: &peer).isWouldBlock)
   }
@@ -203,12 +203,12 @@ struct NetworkTests {
     let pair = Pair()
     try pair.listen(backlog: 1)
     for _ in 0..<3 { _ = try pair.client.seam.connect(to: serverHost) }
-    try pair.simulation.run(for: .milliseconds(500))
+    pair.simulation.network.pass(.milliseconds(500))
     var peer = SocketAddress.any
     #expect(pair.server.seam.accept(from: pair.listener, peer: &peer).bytes >= 0)
     #expect(pair.server.seam.accept(from: pair.listener, peer: &peer).bytes >= 0)
     #expect(pair.server.seam.accept(from: pair.listener, peer: &peer).isWouldBlock)
-    try pair.simulation.run(for: .seconds(1))
+    pair.simulation.network.pass(.seconds(1))
     #expect(pair.server.seam.accept(from: pair.listener, peer: &peer).bytes >= 0)
   }
 
@@ -226,11 +226,11 @@ struct NetworkTests {
     #expect(pair.client.seam.send(client, bytes).bytes == 1_000)
     #expect(pair.client.seam.send(client, bytes).isWouldBlock)
     #expect(pair.simulation.seam(of: pair.client).bytesUnderWay == 3_000)
-    try pair.settle()
+    pair.settle()
     _ = pair.poll(pair.client)
     #expect(pair.client.seam.send(client, bytes).isWouldBlock)
     #expect(pair.server.seam.receive(server).result.bytes == 2_000)
-    pair.simulation.network.deliverAll()
+    pair.simulation.network.pass(.milliseconds(5))
     let news = pair.poll(pair.client)
     #expect(news.contains { $0.handle == client && $0.readiness.contains(.writable) })
     #expect(pair.client.seam.send(client, bytes).bytes == 1_000)
@@ -244,7 +244,7 @@ struct NetworkTests {
     pair.simulation.network.silence(serverHost)
     #expect(pair.client.seam.send(client, "x").bytes == 1)
     pair.server.seam.close(server, reset: true)
-    try pair.settle()
+    pair.settle()
     #expect(pair.client.seam.receive(client).result.isWouldBlock)
     #expect(pair.client.seam.isQuiet(client))
   }
@@ -261,7 +261,7 @@ struct NetworkTests {
     pair.simulation.seam(of: pair.client).descriptorLimit = 2
     #expect(throws: SystemError.tooManyFiles) { try pair.client.seam.connect(to: serverHost) }
     pair.simulation.seam(of: pair.server).descriptorLimit = 1
-    try pair.settle()
+    pair.settle()
     var peer = SocketAddress.any
     #expect(pair.server.seam.accept(from: pair.listener, peer: &peer).error == .tooManyFiles)
     pair.simulation.seam(of: pair.server).descriptorLimit = 2
@@ -275,7 +275,7 @@ struct NetworkTests {
     let other = pair.simulation.addWorker(host: serverHost)
     let otherListener = try other.seam.listen(on: .init(ipv4: 0, 0, 0, 0, port: 80), backlog: 100)
     for _ in 0..<40 { _ = try pair.client.seam.connect(to: serverHost) }
-    try pair.settle()
+    pair.settle()
     func count(_ worker: Worker, _ listener: Int32) -> Int {
       var peer = SocketAddress.any
       var count = 0

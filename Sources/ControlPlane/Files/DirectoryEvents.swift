@@ -1,9 +1,13 @@
 import Glibc
 
 /// What happened to an entry that is watched.
-struct EntryEvent {
+enum EntryEvent {
   /// Bytes were written, and the writer has not closed the file yet.
-  var isUnfinishedWrite: Bool
+  case written
+  /// A writer has closed the file, or another one has taken its place.
+  case finished
+  /// Created, or its attributes changed.
+  case touched
 }
 
 /// inotify, for a set of directory entries. Used on one thread.
@@ -67,8 +71,10 @@ final class DirectoryEvents {
   private func event(_ mask: Int32, _ descriptor: Int32, _ name: String) -> EntryEvent? {
     // The directory itself has gone or moved, or the queue was too long for the kernel.
     let isGeneral = mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_Q_OVERFLOW | IN_UNMOUNT) != 0
-    guard isGeneral || names[descriptor]?.contains(name) == true else { return nil }
-    return EntryEvent(isUnfinishedWrite: mask & IN_MODIFY != 0)
+    if isGeneral { return .finished }
+    guard names[descriptor]?.contains(name) == true else { return nil }
+    if mask & IN_MODIFY != 0 { return .written }
+    return mask & (IN_ATTRIB | IN_CREATE) != 0 ? .touched : .finished
   }
 
   private func word(at position: Int) -> UInt32 {

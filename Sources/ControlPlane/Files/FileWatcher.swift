@@ -45,7 +45,11 @@ public final class FileWatcher: Sendable {
 
   /// Starts the watcher's thread. To be called once.
   public func start() {
-    BackgroundThread.start(name: "file-watcher") { self.run() }
+    let events = usesInotify ? DirectoryEvents() : nil
+    // Here rather than on the thread: what happens after this call is seen.
+    let pause = watchEntries(events)
+    let confined = ThreadConfined(events)
+    BackgroundThread.start(name: "file-watcher") { self.run(confined.value, pause) }
   }
 
   /// Ends the watcher; one report may still come. From any thread, any number of times.
@@ -56,11 +60,12 @@ public final class FileWatcher: Sendable {
 
   // MARK: On the watcher's thread
 
-  private func run() {
+  private func run(_ events: DirectoryEvents?, _ firstPause: Duration) {
     var state = baseline
-    let events = usesInotify ? DirectoryEvents() : nil
+    var pause = firstPause
     var unrest = Unrest()
-    var pause = check(&state, events)
+    // The file may have changed since the baseline.
+    unrest.note(.touched, at: .now)
     while !isStopped.load(ordering: .acquiring) {
       let clock = ContinuousClock()
       let isTimeUp = !waitForEvents(events, atMost: unrest.pause(at: clock.now) ?? pause)
@@ -75,9 +80,13 @@ public final class FileWatcher: Sendable {
   /// Reports a new content; returns when to look again if nothing is heard of.
   private func check(_ state: inout FileState, _ events: DirectoryEvents?) -> Duration {
     // Watched first and read then, so that nothing falls between.
-    let isWatched = events?.watch(PathEntries.of(path)) ?? false
+    let pause = watchEntries(events)
     if state.update(path: path), !isStopped.load(ordering: .acquiring) { onChange() }
-    return isWatched ? Self.slowPoll : fastPoll
+    return pause
+  }
+
+  private func watchEntries(_ events: DirectoryEvents?) -> Duration {
+    events?.watch(PathEntries.of(path)) == true ? Self.slowPoll : fastPoll
   }
 
   /// False when the time has passed without an event.
@@ -96,13 +105,19 @@ public final class FileWatcher: Sendable {
 private struct Unrest {
   private var first: ContinuousClock.Instant?
   private var due: ContinuousClock.Instant?
+  private var isBeingWritten = false
 
   var hasBegun: Bool { first != nil }
 
   mutating func note(_ event: EntryEvent, at now: ContinuousClock.Instant) {
     let first = self.first ?? now
     self.first = first
-    let rest = event.isUnfinishedWrite ? FileWatcher.writerLimit : FileWatcher.settleTime
+    switch event {
+    case .written: isBeingWritten = true
+    case .finished: isBeingWritten = false
+    case .touched: if isBeingWritten { return }
+    }
+    let rest = isBeingWritten ? FileWatcher.writerLimit : FileWatcher.settleTime
     due = min(now + rest, first + FileWatcher.unrestLimit)
   }
 

@@ -62,11 +62,11 @@ struct HealthProbe {
 
   private func appendRequest(path: String, host: String, to buffer: Buffer) {
     buffer.append("GET ")
-    buffer.append(path)
+    buffer.append(string: path)
     buffer.append(" HTTP/1.1\r\nHost: ")
-    buffer.append(host)
+    buffer.append(string: host)
     buffer.append("\r\nUser-Agent: ")
-    buffer.append(userAgent)
+    buffer.append(string: userAgent)
     buffer.append("\r\nAccept: */*\r\nConnection: close\r\n\r\n")
   }
 

@@ -58,12 +58,6 @@ public final class Resolver: Sendable {
   public func stop() { inbox.close() }
 }
 
-/// Carries the loop to the thread that will own it.
-private struct ThreadConfined<Value>: @unchecked Sendable {
-  let value: Value
-  init(_ value: Value) { self.value = value }
-}
-
 /// One question, answered once.
 final class ResolverQuery: Sendable {
   typealias Answer = Result<Resolution, ResolverError>

@@ -12,7 +12,7 @@ final class ClientConnection: Waiter {
   /// Tasks of one worker that may wait like this.
   static let lingeringMax = 1_024
 
-  unowned let data: DataPlaneWorker
+  let data: DataPlaneWorker
   let socket: Socket
   let listener: BoundListener
   /// The other end of the socket, or what a PROXY header says.

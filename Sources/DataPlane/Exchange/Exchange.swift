@@ -8,7 +8,7 @@ import Runtime
 /// connections with tasks. The steps are in extensions of their own, in the order in which they
 /// happen: ``readHead()``, routing, ``perform()``, upload, download, end.
 final class Exchange {
-  unowned let data: DataPlaneWorker
+  let data: DataPlaneWorker
   let worker: Worker
   /// The connection that it serves now; set while it is in use.
   private(set) var client: ClientConnection!

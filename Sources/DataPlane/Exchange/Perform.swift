@@ -25,6 +25,7 @@ extension Exchange {
     makeRequestID()
     appendRequestHead()
     triedEndpoints = 0
+    let input = input!
     balancingKey = service.hashKeySource?.key(client: record.client, head: request, bytes: input.bytes)
     service.retryBudget.countRequest(at: worker.now)
     if !service.mayStartRequest {

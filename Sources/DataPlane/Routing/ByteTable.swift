@@ -63,7 +63,6 @@ struct ByteTable {
     }
     if (count + 1) * 4 > slots.count * 3 { resize(to: slots.count * 2) }
     let start = texts.count
-    texts.reserveCapacity(start + text.count)
     for position in text.indices { texts.append(text[position]) }
     place(
       Slot(

@@ -7,7 +7,7 @@ import Runtime
 final class UpstreamConnection: Watcher {
   let socket: Socket
   let endpoint: Endpoint
-  unowned let service: UpstreamService
+  let service: UpstreamService
   let openedAt: MonotonicTime
   /// Exchanges that were completed on it.
   var exchangeCount = 0

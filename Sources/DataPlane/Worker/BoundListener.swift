@@ -15,7 +15,7 @@ final class BoundListener: Watcher {
   let address: SocketAddress
   private(set) var usesPROXYProtocol: Bool
   private let socket: Socket
-  private unowned let data: DataPlaneWorker
+  private let data: DataPlaneWorker
 
   init(_ listener: Listener, index: Int, address: SocketAddress, data: DataPlaneWorker) throws(SystemError) {
     self.index = index

@@ -124,7 +124,8 @@ public final class Buffer {
 
   public func append(_ bytes: [UInt8]) { append(bytes.span) }
 
-  public func append(_ text: String) { append(text.utf8.span) }
+  /// A label of its own, or literals would be strings rather than static ones.
+  public func append(string text: String) { append(text.utf8.span) }
 
   public func append(decimal value: UInt64) {
     if value < 10 {

@@ -17,7 +17,7 @@ public final class Simulation {
   public private(set) var runningPrograms: [String] = []
 
   /// Rounds at one point in time; an idle loop without progress would go on for ever.
-  private static let roundsAtOneTimeMax = 200_000
+  private static let roundsAtOneTimeMax = 20_000
 
   public init(seed: UInt64 = 1, link: Link = Link()) {
     self.seed = seed

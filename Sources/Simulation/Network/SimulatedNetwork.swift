@@ -62,12 +62,15 @@ public final class SimulatedNetwork {
     while let delivery = deliveries.take(dueAt: now) { deliver(delivery) }
   }
 
-  /// Delivers everything that is under way, and what it gives rise to; the clock moves with it.
-  public func deliverAll() {
-    while let next = deliveries.nextTime {
+  /// Moves the clock and delivers what arrives meanwhile, without running any worker: for tests of
+  /// the network itself.
+  public func pass(_ duration: Duration) {
+    let end = now.advanced(byNanoseconds: duration.inNanoseconds)
+    while let next = deliveries.nextTime, next <= end {
       now = max(now, next)
       deliver()
     }
+    now = end
   }
 
   func send(_ delivery: Delivery, at time: MonotonicTime) { deliveries.add(delivery, at: time) }

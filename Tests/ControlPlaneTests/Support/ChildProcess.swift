@@ -1,8 +1,8 @@
 import Glibc
 import Testing
 
-/// A program started by a test. Foundation's `Process` waits with a run loop, which the threads of
-/// Swift's pool do not have.
+/// A program started by a test, with no signal blocked: the threads of Swift's pool block most of
+/// them, and a child would inherit that and never hear of SIGTERM.
 ///
 /// `@unchecked Sendable`: used by one test's task at a time.
 final class ChildProcess: @unchecked Sendable {
@@ -17,10 +17,17 @@ final class ChildProcess: @unchecked Sendable {
     for descriptor in 0...2 as ClosedRange<Int32> {
       unsafe posix_spawn_file_actions_addopen(&actions, descriptor, "/dev/null", O_RDWR, 0)
     }
+    var attributes = posix_spawnattr_t()
+    var signals = sigset_t()
+    unsafe posix_spawnattr_init(&attributes)
+    unsafe sigemptyset(&signals)
+    unsafe posix_spawnattr_setsigmask(&attributes, &signals)
+    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var strings = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
-    let status = unsafe posix_spawn(&identifier, path, &actions, nil, &strings, environ)
-    unsafe strings.forEach { unsafe free($0) }
+    let status = unsafe posix_spawn(&identifier, path, &actions, &attributes, &strings, environ)
+    for index in strings.indices { unsafe free(strings[index]) }
     unsafe posix_spawn_file_actions_destroy(&actions)
+    unsafe posix_spawnattr_destroy(&attributes)
     try #require(status == 0, "cannot start \(path)")
     self.identifier = identifier
   }

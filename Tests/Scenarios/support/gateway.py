@@ -131,6 +131,13 @@ class Gateway(Program):
         assert self.is_running, f"the gateway ended with {self.process.returncode}:\n{self.tail()}"
         assert not CRASH.search(self.stderr), self.tail()
 
+    def revive(self) -> None:
+        """Starts it again if it has died, so that one test's crash is not the failure of all that follow."""
+        if not self.is_running:
+            self.stderr_file.write_text("")
+            self.launch()
+            self.wait_until_ready(self.is_ready)
+
     def stop(self) -> None:
         """TERM, and a clean end."""
         if self.was_ended:

@@ -118,10 +118,11 @@ def early_answer(data: bytes) -> Answer:
 class Origin:
     """Listens on a port of its own; each connection has a thread."""
 
-    def __init__(self, answer: Answer = echo, name: str = "origin", port: int | None = None):
+    def __init__(self, answer: Answer = echo, name: str = "origin", port: int | None = None, ip: str = "127.0.0.1"):
         self.name = name
+        self.ip = ip
         self.port = port or free_port()
-        self.address = f"127.0.0.1:{self.port}"
+        self.address = f"{ip}:{self.port}"
         self.answer = answer
         self.requests: list[Request] = []
         self.violations: list[BaseException] = []
@@ -137,7 +138,7 @@ class Origin:
         """Listens again after `stop`, on the same port."""
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", self.port))
+        listener.bind((self.ip, self.port))
         listener.listen(512)
         self._listener = listener
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()

@@ -34,16 +34,24 @@ class Program:
         self.stdout_file = folder / f"{name}.stdout"
         self.stderr_file = folder / f"{name}.stderr"
         self.was_ended = False
+        self._command = command
+        self._environment = {**os.environ, **(environment or {})}
+        self._descriptors_max = descriptors_max
+        self._stdout = stdout
+        self.launch()
+
+    def launch(self) -> None:
+        """Starts the process, for the first time or again."""
+        limits = (self._descriptors_max, self._descriptors_max)
 
         def limit_descriptors() -> None:
-            if descriptors_max:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors_max, descriptors_max))
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
         with open(self.stdout_file, "ab") as out, open(self.stderr_file, "ab") as errors:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out if stdout is None else stdout, stderr=errors,
-                cwd=folder, env={**os.environ, **(environment or {})},
-                preexec_fn=limit_descriptors if descriptors_max else None)
+                self._command, stdin=subprocess.DEVNULL, stdout=out if self._stdout is None else self._stdout,
+                stderr=errors, cwd=self.folder, env=self._environment,
+                preexec_fn=limit_descriptors if self._descriptors_max else None)
 
     @property
     def pid(self) -> int:

@@ -48,8 +48,8 @@ class Scenario:
     def gateway(self, services: list[dict], routes: list[dict] | None = None, **options: Any) -> Gateway:
         return self._add(Gateway(self._folder("penstock"), services, routes, **options))
 
-    def origin(self, answer: Answer = echo, name: str = "origin", port: int | None = None) -> Origin:
-        return self._add(Origin(answer, name, port))
+    def origin(self, answer: Answer = echo, name: str = "origin", **options: Any) -> Origin:
+        return self._add(Origin(answer, name, **options))
 
     def raw_origin(self, serve: Callable, **options: Any) -> RawOrigin:
         return self._add(RawOrigin(serve, **options))

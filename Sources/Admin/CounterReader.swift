@@ -1,0 +1,50 @@
+import DataPlane
+
+/// Asks the workers for their counters, one question at a time.
+///
+/// Taking a snapshot costs the workers time. Requests that come while one is taken share the next
+/// one, so that a client that asks without pause cannot ask the workers without pause.
+actor CounterReader {
+  private let backend: any AdminBackend
+  private var running: Task<[CountersSnapshot]?, Never>?
+  private var waiting: Task<[CountersSnapshot]?, Never>?
+
+  init(_ backend: any AdminBackend) { self.backend = backend }
+
+  /// Snapshots that were taken after this call; nil when the workers did not answer in time.
+  func read() async -> [CountersSnapshot]? {
+    if let waiting { return await waiting.value }
+    let previous = running
+    let task = Task {
+      _ = await previous?.value
+      begin()
+      return await answer(within: AdminServer.backendTimeout) { [backend] in await backend.counters() }
+    }
+    waiting = task
+    return await task.value
+  }
+
+  private func begin() {
+    running = waiting
+    waiting = nil
+  }
+}
+
+/// The result of `operation`, or nil when it takes longer than `limit`; it then goes on unheard,
+/// since what waits for a stuck worker cannot be cancelled.
+func answer<Value: Sendable>(
+  within limit: Duration, _ operation: @escaping @Sendable () async -> Value
+) async -> Value? {
+  let (results, input) = AsyncStream.makeStream(of: Value?.self, bufferingPolicy: .bufferingOldest(1))
+  let asking = Task { input.yield(await operation()) }
+  let timing = Task {
+    try? await Task.sleep(for: limit)
+    input.yield(nil)
+  }
+  defer {
+    asking.cancel()
+    timing.cancel()
+  }
+  for await result in results { return result }
+  return nil
+}
