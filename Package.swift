@@ -25,9 +25,8 @@ func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
-  .testTarget(
-    name: name, dependencies: dependencies, resources: resources, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -52,13 +51,13 @@ let package = Package(
     .target(name: "Runtime", dependencies: ["CLinux"], swiftSettings: dataPathSettings),
     module(
       "Resources",
-      ["HTTPCodec", "CRE2", .product(name: "Yams", package: "Yams")]),
+      ["CRE2", "HTTPCodec", .product(name: "Yams", package: "Yams")]),
     .target(
       name: "DataPlane", dependencies: ["HTTPCodec", "Resources", "Runtime"],
       swiftSettings: dataPathSettings),
     module(
       "ControlPlane",
-      ["CCares", "CLinux", "DataPlane", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
+      ["CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
     module(
       "Admin",
       ["ControlPlane", "DataPlane", "Resources", .product(name: "Hummingbird", package: "hummingbird")]),
@@ -80,6 +79,22 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: settings),
-    module("Simulation", ["DataPlane", "HTTPCodec", "Runtime"]),
+    module("Simulation", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
+
+    tests("HTTPCodecTests", ["HTTPCodec"]),
+    tests("ResourcesTests", ["Resources"], exclude: ["Cases"]),
+    tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
+    tests(
+      "ControlPlaneTests",
+      ["ControlPlane", "DataPlane", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
+    tests(
+      "AdminTests",
+      [
+        "Admin", "DataPlane", "Resources", "Runtime",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdTesting", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    tests("SimulationTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime", "Simulation"]),
   ]
 )

@@ -2,7 +2,7 @@ import DataPlane
 import Resources
 
 /// What the admin address asks the gateway. Called from the control plane's threads, at any time,
-/// several calls at once; each answer that takes longer than ``AdminServer/backendTimeout`` is given up.
+/// several calls at once; each answer that takes longer than ``AdminServer/Limits/backendTimeout`` is given up.
 public protocol AdminBackend: Sendable {
   /// One snapshot per worker, each taken on the worker's thread.
   func counters() async -> [CountersSnapshot]

@@ -9,11 +9,14 @@ struct AdminResponder: HTTPResponder {
 
   private let backend: any AdminBackend
   private let counters: CounterReader
+  private let timeout: Duration
   private let metrics = MetricsPage()
 
-  init(_ backend: any AdminBackend) {
+  /// - Parameter timeout: how long the backend may take for an answer.
+  init(_ backend: any AdminBackend, timeout: Duration) {
     self.backend = backend
-    counters = CounterReader(backend)
+    self.timeout = timeout
+    counters = CounterReader(backend, timeout: timeout)
   }
 
   @Sendable func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
@@ -53,29 +56,29 @@ struct AdminResponder: HTTPResponder {
   // MARK: Pages
 
   private func readiness() async throws -> Response {
-    let report = await answer(within: AdminServer.backendTimeout) { [backend] in await backend.readiness() }
-    guard let report else { return Self.noAnswer }
+    let report = await answer(within: timeout) { [backend] in await backend.readiness() }
+    guard let report else { return noAnswer }
     return try Self.json(
       ReadinessDocument(report), status: report.isReady ? .ok : .serviceUnavailable)
   }
 
   private func metricsPage() async -> Response {
-    async let status = answer(within: AdminServer.backendTimeout) { [backend] in await backend.status() }
-    guard let snapshots = await counters.read(), let status = await status else { return Self.noAnswer }
+    async let status = answer(within: timeout) { [backend] in await backend.status() }
+    guard let snapshots = await counters.read(), let status = await status else { return noAnswer }
     return Self.text(
       metrics.render(snapshots, status, ProcessMetrics.read()), type: PrometheusText.contentType)
   }
 
   private func configuration() async -> Response {
-    let configuration = await answer(within: AdminServer.backendTimeout) { [backend] in
+    let configuration = await answer(within: timeout) { [backend] in
       await backend.runningConfiguration()
     }
-    guard let configuration else { return Self.noAnswer }
+    guard let configuration else { return noAnswer }
     return Self.text(configuration.yaml, type: "application/yaml; charset=utf-8")
   }
 
   private func endpoints() async throws -> Response {
-    guard let snapshots = await counters.read() else { return Self.noAnswer }
+    guard let snapshots = await counters.read() else { return noAnswer }
     return try Self.json(EndpointsDocument(CountersSnapshot.merged(snapshots).services), status: .ok)
   }
 
@@ -92,8 +95,8 @@ struct AdminResponder: HTTPResponder {
 
     """
 
-  private static var noAnswer: Response {
-    text("The workers did not answer within \(AdminServer.backendTimeout).\n", status: .serviceUnavailable)
+  private var noAnswer: Response {
+    Self.text("The workers did not answer within \(timeout).\n", status: .serviceUnavailable)
   }
 
   private static func json(_ document: some Encodable, status: HTTPResponse.Status) throws -> Response {

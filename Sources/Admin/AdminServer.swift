@@ -10,10 +10,7 @@ import Synchronization
 /// Runs on the control plane's threads. It has no authentication: whoever reaches the address reads
 /// everything, so it belongs on the loopback interface or a network of operators.
 public final class AdminServer: Sendable {
-  /// How long the workers may take to answer; 503 after that.
-  public static let backendTimeout = Duration.seconds(5)
-
-  /// What one client may take. The defaults suit scrapers and people.
+  /// What one client may take, and how long an answer. The defaults suit scrapers and people.
   public struct Limits: Sendable {
     /// Open connections; more wait in the kernel's queue.
     public var connections = 64
@@ -24,6 +21,8 @@ public final class AdminServer: Sendable {
     /// Of a request's fields together.
     public var headBytes = 16_384
     public var fields = 100
+    /// How long the workers may take to answer; 503 after that.
+    public var backendTimeout = Duration.seconds(5)
 
     public init() {}
   }
@@ -49,7 +48,7 @@ public final class AdminServer: Sendable {
     self.address = address
     self.limits = limits
     self.logger = logger
-    responder = AdminResponder(backend)
+    responder = AdminResponder(backend, timeout: limits.backendTimeout)
   }
 
   /// The port that it listens on; nil before ``start()`` has returned.

@@ -10,8 +10,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
   private let stallTimeout: TimeAmount
   private let lifetime: TimeAmount
-  private let start = NIODeadline.now()
-  private var progress = NIODeadline.now()
+  private var start = NIODeadline.uptimeNanoseconds(0)
+  private var progress = NIODeadline.uptimeNanoseconds(0)
   private var check: Scheduled<Void>?
 
   /// - Parameters:
@@ -22,7 +22,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     self.lifetime = lifetime
   }
 
-  func handlerAdded(context: ChannelHandlerContext) { schedule(context) }
+  func handlerAdded(context: ChannelHandlerContext) {
+    start = context.eventLoop.now
+    progress = start
+    schedule(context)
+  }
 
   func handlerRemoved(context: ChannelHandlerContext) { check?.cancel() }
 
@@ -32,20 +36,21 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    progress = .now()
+    progress = context.eventLoop.now
     context.fireChannelRead(data)
   }
 
   func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     let promise = promise ?? context.eventLoop.makePromise()
-    promise.futureResult.assumeIsolated().whenSuccess { self.progress = .now() }
+    let loop = context.eventLoop
+    promise.futureResult.assumeIsolated().whenSuccess { self.progress = loop.now }
     context.write(data, promise: promise)
   }
 
   private func schedule(_ context: ChannelHandlerContext) {
     let due = min(progress + stallTimeout, start + lifetime)
     check = context.eventLoop.assumeIsolated().scheduleTask(deadline: due) {
-      let now = NIODeadline.now()
+      let now = context.eventLoop.now
       if now >= self.progress + self.stallTimeout || now >= self.start + self.lifetime {
         context.close(promise: nil)
       } else {

@@ -6,10 +6,14 @@ import DataPlane
 /// one, so that a client that asks without pause cannot ask the workers without pause.
 actor CounterReader {
   private let backend: any AdminBackend
+  private let timeout: Duration
   private var running: Task<[CountersSnapshot]?, Never>?
   private var waiting: Task<[CountersSnapshot]?, Never>?
 
-  init(_ backend: any AdminBackend) { self.backend = backend }
+  init(_ backend: any AdminBackend, timeout: Duration) {
+    self.backend = backend
+    self.timeout = timeout
+  }
 
   /// Snapshots that were taken after this call; nil when the workers did not answer in time.
   func read() async -> [CountersSnapshot]? {
@@ -18,7 +22,7 @@ actor CounterReader {
     let task = Task {
       _ = await previous?.value
       begin()
-      return await answer(within: AdminServer.backendTimeout) { [backend] in await backend.counters() }
+      return await answer(within: timeout) { [backend] in await backend.counters() }
     }
     waiting = task
     return await task.value

@@ -34,4 +34,6 @@ public struct ControlPlaneStatus: Sendable, Equatable {
   /// Attempts after the first, by result.
   public var reloadsSucceeded: UInt64 = 0
   public var reloadsFailed: UInt64 = 0
+
+  public init() {}
 }

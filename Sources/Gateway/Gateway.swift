@@ -28,7 +28,7 @@ public final class Gateway: Sendable {
   struct State {
     var pool: WorkerPool?
     var isDraining = false
-    var admin: Task<Void, Never>?
+    var admin: AdminHost?
   }
 
   let options: Options
@@ -47,7 +47,9 @@ public final class Gateway: Sendable {
   /// SIGHUP reads the configuration again and opens the log files anew.
   public func run() async throws(GatewayError) {
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
-    let control = ControlPlane(source: options.source, logger: logger, sink: self)
+    var controlOptions = ControlPlane.Options()
+    controlOptions.userAgent = "penstock-health/\(Version.current)"
+    let control = ControlPlane(source: options.source, logger: logger, sink: self, options: controlOptions)
     self.control.withLock { $0 = control }
     do throws(ControlPlaneError) {
       try await control.start()
@@ -58,7 +60,13 @@ public final class Gateway: Sendable {
     let failures = await startWorkers(snapshot)
     do throws(GatewayError) {
       if !failures.isEmpty { throw .listeners(failures) }
-      try await startAdmin(snapshot.configuration)
+      let admin = AdminHost(backend: self, logger: logger)
+      state.withLock { $0.admin = admin }
+      do throws(AdminServerError) {
+        try await admin.update(snapshot.configuration.admin)
+      } catch {
+        throw .admin(error)
+      }
     } catch {
       await stop(drainingFor: .zero)
       throw error
@@ -122,9 +130,8 @@ public final class Gateway: Sendable {
     }
     await pool?.drain(within: limit)
     await control.withLock { $0 }?.stop()
+    await admin?.stop()
     await pool?.stop()
-    admin?.cancel()
-    await admin?.value
     accessLogs.close()
     logger.info("stopped")
   }
@@ -136,13 +143,13 @@ public final class Gateway: Sendable {
 public enum GatewayError: Error, Sendable, CustomStringConvertible {
   case control(ControlPlaneError)
   case listeners([ListenFailure])
-  case admin(String)
+  case admin(AdminServerError)
 
   public var description: String {
     switch self {
     case .control(let error): error.description
     case .listeners(let failures): failures.map(\.description).joined(separator: "\n")
-    case .admin(let reason): "admin: \(reason)"
+    case .admin(let error): error.description
     }
   }
 }
@@ -152,6 +159,14 @@ extension Gateway: ControlPlaneSink {
     guard let pool = state.withLock({ $0.pool }) else { return }
     apply(snapshot, to: pool) { [logger] failures in
       for failure in failures { logger.error("\(failure)", metadata: ["revision": "\(snapshot.revision)"]) }
+    }
+    guard let admin = state.withLock({ $0.admin }) else { return }
+    Task {
+      do throws(AdminServerError) {
+        try await admin.update(snapshot.configuration.admin)
+      } catch {
+        logger.error("\(error)")
+      }
     }
   }
 

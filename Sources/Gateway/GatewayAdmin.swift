@@ -1,5 +1,71 @@
+import Admin
+import ControlPlane
+import DataPlane
+import Logging
 import Resources
 
-extension Gateway {
-  func startAdmin(_ configuration: Configuration) async throws(GatewayError) {}
+/// The admin server of a gateway, at whatever address the configuration says now.
+actor AdminHost {
+  private let logger: Logger
+  private let backend: any AdminBackend
+  private var server: AdminServer?
+  private var address: HostPort?
+
+  init(backend: any AdminBackend, logger: Logger) {
+    self.backend = backend
+    self.logger = logger
+  }
+
+  /// Starts, moves or ends the server. One that cannot start leaves the one before in place.
+  func update(_ admin: Admin?) async throws(AdminServerError) {
+    guard admin?.address != address else { return }
+    var replacement: AdminServer?
+    if let admin {
+      let server = AdminServer(address: admin.address, backend: backend, logger: logger)
+      try await server.start()
+      replacement = server
+      logger.info("admin", metadata: ["address": "\(admin.address.description)"])
+    }
+    await server?.stop()
+    server = replacement
+    address = admin?.address
+  }
+
+  func stop() async {
+    await server?.stop()
+    server = nil
+    address = nil
+  }
+}
+
+extension Gateway: AdminBackend {
+  public func counters() async -> [CountersSnapshot] {
+    await state.withLock { $0.pool }?.call { $0.snapshotCounters() } ?? []
+  }
+
+  public func readiness() async -> ReadinessReport {
+    let (pool, isDraining) = state.withLock { ($0.pool, $0.isDraining) }
+    let listeners = controlPlane?.snapshot?.configuration.listeners ?? []
+    let states = await pool?.call { $0.listenerStates() } ?? []
+    let reports = listeners.map { listener in
+      let own = states.compactMap { $0[listener.name] }
+      return ReadinessReport.Listener(
+        name: listener.name, address: listener.address.description, openWorkers: own.filter(\.isOpen).count,
+        problem: own.compactMap(\.problem).first)
+    }
+    return ReadinessReport(
+      workers: states.count, workersExpected: pool?.count ?? 1, isDraining: isDraining, listeners: reports)
+  }
+
+  public func runningConfiguration() async -> Configuration {
+    controlPlane?.snapshot?.configuration ?? Configuration()
+  }
+
+  public func status() async -> GatewayStatus {
+    let control = controlPlane?.status ?? ControlPlaneStatus()
+    return GatewayStatus(
+      version: Version.current, revision: control.revision, lastReloadSucceeded: control.lastReloadSucceeded,
+      lastReloadSeconds: Double(control.lastReloadSeconds), reloadsSucceeded: control.reloadsSucceeded + 1,
+      reloadsFailed: control.reloadsFailed, accessLog: accessLogs.figures ?? .init())
+  }
 }

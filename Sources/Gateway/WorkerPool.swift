@@ -7,6 +7,8 @@ final class WorkerPool: Sendable {
   private let workers: [WorkerLocal<DataPlaneWorker>]
   private let ends: [AsyncStream<Void>]
 
+  var count: Int { workers.count }
+
   static var usableCPUs: Int { WorkerThread.usableCPUs }
 
   /// Starts the threads; they serve nothing before a snapshot is applied.

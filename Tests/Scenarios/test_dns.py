@@ -66,7 +66,8 @@ def names(scenario):
         pytest.skip("needs dnsmasq (dnsmasq-base), and root for a resolv.conf of the test's own")
     names = Names(scenario, program)
     attempt = subprocess.run(
-        ["unshare", "--mount", "mount", "--bind", str(names.settings), "/etc/resolv.conf"], capture_output=True, check=False)
+        ["unshare", "--mount", "mount", "--bind", str(names.settings), "/etc/resolv.conf"],
+        capture_output=True, check=False)
     if attempt.returncode != 0:
         pytest.skip("may not mount a resolv.conf of the test's own")
     yield names
@@ -82,7 +83,7 @@ def start(scenario, names, tmp_path):
             "#!/bin/sh\nexec unshare --mount sh -c 'mount --bind \"$0\" /etc/resolv.conf && exec \"$@\"' "
             f"'{names.settings}' '{penstock_binary()}' \"$@\"\n")
         script.chmod(0o755)
-        return scenario.gateway([service("app", f"origins.test:{port}", ejection="off", health="off")], binary=str(script))
+        return scenario.gateway([service("app", f"origins.test:{port}", ejection="off")], binary=str(script))
     return with_port
 
 

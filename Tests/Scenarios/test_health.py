@@ -161,7 +161,8 @@ class TestEjection:
     def test_endpoint_that_cannot_be_reached_is_ejected(self, scenario, pair):
         _, well = pair
         gateway = scenario.gateway([service(
-            "app", scenario.dead_port(), well.origin, retries="off", ejection=self.settings(duration="30s", durationMax="60s"))])
+            "app", scenario.dead_port(), well.origin, retries="off",
+            ejection=self.settings(duration="30s", durationMax="60s"))])
         assert gateway.origins_of(6) == {"502": 3, "well": 3}
         assert gateway.origins_of(20) == {"well": 20}
 

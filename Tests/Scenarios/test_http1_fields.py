@@ -194,9 +194,10 @@ class TestFields:
         assert re.fullmatch(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT", date)
 
     def test_date_of_the_origin_is_kept(self, gateway, origin):
-        origin.answer = raw_answer(b"HTTP/1.1 200 OK\r\nDate: Tue, 15 Nov 1994 08:12:31 GMT\r\nContent-Length: 0\r\n\r\n")
+        date = "Tue, 15 Nov 1994 08:12:31 GMT"
+        origin.answer = raw_answer(b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 0\r\n\r\n" % date.encode())
         with gateway.client() as client:
-            assert client.exchange("GET", "/").value("date") == "Tue, 15 Nov 1994 08:12:31 GMT"
+            assert client.exchange("GET", "/").value("date") == date
 
     def test_via_names_the_gateway_and_the_received_version(self, gateway, origin):
         origin.answer = raw_answer(b"HTTP/1.0 200 OK\r\nVia: 1.1 inner\r\nContent-Length: 0\r\n\r\n", closes=True)

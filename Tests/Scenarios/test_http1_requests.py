@@ -1,6 +1,7 @@
 """HTTP/1.1 as an intermediary: one test for each MUST of RFC 9110 and RFC 9112 that shows on the wire."""
 
 import json
+import random
 
 import pytest
 
@@ -72,6 +73,27 @@ class TestPersistentConnections:
             assert json.loads(client.response().body)["body"] == "def"
             assert json.loads(client.response().body)["target"] == "/d"
 
+    @pytest.mark.parametrize("size", [100, 10_000, 40_000, 300_000])
+    def test_request_behind_large_content_is_found(self, gateway, size):
+        data = b"x" * size
+        with gateway.client() as client:
+            for _ in range(3):
+                client.send(b"POST /a HTTP/1.1\r\nHost: example.test\r\nContent-Length: %d\r\n\r\n%s"
+                            b"POST /b HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            b"%x\r\n%s\r\n0\r\n\r\nGET /c HTTP/1.1\r\nHost: example.test\r\n\r\n"
+                            % (size, data, size, data))
+                for target, length in (("/a", size), ("/b", size), ("/c", 0)):
+                    seen = json.loads(client.response().body)
+                    assert (seen["target"], len(seen["body"])) == (target, length)
+
+    def test_request_behind_one_that_closes_is_not_served(self, gateway, origin):
+        with gateway.client() as client:
+            client.send(b"GET /last HTTP/1.1\r\nHost: example.test\r\nConnection: close\r\n\r\n"
+                        b"GET /never HTTP/1.1\r\nHost: example.test\r\n\r\n")
+            assert client.response().status == 200
+            client.expect_end()
+        assert [request.target for request in origin.requests] == ["/last"]
+
     def test_empty_line_before_a_request_is_passed_over(self, gateway):
         with gateway.client() as client:
             client.send(b"\r\nGET / HTTP/1.1\r\nHost: example.test\r\n\r\n")
@@ -82,6 +104,23 @@ class TestPersistentConnections:
             for byte in b"GET /slowly HTTP/1.1\r\nHost: example.test\r\nX-A: 1\r\n\r\n":
                 client.send(bytes([byte]))
             assert json.loads(client.response().body)["target"] == "/slowly"
+
+
+    def test_any_split_of_the_bytes_gives_the_same_answers(self, gateway):
+        whole = (b"POST /1 HTTP/1.1\r\nHost: example.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 b"1\r\na\r\n00A;x=y\r\n0123456789\r\n0\r\nX-T: 1\r\n\r\n"
+                 b"GET /2?q HTTP/1.1\r\nHost: example.test\r\nX-A:  b \r\n\r\n"
+                 b"\r\nPUT /3 HTTP/1.1\r\nContent-Length: 11\r\nHost: example.test\r\n\r\nGET / HTTP/"
+                 b"DELETE http://example.test/4/../5 HTTP/1.1\r\nHost: example.test\r\n\r\n")
+        expected = [("/1", "a0123456789", [["X-T", "1"]]), ("/2?q", "", []), ("/3", "GET / HTTP/", []), ("/5", "", [])]
+        generator = random.Random(9112)
+        for _ in range(40):
+            cuts = sorted(generator.sample(range(1, len(whole)), generator.randint(1, 12)))
+            with gateway.client() as client:
+                for start, end in zip([0, *cuts], [*cuts, len(whole)]):
+                    client.send(whole[start:end])
+                seen = [json.loads(client.response().body) for _ in range(4)]
+            assert [(one["target"], one["body"], one["trailers"]) for one in seen] == expected
 
 
 class TestContent:
@@ -152,8 +191,8 @@ class TestContent:
         origin.answer = answer
         with gateway.client() as client:
             client.request("POST", "/", "Transfer-Encoding: chunked", "TE: trailers")
-            client.send(b"2\r\nup\r\n0\r\nX-Sum: up\r\nHost: evil.test\r\nAuthorization: x\r\nX-Forwarded-For: 1.2.3.4\r\n"
-                        b"Content-Length: 9\r\n\r\n")
+            client.send(b"2\r\nup\r\n0\r\nX-Sum: up\r\nHost: evil.test\r\nAuthorization: x\r\n"
+                        b"X-Forwarded-For: 1.2.3.4\r\nContent-Length: 9\r\n\r\n")
             response = client.response()
             client.expect_open()
         assert response.trailers == [("X-Sum", "down")]

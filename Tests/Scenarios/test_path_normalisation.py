@@ -74,8 +74,8 @@ def test_canonical_form_stays_as_it_is(gateway, origin, sent, forwarded):
 
 
 @pytest.mark.parametrize("target", [
-    "/admin", "/admin/", "/admin/users", "//admin", "/public/../admin", "/./admin", "/%61dmin", "/%61%64%6d%69%6e/users",
-    "/public/%2e%2e/admin", "/public/.%2e//admin", "http://site.test/x/../admin",
+    "/admin", "/admin/", "/admin/users", "//admin", "/public/../admin", "/./admin", "/%61dmin",
+    "/%61%64%6d%69%6e/users", "/public/%2e%2e/admin", "/public/.%2e//admin", "http://site.test/x/../admin",
 ])
 def test_no_spelling_of_a_path_gets_around_its_route(gateway, target):
     assert gateway.get(target, host="site.test").value("x-origin") == "admin"

@@ -2,11 +2,12 @@
 
 import json
 import os
+import socket
 import threading
 
 import pytest
 
-from support.client import get
+from support.client import get, try_get
 from support.gateway import service
 from support.ports import free_port
 from support.waiting import wait_until
@@ -128,7 +129,8 @@ class TestConnectionsSurvive:
         release = threading.Event()
 
         def held(exchange):
-            assert release.wait(20)
+            if exchange.request.target == "/slow":
+                assert release.wait(20)
             exchange.respond(200, "finished")
 
         pair[0].answer = held
@@ -204,6 +206,29 @@ class TestListeners:
             gateway.save()
             wait_until(lambda: not answers(port), "the listener is gone")
             gateway.check_health()
+
+
+    def test_listener_that_cannot_be_opened_is_reported_and_the_others_serve(self, gateway):
+        port = free_port()
+        with socket.socket() as holder:
+            holder.bind(("127.0.0.1", port))
+            holder.listen()
+            gateway.configuration["listeners"].append({"name": "second", "address": f"127.0.0.1:{port}"})
+            gateway.save()
+            gateway.wait_for_output(f"cannot listen on 127.0.0.1:{port}")
+            assert gateway.get().status == 200
+            readiness = wait_until(lambda: (r := gateway.admin("/readyz")).status == 503 and r, "it is not ready")
+            assert "second" in readiness.text
+        gateway.configuration["listeners"].pop()
+        gateway.save()
+        wait_until(gateway.is_ready, "it is ready without the listener")
+
+    def test_admin_address_can_be_moved(self, gateway):
+        old, gateway.admin_port = gateway.admin_port, free_port()
+        gateway.configuration["admin"]["address"] = f"127.0.0.1:{gateway.admin_port}"
+        gateway.save()
+        wait_until(gateway.is_ready, "the new address answers")
+        wait_until(lambda: try_get(old) is None, "the old one does not")
 
 
 def answers(port) -> bool:

@@ -111,8 +111,9 @@ class TestMethodsFieldsAndQueries:
         assert taken(gateway, "/h", *fields) == name
 
     @pytest.mark.parametrize("query, name", [
-        ("v=2", "version2"), ("a=1&v=2&b=3", "version2"), ("v=2&v=3", "version2"), ("v=3&v=2", "404"), ("v=%32", "version2"),
-        ("%76=2", "version2"), ("V=2", "404"), ("v", "404"), ("xv=2", "404"), ("debug=yes", "debug"),
+        ("v=2", "version2"), ("a=1&v=2&b=3", "version2"), ("v=2&v=3", "version2"), ("v=3&v=2", "404"),
+        ("v=%32", "version2"), ("%76=2", "version2"), ("V=2", "404"), ("v", "404"), ("xv=2", "404"),
+        ("debug=yes", "debug"),
         ("debug=yesno", "404"), ("name=a%20b%26c", "spaced"), ("", "404"),
     ])
     def test_queries(self, gateway, query, name):
@@ -164,7 +165,8 @@ class TestPrecedence:
 def test_route_belongs_to_its_listeners(start):
     inside, outside = free_port(), free_port()
     gateway = start(
-        {"internal": {"listeners": ["inside"], "match": [{"path": "/internal"}]}, "public": {"match": [{"path": "/p"}]}},
+        {"internal": {"listeners": ["inside"], "match": [{"path": "/internal"}]},
+         "public": {"match": [{"path": "/p"}]}},
         listeners=[{"name": "outside", "address": f"127.0.0.1:{outside}"},
                    {"name": "inside", "address": f"127.0.0.1:{inside}"}])
     gateway.port = outside

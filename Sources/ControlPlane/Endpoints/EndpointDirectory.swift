@@ -7,7 +7,10 @@ import Runtime
 ///
 /// A name is resolved once for all services that use it, and again when its TTL has passed. When
 /// that fails, for whatever reason, the last answer stays in use and the name is tried again with
-/// growing pauses. A name that has never been resolved has no endpoints.
+/// growing pauses. A name that has never been resolved has no endpoints. That there is no such
+/// name counts as a failure too: a mistake in a zone must not take a service down.
+///
+/// ``stop()`` must be awaited before the last reference goes: its tasks hold the directory.
 public actor EndpointDirectory {
   public struct Timing: Sendable {
     /// Shorter TTLs are taken for this: a TTL of 0 must not become a query without a pause.
@@ -151,7 +154,7 @@ public actor EndpointDirectory {
     guard let name = names[host], name.addresses != addresses else { return }
     names[host]?.addresses = addresses
     logger.info(
-      "the name resolves to other addresses",
+      name.addresses == nil ? "the name resolves" : "the name resolves to other addresses",
       metadata: ["name": "\(host)", "addresses": "\(addresses.map(\.host).joined(separator: " "))"])
     for service in name.services.sorted() {
       // A service that is being waited for is assembled when the wait ends.

@@ -110,7 +110,7 @@ public final class HealthChecker: @unchecked Sendable {
     target.state.restart()
     if let waiter = target.waiter {
       // Ends inconclusively; the next check is made by the new settings.
-      waiter.wake()
+      waiter.cancel()
     } else if !target.isQueued {
       scheduleFirst(target, among: count)
     }
@@ -119,7 +119,7 @@ public final class HealthChecker: @unchecked Sendable {
   private func remove(_ target: HealthTarget) {
     target.isRemoved = true
     target.cancelDeadline()
-    target.waiter?.wake()
+    target.waiter?.cancel()
   }
 
   private func scheduleFirst(_ target: HealthTarget, among count: Int) {
@@ -142,7 +142,7 @@ public final class HealthChecker: @unchecked Sendable {
 
   private func begin(_ target: HealthTarget) {
     inFlight += 1
-    let waiter = Waiter(on: worker)
+    let waiter = ProbeWaiter(on: worker)
     target.waiter = waiter
     let probe = HealthProbe(
       check: target.check, address: target.address, name: target.name, userAgent: userAgent)

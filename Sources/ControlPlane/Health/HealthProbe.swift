@@ -2,6 +2,17 @@ import HTTPCodec
 import Resources
 import Runtime
 
+/// Suspends a check, and ends it early.
+final class ProbeWaiter: Waiter {
+  private(set) var isCancelled = false
+
+  /// Makes the check end inconclusively, also when it is not suspended now.
+  func cancel() {
+    isCancelled = true
+    wake()
+  }
+}
+
 /// One check of one endpoint, over a connection of its own.
 struct HealthProbe {
   enum Outcome: Equatable {
@@ -19,8 +30,8 @@ struct HealthProbe {
   let name: String
   let userAgent: String
 
-  /// Runs on the waiter's worker. A call of the waiter's `wake()` ends it early.
-  func run(_ waiter: Waiter) async -> Outcome {
+  /// Runs on the waiter's worker.
+  func run(_ waiter: ProbeWaiter) async -> Outcome {
     let worker = waiter.worker
     let deadline = worker.now.advanced(byNanoseconds: check.timeout.inNanoseconds)
     var target = address
@@ -51,9 +62,10 @@ struct HealthProbe {
 
   /// `nil` when the socket is ready.
   private func wait(
-    _ socket: Socket, _ interest: Readiness, _ waiter: Waiter, _ deadline: MonotonicTime
+    _ socket: Socket, _ interest: Readiness, _ waiter: ProbeWaiter, _ deadline: MonotonicTime
   ) async -> Outcome? {
-    switch await waiter.wait(for: socket, interest, until: deadline) {
+    let wake = waiter.isCancelled ? .interrupted : await waiter.wait(for: socket, interest, until: deadline)
+    return switch wake {
     case .ready: nil
     case .deadline: .failure("no answer within \(check.timeout)")
     case .interrupted: .inconclusive("the check was cancelled")
@@ -71,7 +83,7 @@ struct HealthProbe {
   }
 
   private func send(
-    _ buffer: Buffer, _ socket: Socket, _ waiter: Waiter, _ deadline: MonotonicTime
+    _ buffer: Buffer, _ socket: Socket, _ waiter: ProbeWaiter, _ deadline: MonotonicTime
   ) async -> Outcome? {
     while true {
       let sent = socket.send(buffer)
@@ -83,7 +95,7 @@ struct HealthProbe {
   }
 
   private func receive(
-    _ buffer: Buffer, _ socket: Socket, _ waiter: Waiter, _ deadline: MonotonicTime,
+    _ buffer: Buffer, _ socket: Socket, _ waiter: ProbeWaiter, _ deadline: MonotonicTime,
     _ statuses: [ClosedRange<Int>]
   ) async -> Outcome {
     var parser = ResponseParser()

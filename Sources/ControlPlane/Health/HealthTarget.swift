@@ -10,7 +10,7 @@ final class HealthTarget: Watcher {
   var check: HealthCheck
   var state = HealthState()
   /// Suspends the check that is under way.
-  var waiter: Waiter?
+  var waiter: ProbeWaiter?
   /// Whether it waits for others to finish before its check can begin.
   var isQueued = false
   var isRemoved = false

@@ -76,11 +76,13 @@ public struct Balancer {
     if endpoints.isEmpty { return nil }
     var eligibility = Eligibility(now: now, tried: tried)
     if let index = choose(endpoints, key, eligibility, random: &random) { return index }
+    eligibility.isRelaxed = true
     if tried != 0 {
       eligibility.tried = 0
       if let index = choose(endpoints, key, eligibility, random: &random) { return index }
     }
-    eligibility = Eligibility(now: now, tried: tried, ignoresEjection: true)
+    eligibility.ignoresEjection = true
+    eligibility.tried = tried
     if let index = choose(endpoints, key, eligibility, random: &random) { return index }
     guard tried != 0 else { return nil }
     eligibility.tried = 0

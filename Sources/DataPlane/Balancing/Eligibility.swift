@@ -6,6 +6,8 @@ struct Eligibility {
   /// A bit for each of the first 64 endpoints that is not wanted again.
   var tried: UInt64
   var ignoresEjection = false
+  /// Not the first look for this request: nothing was found under stricter terms.
+  var isRelaxed = false
 
   @inline(__always)
   func admits(_ endpoint: Endpoint, at index: Int) -> Bool {

@@ -23,7 +23,9 @@ struct LeastRequest {
   func pick(
     from endpoints: [Endpoint], _ eligibility: Eligibility, _ slowStart: SlowStart, random: inout SplitMix64
   ) -> Int? {
-    guard let one = draw(from: endpoints, except: -1, eligibility, slowStart, random: &random) else { return nil }
+    guard let one = draw(from: endpoints, except: -1, eligibility, slowStart, random: &random) else {
+      return nil
+    }
     guard endpoints.count > 1,
       let other = draw(from: endpoints, except: one, eligibility, slowStart, random: &random)
     else { return one }
@@ -53,7 +55,8 @@ struct LeastRequest {
     // probability that is its part of the weights so far.
     var drawn = -1
     var total = 0
-    for index in endpoints.indices where index != excluded && eligibility.admits(endpoints[index], at: index) {
+    for index in endpoints.indices where index != excluded && eligibility.admits(endpoints[index], at: index)
+    {
       let weight = slowStart.weight(of: endpoints[index], at: eligibility.now)
       total &+= weight
       if random.next(below: total) < weight { drawn = index }

@@ -28,7 +28,10 @@ struct RoundRobin {
     from endpoints: [Endpoint], _ eligibility: Eligibility, _ slowStart: SlowStart, random: inout SplitMix64
   ) -> Int? {
     if isStartDue { start(endpoints, random: &random) }
-    guard isEven else { return Self.pickSmoothly(from: endpoints, eligibility, slowStart) }
+    // Each request takes one turn: with two, every other endpoint would be passed over.
+    guard isEven, !eligibility.isRelaxed else {
+      return Self.pickSmoothly(from: endpoints, eligibility, slowStart)
+    }
     let index = position < endpoints.count ? position : 0
     position = index &+ 1
     let endpoint = endpoints[index]

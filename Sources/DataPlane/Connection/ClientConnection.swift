@@ -82,27 +82,32 @@ final class ClientConnection: Waiter {
     if expectsPROXYHeader {
       guard await readPROXYHeader() else { return close() }
     }
-    let exchange = data.takeExchange()
-    exchange.begin(on: self)
     while true {
-      switch await exchange.readHead() {
-      case .request:
-        if await exchange.perform() { continue }
-        await exchange.closeClient()
-      case .idle:
-        let idle = data.settings.idleNanoseconds
-        data.give(exchange)
-        return park(until: worker.now.advanced(byNanoseconds: idle))
-      case .refused(let error):
-        await exchange.refuse(error)
-      case .timedOut:
-        await exchange.refuseSlowHead()
-      case .closed:
-        break
+      if isAborted || (data.isDraining && earlyBytes == nil && !socket.readiness.contains(.readable)) { break }
+      if earlyBytes == nil, socket.readiness.isDisjoint(with: [.readable, .peerClosed]) {
+        guard await linger() else { return park(until: worker.now.advanced(byNanoseconds: data.settings.idleNanoseconds)) }
+        continue
       }
+      let exchange = data.takeExchange()
+      exchange.begin(on: self)
+      takeEarlyBytes(into: exchange.input)
+      let mayContinue = await exchange.serve()
       data.give(exchange)
-      return close()
+      if !mayContinue { break }
     }
+    close()
+  }
+
+  /// Waits for the next request with the task at hand.
+  /// - Returns: false when none came for a while.
+  private func linger() async -> Bool {
+    guard data.lingeringCount < Self.lingeringMax else { return false }
+    data.lingeringCount += 1
+    let limit = min(Self.lingerNanoseconds, data.settings.idleNanoseconds)
+    let wake = await wait(
+      for: socket, [.readable, .peerClosed], until: worker.now.advanced(byNanoseconds: limit))
+    data.lingeringCount -= 1
+    return wake != .deadline
   }
 
   /// Ends whatever the connection does, at once.
@@ -114,6 +119,8 @@ final class ClientConnection: Waiter {
 
   private func close() {
     cancelDeadline()
+    if let early = earlyBytes { worker.buffers.give(early) }
+    earlyBytes = nil
     socket.close(reset: isAborted)
     data.remove(self)
   }
@@ -155,7 +162,14 @@ final class ClientConnection: Waiter {
   }
 
   /// What came behind the PROXY header, for the first exchange.
-  var earlyBytes: Buffer?
+  private var earlyBytes: Buffer?
+
+  private func takeEarlyBytes(into input: Buffer) {
+    guard let early = earlyBytes else { return }
+    input.append(early, range: 0..<early.count)
+    worker.buffers.give(early)
+    earlyBytes = nil
+  }
 }
 
 extension SocketAddress {

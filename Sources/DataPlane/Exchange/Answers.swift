@@ -101,7 +101,7 @@ extension Exchange {
     if case .clientClosed = answer { return false }
     if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead { isPersistent = false }
     if data.isDraining { isPersistent = false }
-    let out = toClient!
+    let out = toClient
     out.removeAll()
     out.append("HTTP/1.1 ")
     out.append(decimal: UInt64(answer.status))
@@ -164,12 +164,11 @@ extension Exchange {
     isPersistent = false
     upload = Upload()
     upload.isRead = false
-    toClient = worker.buffers.take()
-    record.receivedBytes = UInt64(input?.count ?? 0)
+    toClient.removeAll()
+    record.receivedBytes = UInt64(input.count)
     _ = await self.answer(answer)
     record.totalNanoseconds = worker.now.nanoseconds(since: record.start)
     data.requestRefused(self)
-    releaseStages()
     await closeClient()
   }
 }

@@ -107,7 +107,7 @@ extension Exchange {
 
   private func receiveHead(_ connection: UpstreamConnection) -> Bool {
     guard receive(connection) else { return false }
-    let response = response!
+    let response = response
     while !response.isEmpty {
       do {
         guard try responseParser.parse(response.bytes, requestMethod: request.method, into: &responseHead) else {

@@ -4,9 +4,13 @@ import Runtime
 
 /// One request and its response in flight, from the request's first byte to the response's last.
 ///
-/// Made once and reused, so that an exchange allocates nothing: a worker has as many as it has
-/// connections with tasks. The steps are in extensions of their own, in the order in which they
-/// happen: ``readHead()``, routing, ``perform()``, upload, download, end.
+/// Made once and reused, with its buffers, so that an exchange allocates nothing: a worker has as
+/// many as it has requests in flight; a connection between two requests has none. The steps are in
+/// extensions of their own, in the order in which they happen: head, route, attempts, upload,
+/// download, end.
+///
+/// The buffers are constants: what a function borrows from a constant is not counted, and counting
+/// references is what an exchange would spend most of its own time on (docs/decisions/0005).
 final class Exchange {
   let data: DataPlaneWorker
   let worker: Worker
@@ -15,8 +19,7 @@ final class Exchange {
 
   // The request.
   /// The request's head, then what content of it is staged; then what the client sent ahead.
-  /// Absent between requests, so that a waiting connection holds no buffer.
-  var input: Buffer!
+  let input: Buffer
   var requestParser: RequestParser
   var request = RequestHead()
   /// The canonical path, where it is not the one that was sent.
@@ -32,7 +35,7 @@ final class Exchange {
 
   // The way up.
   var upload = Upload()
-  var toUpstream: Buffer!
+  let toUpstream: Buffer
   var upstream: UpstreamConnection?
   /// Endpoints that failed this request, by bit.
   var triedEndpoints: UInt64 = 0
@@ -42,8 +45,8 @@ final class Exchange {
 
   // The way down.
   var download = Download()
-  var response: Buffer!
-  var toClient: Buffer!
+  let response: Buffer
+  let toClient: Buffer
   var responseParser: ResponseParser
   var responseHead = ResponseHead()
 
@@ -56,41 +59,70 @@ final class Exchange {
 
   var record = ExchangeRecord()
   var isPersistent = false
-  /// Requests served since the task last let others run.
-  private var servedWithoutYield = 0
-
   init(data: DataPlaneWorker) {
     self.data = data
     worker = data.worker
     requestParser = RequestParser(limits: data.settings.headLimits)
     responseParser = ResponseParser(limits: data.settings.headLimits)
+    input = worker.buffers.take()
+    toUpstream = worker.buffers.take()
+    response = worker.buffers.take()
+    toClient = worker.buffers.take()
     normalisedPath.reserveCapacity(256)
+  }
+
+  /// Gives its buffers back. The exchange must not be used any more.
+  func dissolve() {
+    for buffer in [input, toUpstream, response, toClient] { worker.buffers.give(buffer) }
   }
 
   // MARK: Life
 
   func begin(on client: ClientConnection) {
     self.client = client
-    if let early = client.earlyBytes {
-      client.earlyBytes = nil
-      input = early
+    if requestParser.limits != data.settings.headLimits {
+      requestParser = RequestParser(limits: data.settings.headLimits)
+      responseParser = ResponseParser(limits: data.settings.headLimits)
     }
-    requestParser = RequestParser(limits: data.settings.headLimits)
-    responseParser = ResponseParser(limits: data.settings.headLimits)
   }
 
-  /// Lets go of everything that belongs to the connection.
+  /// Lets go of the connection.
   func detach() {
-    if let buffer = input { worker.buffers.give(buffer) }
-    input = nil
-    releaseStages()
+    input.removeAll()
     client = nil
+  }
+
+  /// Serves the requests that the client has sent, until it has sent none ahead.
+  /// - Returns: whether the connection may carry another request.
+  func serve() async -> Bool {
+    var servedCount = 0
+    while true {
+      switch await readHead(on: client.socket) {
+      case .request:
+        guard await perform() else {
+          await closeClient()
+          return false
+        }
+        if input.isEmpty { return true }
+        servedCount += 1
+        // A client that pipelines without end must not keep the worker to itself.
+        if servedCount % 64 == 0 { await Task.yield() }
+      case .nothing: return true
+      case .closed: return false
+      case .timedOut:
+        await refuseSlowHead()
+        return false
+      case .refused(let error):
+        await refuse(error)
+        return false
+      }
+    }
   }
 
   enum HeadResult {
     case request
-    /// No request came for a while.
-    case idle
+    /// Nothing had arrived after all.
+    case nothing
     case closed
     case timedOut
     case refused(HTTP1Error)
@@ -99,79 +131,32 @@ final class Exchange {
   // MARK: The head
 
   /// Reads until a whole request head is in `input` and parsed.
-  func readHead() async -> HeadResult {
+  private func readHead(on socket: Socket) async -> HeadResult {
+    // Spans borrow from a local name.
+    let input = input
     requestParser.reset()
     record = ExchangeRecord()
     record.client = client.peer
-    var deadline = MonotonicTime.never
-    servedWithoutYield += 1
-    if servedWithoutYield == 64 {
-      // A client that pipelines without end must not keep the worker to itself.
-      servedWithoutYield = 0
-      await Task.yield()
-    }
+    record.start = worker.now
+    let deadline = worker.now.advanced(byNanoseconds: data.settings.headNanoseconds)
     while true {
-      if client.isAborted { return .closed }
-      if let input, !input.isEmpty {
-        if deadline == .never {
-          record.start = worker.now
-          deadline = worker.now.advanced(byNanoseconds: data.settings.headNanoseconds)
-        }
+      if !input.isEmpty {
         do {
           if try requestParser.parse(input.bytes, into: &request) { return .request }
         } catch {
           return .refused(error)
         }
       }
-      switch await receiveHead(until: deadline) {
-      case nil: continue
-      case .some(let result): return result
+      let result = socket.receive(into: input)
+      if result.bytes > 0 { continue }
+      guard result.isWouldBlock else { return .closed }
+      if input.isEmpty { return .nothing }
+      switch await client.wait(for: socket, [.readable, .peerClosed], until: deadline) {
+      case .ready, .interrupted:
+        if client.isAborted { return .closed }
+      case .deadline: return .timedOut
       }
     }
-  }
-
-  /// Receives more of a head, after waiting for it.
-  /// - Returns: `nil` when something came.
-  private func receiveHead(until deadline: MonotonicTime) async -> HeadResult? {
-    let socket = client.socket
-    if socket.readiness.isDisjoint(with: .readable) {
-      if let result = await waitForHead(until: deadline) { return result }
-    }
-    if input == nil { input = worker.buffers.take() }
-    let result = socket.receive(into: input)
-    if result.bytes > 0 { return nil }
-    if result.isWouldBlock {
-      dropEmptyInput()
-      return nil
-    }
-    return .closed
-  }
-
-  private func waitForHead(until deadline: MonotonicTime) async -> HeadResult? {
-    let isBetweenRequests = deadline == .never
-    if isBetweenRequests {
-      if data.isDraining { return .closed }
-      dropEmptyInput()
-      guard data.lingeringCount < ClientConnection.lingeringMax else { return .idle }
-    }
-    let limit = isBetweenRequests
-      ? worker.now.advanced(
-        byNanoseconds: min(ClientConnection.lingerNanoseconds, data.settings.idleNanoseconds))
-      : deadline
-    if isBetweenRequests { data.lingeringCount += 1 }
-    let wake = await client.wait(for: client.socket, [.readable, .peerClosed], until: limit)
-    if isBetweenRequests { data.lingeringCount -= 1 }
-    servedWithoutYield = 0
-    switch wake {
-    case .ready, .interrupted: return nil
-    case .deadline: return isBetweenRequests ? .idle : .timedOut
-    }
-  }
-
-  private func dropEmptyInput() {
-    guard let buffer = input, buffer.isEmpty else { return }
-    worker.buffers.give(buffer)
-    input = nil
   }
 
   // MARK: The end
@@ -183,10 +168,8 @@ final class Exchange {
     let socket = client.socket
     guard !client.isAborted, record.outcome != .clientClosed else { return }
     socket.shutdownSending()
-    let deadline = worker.now.advanced(byNanoseconds: 2_000_000_000)
-    // Bounded in time and bytes: whoever goes on sending is cut off.
-    var rest = 1 << 20
-    if input == nil { input = worker.buffers.take() }
+    let deadline = worker.now.advanced(byNanoseconds: Self.lingerNanoseconds)
+    var rest = Self.lingerBytesMax
     while rest > 0 && !client.isAborted {
       input.removeAll()
       let result = socket.receive(into: input)
@@ -199,13 +182,8 @@ final class Exchange {
     }
   }
 
-  /// Gives back the buffers that only an exchange in flight needs.
-  func releaseStages() {
-    if let buffer = toUpstream { worker.buffers.give(buffer) }
-    if let buffer = response { worker.buffers.give(buffer) }
-    if let buffer = toClient { worker.buffers.give(buffer) }
-    toUpstream = nil
-    response = nil
-    toClient = nil
-  }
+  /// What a client may still send after its last response; whoever goes on is cut off. nginx's
+  /// `lingering_timeout` is 5 s.
+  static let lingerNanoseconds: Int64 = 2_000_000_000
+  static let lingerBytesMax = 1 << 20
 }

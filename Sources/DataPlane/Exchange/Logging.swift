@@ -3,7 +3,7 @@ import HTTPCodec
 extension Exchange {
   /// Writes the exchange's line.
   func write(to log: WorkerAccessLog) {
-    let input = input!
+    let input = input
     let bytes = input.bytes
     let none = Span<UInt8>()
     let made = requestID
@@ -27,7 +27,7 @@ extension Exchange {
 
   /// Writes the line of a request whose head could not be parsed.
   func writeUnparsed(to log: WorkerAccessLog) {
-    guard let input else { return log.writeUnparsed(record, received: Span<UInt8>()) }
+    let input = input
     log.writeUnparsed(record, received: input.bytes)
   }
 }

@@ -11,7 +11,7 @@ extension Exchange {
     record.receivedBytes = UInt64(input.count)
     isPersistent = request.isPersistent && !data.isDraining
     if let limit = data.settings.requestsPerConnection, Int(client.requestCount) >= limit { isPersistent = false }
-    toClient = worker.buffers.take()
+    toClient.removeAll()
     let keep = await answerOrProxy()
     finish()
     return keep && isPersistent
@@ -20,12 +20,12 @@ extension Exchange {
   private func answerOrProxy() async -> Bool {
     if let refusal = admit() { return await answer(refusal) }
     guard let service else { return await answer(.noEndpoint) }
-    toUpstream = worker.buffers.take()
-    response = worker.buffers.take()
+    toUpstream.removeAll()
+    response.removeAll()
     makeRequestID()
     appendRequestHead()
     triedEndpoints = 0
-    let input = input!
+    let input = input
     balancingKey = service.hashKeySource?.key(client: record.client, head: request, bytes: input.bytes)
     service.retryBudget.countRequest(at: worker.now)
     if !service.mayStartRequest {
@@ -48,7 +48,7 @@ extension Exchange {
     if let limit = data.settings.bodyBytesMax, case .length(let length) = request.framing, length > limit {
       return .contentTooLarge
     }
-    let input = input!
+    let input = input
     do {
       hasNormalisedPath =
         request.path.isEmpty
@@ -66,7 +66,7 @@ extension Exchange {
   }
 
   private func findRoute() -> CompiledRoute? {
-    let input = input!
+    let input = input
     let bytes = input.bytes
     let host = bytes.extracting(request.host.range)
     if hasNormalisedPath {
@@ -332,7 +332,6 @@ extension Exchange {
     record.totalNanoseconds = worker.now.nanoseconds(since: record.start)
     data.exchangeEnded(self)
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
-    releaseStages()
     route = nil
     service = nil
     servedBy = nil

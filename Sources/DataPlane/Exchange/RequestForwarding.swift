@@ -7,8 +7,7 @@ import Runtime
 extension Exchange {
   /// Writes the canonical head to `toUpstream`.
   func appendRequestHead() {
-    let out = toUpstream!
-    let input = input!
+    let out = toUpstream
     out.append(input, range: request.methodRange.range)
     out.append(UInt8(ascii: " "))
     appendTarget(to: out)
@@ -68,7 +67,7 @@ extension Exchange {
     default: break
     }
     if !request.hasConnectionOptions { return true }
-    let input = input!
+    let input = input
     return !isNamedByConnection(field, in: request.fields, bytes: input.bytes)
   }
 
@@ -150,7 +149,7 @@ extension Exchange {
   func resolveClientAddress() {
     guard isPeerTrusted else { return }
     var address = client.peer
-    let input = input!
+    let input = input
     for field in request.fields.reversed() where field.known == .xForwardedFor {
       var end = field.value.end
       while end > Int(field.value.start) {

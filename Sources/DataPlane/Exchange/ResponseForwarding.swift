@@ -5,7 +5,7 @@ import Runtime
 extension Exchange {
   /// Writes the canonical final head to `toClient`.
   func appendResponseHead() {
-    let out = toClient!
+    let out = toClient
     appendStatusLine(to: out)
     var hasDate = false
     appendEndToEndFields(of: responseHead.fields, from: response, to: out) { field in
@@ -25,7 +25,7 @@ extension Exchange {
 
   /// Writes an interim head (1xx) to `toClient`.
   func appendInterimHead() {
-    let out = toClient!
+    let out = toClient
     appendStatusLine(to: out)
     appendEndToEndFields(of: responseHead.fields, from: response, to: out) { self.isPassedOn($0) }
     out.append("\r\n")
@@ -48,7 +48,7 @@ extension Exchange {
     default: break
     }
     if !responseHead.hasConnectionOptions { return true }
-    let response = response!
+    let response = response
     return !isNamedByConnection(field, in: responseHead.fields, bytes: response.bytes)
   }
 
@@ -60,7 +60,7 @@ extension Exchange {
     case .none:
       // What a GET would have got (RFC 9110 §8.6); never with 1xx and 204.
       guard request.method == .head || responseHead.status == 304, responseHead.status != 204 else { return }
-      let response = response!
+        let response = response
       for field in responseHead.fields where field.known == .contentLength {
         if let length = response.bytes.decimal(in: field.value) { appendContentLength(length, to: out) }
         return

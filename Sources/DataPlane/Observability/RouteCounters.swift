@@ -15,12 +15,41 @@ public final class RouteCounters {
 
   /// Allocated once, with the first request.
   final class Content {
-    var pairs: [Pair] = []
-    /// Where the last request was counted: the next is usually of the same kind.
-    var lastPair = 0
+    private var pairs: [Pair] = []
+    /// The pair of the last request, which the next is usually of, and its place in `pairs`, where
+    /// its count is written when another pair takes its turn.
+    private var current = Pair(service: .min, status: 0, count: 0)
+    private var currentIndex = -1
     var figures = RouteFigures()
 
-    init() { pairs.reserveCapacity(4) }
+    @inline(__always)
+    func count(service: Int32, status: UInt16) {
+      if current.status == status, current.service == service {
+        current.count &+= 1
+      } else {
+        countElsewhere(service: service, status: status)
+      }
+    }
+
+    private func countElsewhere(service: Int32, status: UInt16) {
+      let index = pairs.firstIndex { $0.status == status && $0.service == service } ?? pairs.count
+      guard index < RouteCounters.pairsMax else {
+        figures.otherRequests &+= 1
+        return
+      }
+      if index == pairs.count { pairs.append(Pair(service: service, status: status, count: 0)) }
+      if currentIndex >= 0 { pairs[currentIndex] = current }
+      current = pairs[index]
+      currentIndex = index
+      current.count &+= 1
+    }
+
+    /// All pairs with their counts.
+    var counted: [Pair] {
+      var pairs = pairs
+      if currentIndex >= 0 { pairs[currentIndex] = current }
+      return pairs
+    }
   }
 
   /// One service and status.
@@ -56,35 +85,12 @@ public final class RouteCounters {
     guard let content else { return nil }
     var figures = content.figures
     figures.route = route
-    figures.requests = content.pairs.map { pair in
+    figures.requests = content.counted.map { pair in
       let service = Int(pair.service)
       return RouteFigures.Requests(
         service: serviceNames.indices.contains(service) ? serviceNames[service] : "", status: pair.status,
         count: pair.count)
     }
     return figures
-  }
-}
-
-extension RouteCounters.Content {
-  @inline(__always)
-  func count(service: Int32, status: UInt16) {
-    if lastPair < pairs.count, pairs[lastPair].status == status, pairs[lastPair].service == service {
-      pairs[lastPair].count &+= 1
-    } else {
-      countElsewhere(service: service, status: status)
-    }
-  }
-
-  private func countElsewhere(service: Int32, status: UInt16) {
-    if let index = pairs.firstIndex(where: { $0.status == status && $0.service == service }) {
-      pairs[index].count &+= 1
-      lastPair = index
-    } else if pairs.count < RouteCounters.pairsMax {
-      lastPair = pairs.count
-      pairs.append(RouteCounters.Pair(service: service, status: status, count: 1))
-    } else {
-      figures.otherRequests &+= 1
-    }
   }
 }

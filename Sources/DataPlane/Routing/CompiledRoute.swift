@@ -26,7 +26,8 @@ public final class CompiledRoute {
   private let onlyService: Int
 
   init(
-    _ route: Route, index: Int, services: borrowing [String: Int], listeners listenerIndices: borrowing [String: Int]
+    _ route: Route, index: Int, services: borrowing [String: Int],
+    listeners listenerIndices: borrowing [String: Int]
   ) {
     self.index = index
     definition = route

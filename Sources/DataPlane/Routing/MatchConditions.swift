@@ -45,7 +45,9 @@ struct MatchConditions {
     _ expressions: borrowing ExpressionPool
   ) -> Bool {
     for field in head.fields.indices {
-      guard bytes.equalsIgnoringCase(head.fields[field].name, lowercase: headers[index].name) else { continue }
+      guard bytes.equalsIgnoringCase(head.fields[field].name, lowercase: headers[index].name) else {
+        continue
+      }
       let value = head.fields[field].value
       if headers[index].expression == Pool<Rule>.none {
         if bytes.equals(value, headers[index].text) { return true }
@@ -76,7 +78,9 @@ struct MatchConditions {
 extension MatchConditions {
   /// The conditions of a match, with its expressions taken into use.
   init(_ match: Match, _ expressions: inout ExpressionPool) {
-    for name in match.methods where HTTPMethod.bit(named: name) == nil { otherMethods.append(Array(name.utf8)) }
+    for name in match.methods where HTTPMethod.bit(named: name) == nil {
+      otherMethods.append(Array(name.utf8))
+    }
     for header in match.headers {
       let name = header.name.utf8.map { $0.asciiLowercased }
       Self.add(name, header.value, to: &headers, &expressions)

@@ -8,6 +8,8 @@ import Resources
 struct RouteIndex: ~Copyable {
   private static let none = Pool<Rule>.none
 
+  /// By index.
+  private(set) var routes: [CompiledRoute?] = []
   private var hosts: HostTable
   private var hostRules = Pool(blank: HostRules())
   /// Number of the rules for any host; `none`: there are none.
@@ -31,40 +33,49 @@ struct RouteIndex: ~Copyable {
 
   // MARK: Looking up
 
+  /// The route for a request, or nil.
+  @inline(__always)
+  mutating func route(
+    listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
+  ) -> CompiledRoute? {
+    let found = route(host, listener, path, head, bytes)
+    return found == Self.none ? nil : routes[Int(found)]
+  }
+
   /// The index of the route for a request, or `none`. Most specific host first (Gateway API
   /// `HTTPRouteSpec.hostnames`); where none of its rules matches, the next one's are tried.
   @inline(__always)
-  mutating func route(
-    listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>,
-    _ routes: borrowing [CompiledRoute?]
+  private mutating func route(
+    _ host: Span<UInt8>, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
+    _ bytes: Span<UInt8>
   ) -> UInt32 {
     if let number = hosts.exact(host) {
-      let found = route(under: number, listener, path, head, bytes, routes)
+      let found = route(under: number, listener, path, head, bytes)
       if found != Self.none { return found }
     }
     if hosts.hasWildcards {
       var cursor = HostTable.WildcardCursor()
       while let number = hosts.nextWildcard(host, &cursor) {
-        let found = route(under: number, listener, path, head, bytes, routes)
+        let found = route(under: number, listener, path, head, bytes)
         if found != Self.none { return found }
       }
     }
     if anyHost == Self.none { return Self.none }
-    return route(under: anyHost, listener, path, head, bytes, routes)
+    return route(under: anyHost, listener, path, head, bytes)
   }
 
   /// Exact path, then regular expressions, then the longest prefix.
   private mutating func route(
     under host: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
-    _ bytes: Span<UInt8>, _ routes: borrowing [CompiledRoute?]
+    _ bytes: Span<UInt8>
   ) -> UInt32 {
     let entry = hostRules[host]
     if path.count <= Int(entry.exactBytesMax), let first = paths.exact(path, host: host) {
-      let found = route(in: first, listener, path, head, bytes, routes)
+      let found = route(in: first, listener, path, head, bytes)
       if found != Self.none { return found }
     }
     if entry.expressions != Self.none {
-      let found = route(in: entry.expressions, listener, path, head, bytes, routes)
+      let found = route(in: entry.expressions, listener, path, head, bytes)
       if found != Self.none { return found }
     }
     if entry.prefixSegments != 0 {
@@ -73,26 +84,28 @@ struct RouteIndex: ~Copyable {
       while let first = paths.nextPrefix(
         path, &cursor, segments: entry.prefixSegments, bytesMax: Int(entry.prefixBytesMax))
       {
-        let found = route(in: first, listener, path, head, bytes, routes)
+        let found = route(in: first, listener, path, head, bytes)
         if found != Self.none { longest = found }
       }
       if longest != Self.none { return longest }
     }
-    return route(in: entry.root, listener, path, head, bytes, routes)
+    return route(in: entry.root, listener, path, head, bytes)
   }
 
   /// The route of the first rule in a chain whose conditions hold.
   @inline(__always)
   private mutating func route(
     in first: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
-    _ bytes: Span<UInt8>, _ routes: borrowing [CompiledRoute?]
+    _ bytes: Span<UInt8>
   ) -> UInt32 {
     var number = first
     while number != Self.none {
       let rule = rules[number]
       number = rule.next
       guard rule.methods & head.method.bit != 0 else { continue }
-      if !rule.isAttachedToAllListeners, routes[Int(rule.route)]?.isAttached(to: listener) != true { continue }
+      if !rule.isAttachedToAllListeners, routes[Int(rule.route)]?.isAttached(to: listener) != true {
+        continue
+      }
       if rule.expression != Self.none, !expressions.matchesWhole(rule.expression, path) { continue }
       if rule.conditions != Self.none,
         !conditions[rule.conditions].hold(head, bytes, expressions, decoded: &decoded)
@@ -106,8 +119,10 @@ struct RouteIndex: ~Copyable {
 
   // MARK: Changing
 
-  /// Adds the rules of a route.
+  /// Adds a route and its rules; there is none with its index.
   mutating func insert(_ route: CompiledRoute) {
+    while routes.count <= route.index { routes.append(nil) }
+    routes[route.index] = route
     forEachHost(of: route) { index, host, name in
       let number = index.numberForInserting(name, host)
       for (match, definition) in route.definition.matches.enumerated() {
@@ -116,8 +131,9 @@ struct RouteIndex: ~Copyable {
     }
   }
 
-  /// Removes the rules of a route.
+  /// Removes a route and its rules.
   mutating func remove(_ route: CompiledRoute) {
+    routes[route.index] = nil
     forEachHost(of: route) { index, host, name in
       guard let number = host else { return }
       for (match, definition) in route.definition.matches.enumerated() {

@@ -13,7 +13,6 @@ import Resources
 /// same host and path and the regular expressions of the same host.
 public final class RouteTable {
   private var index: RouteIndex
-  private var routes: [CompiledRoute?] = []
   private let services: [String: Int]
   private let listeners: [String: Int]
   /// Routes in the table.
@@ -27,7 +26,6 @@ public final class RouteTable {
     index = RouteIndex(seed: seed)
     services = Self.indices(configuration.services.map(\.name))
     listeners = Self.indices(configuration.listeners.map(\.name))
-    routes = [CompiledRoute?](repeating: nil, count: configuration.routes.count)
     // From the last to the first: then each finds its place at the front of its chain.
     for position in configuration.routes.indices.reversed() {
       insert(configuration.routes[position], index: position)
@@ -50,13 +48,12 @@ public final class RouteTable {
   public func route(
     listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
   ) -> CompiledRoute? {
-    let found = index.route(listener: listener, host: host, path: path, head: head, bytes: bytes, routes)
-    return found == Pool<Rule>.none ? nil : routes[Int(found)]
+    index.route(listener: listener, host: host, path: path, head: head, bytes: bytes)
   }
 
   /// The route with an index, or nil.
   public func route(at index: Int) -> CompiledRoute? {
-    routes.indices.contains(index) ? routes[index] : nil
+    self.index.routes.indices.contains(index) ? self.index.routes[index] : nil
   }
 
   /// Adds a route, or replaces the one with its index.
@@ -68,9 +65,7 @@ public final class RouteTable {
   @discardableResult
   public func insert(_ route: Route, index position: Int) -> CompiledRoute {
     remove(index: position)
-    while routes.count <= position { routes.append(nil) }
     let compiled = CompiledRoute(route, index: position, services: services, listeners: listeners)
-    routes[position] = compiled
     index.insert(compiled)
     count += 1
     return compiled
@@ -81,7 +76,6 @@ public final class RouteTable {
   public func remove(index position: Int) -> Bool {
     guard let route = route(at: position) else { return false }
     index.remove(route)
-    routes[position] = nil
     count -= 1
     return true
   }

@@ -9,6 +9,7 @@ final class BoundListener: Watcher {
   static let pauseNanoseconds: Int64 = 50_000_000
   static let backlog: Int32 = 4_096
 
+  private(set) var name: String
   private(set) var index: Int
   /// As configured; the port may be 0.
   let requestedAddress: SocketAddress
@@ -18,6 +19,7 @@ final class BoundListener: Watcher {
   private let data: DataPlaneWorker
 
   init(_ listener: Listener, index: Int, address: SocketAddress, data: DataPlaneWorker) throws(SystemError) {
+    name = listener.name
     self.index = index
     self.data = data
     usesPROXYProtocol = listener.proxyProtocol
@@ -31,6 +33,7 @@ final class BoundListener: Watcher {
 
   /// Takes over what may change while the address stays.
   func update(_ listener: Listener, index: Int) {
+    name = listener.name
     self.index = index
     usesPROXYProtocol = listener.proxyProtocol
   }

@@ -16,6 +16,7 @@ public final class DataPlaneWorker {
   /// One for each service of the configuration.
   public private(set) var services: [UpstreamService] = []
   private var listeners: [BoundListener] = []
+  private var listenFailures: [ListenFailure] = []
   private let hashSeed: UInt64
 
   // Clients.
@@ -110,6 +111,7 @@ public final class DataPlaneWorker {
     }
     for listener in known.values { listener.close() }
     listeners = kept
+    listenFailures = failures
     return failures
   }
 
@@ -124,6 +126,20 @@ public final class DataPlaneWorker {
   }
 
   public var listenerAddresses: [SocketAddress] { listeners.map(\.address) }
+
+  /// Whether a listener is open on this worker, and why not.
+  public struct ListenerState: Sendable {
+    public var isOpen: Bool
+    public var problem: String?
+  }
+
+  /// By name.
+  public func listenerStates() -> [String: ListenerState] {
+    var states: [String: ListenerState] = [:]
+    for listener in listeners { states[listener.name] = ListenerState(isOpen: true) }
+    for failure in listenFailures { states[failure.listener] = ListenerState(isOpen: false, problem: failure.reason) }
+    return states
+  }
 
   // MARK: Clients
 
@@ -174,9 +190,15 @@ public final class DataPlaneWorker {
 
   func give(_ exchange: Exchange) {
     exchange.detach()
-    // As many as can be lingering at once; a burst's surplus is freed.
-    if freeExchanges.count < ClientConnection.lingeringMax { freeExchanges.append(exchange) }
+    if freeExchanges.count < Self.freeExchangesMax {
+      freeExchanges.append(exchange)
+    } else {
+      exchange.dissolve()
+    }
   }
+
+  /// Kept for reuse; a burst's surplus is freed.
+  static let freeExchangesMax = 256
 
   /// Counts and logs an exchange that has ended.
   func exchangeEnded(_ exchange: Exchange) {

@@ -18,6 +18,7 @@ public struct SplitMix64: RandomNumberGenerator, Sendable {
 
   /// A number below `bound`, by multiplication; the bias is below 2⁻³² for bounds below 2³².
   public mutating func next(below bound: Int) -> Int {
-    Int(truncatingIfNeeded: (advance() >> 32) &* UInt64(bound) >> 32)
+    // Shifts bind more tightly than multiplications.
+    Int(truncatingIfNeeded: ((advance() >> 32) &* UInt64(bound)) >> 32)
   }
 }

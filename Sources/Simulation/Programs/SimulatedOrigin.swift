@@ -3,7 +3,7 @@ import Runtime
 
 /// What an origin does about a request, step by step. After the last step it reads what is left of
 /// the request's content and goes on with the next request.
-public enum OriginStep {
+public enum OriginStep: Sendable {
   case delay(Duration)
   /// Reads the request's content.
   case readContent
@@ -38,18 +38,23 @@ public final class SimulatedOrigin {
   /// How its connections ended, other than by the other side between requests.
   public private(set) var failures: [StreamFailure] = []
   private var streams: [SimulatedStream] = []
+  /// The connection that it accepted last, of those that are open.
+  public var newestStream: SimulatedStream? { streams.last }
   private var listener: Socket?
   private let acceptor: Waiter
 
   /// Starts to listen.
   ///
-  /// - Parameter backlog: connections that may wait to be accepted.
+  /// - Parameters:
+  ///   - backlog: connections that may wait to be accepted.
+  ///   - accepts: whether it takes connections before ``startAccepting()``.
   public init(_ simulation: Simulation, address: SocketAddress, backlog: Int32 = 128, accepts: Bool = true) {
     self.address = address
     worker = simulation.addWorker(host: address)
     acceptor = Waiter(on: worker)
     listen(backlog: backlog)
-    if accepts { startAccepting() }
+    // Without a task that takes them, the reports of waiting connections would never end.
+    if accepts { startAccepting() } else { setAccepting(false) }
   }
 
   /// Opens its listener again after ``stop()``.
@@ -70,7 +75,12 @@ public final class SimulatedOrigin {
 
   /// Takes the connections that wait and those that come.
   public func startAccepting() {
+    setAccepting(true)
     worker.spawn { await self.acceptConnections() }
+  }
+
+  private func setAccepting(_ accepting: Bool) {
+    if let listener { worker.seam.setAccepting(accepting, on: listener.handle) }
   }
 
   /// Closes the listener, and the open connections too where `reset`: the server has died.

@@ -181,6 +181,15 @@ public final class SimulatedStream {
     return response
   }
 
+  /// Waits for 100 (Continue), then sends content (RFC 9110 §10.1.1).
+  public func sendAfterContinue(_ content: [UInt8]) async throws(StreamFailure) {
+    var response = SimulatedResponse()
+    var reading = ResponseReading(method: .post)
+    while try !reading.parse(input, into: &response) { try await require() }
+    guard response.interim == [100] else { throw .cutShort }
+    try await send(content)
+  }
+
   /// Reads a request's head, or returns `nil` when the other side has finished.
   func readRequestHead() async throws(StreamFailure) -> RequestReading? {
     var reading = RequestReading()

@@ -25,7 +25,7 @@ final class ChildProcess: @unchecked Sendable {
     unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
     var strings = unsafe ([path] + arguments).map { unsafe strdup($0) } + [nil]
     let status = unsafe posix_spawn(&identifier, path, &actions, &attributes, &strings, environ)
-    for index in strings.indices { unsafe free(strings[index]) }
+    for index in unsafe strings.indices { unsafe free(strings[index]) }
     unsafe posix_spawn_file_actions_destroy(&actions)
     unsafe posix_spawnattr_destroy(&attributes)
     try #require(status == 0, "cannot start \(path)")

@@ -1,30 +1,32 @@
 import Glibc
-import Testing
+import Synchronization
 
-/// A port of 127.0.0.1 that nobody listens on, for TCP and UDP.
+/// Below the ports that systems give to outgoing connections, which could take one meanwhile.
+private let candidates: Range<UInt16> = 10_240..<16_000
+private let given = Mutex<Set<UInt16>>([])
+
+/// A port of 127.0.0.1 that nobody listens on, for TCP and UDP; each is given once.
 func freeLocalPort() throws -> UInt16 {
-  for _ in 0..<50 {
-    let port = try #require(bind(SOCK_STREAM, port: 0))
-    if bind(SOCK_DGRAM, port: port) != nil { return port }
+  for _ in 0..<200 {
+    let port = UInt16.random(in: candidates)
+    guard given.withLock({ $0.insert(port).inserted }) else { continue }
+    if canBind(SOCK_STREAM, port: port), canBind(SOCK_DGRAM, port: port) { return port }
   }
   throw NoFreePort()
 }
 
 struct NoFreePort: Error {}
 
-/// Binds a socket, closes it again and returns its port.
-private func bind(_ type: __socket_type, port: UInt16) -> UInt16? {
+private func canBind(_ type: __socket_type, port: UInt16) -> Bool {
   let handle = socket(AF_INET, Int32(type.rawValue), 0)
   defer { _ = close(handle) }
   var address = localAddress(port: port)
-  var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-  // The structure outlives the calls, and has the size given.
-  let status = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+  // The structure outlives the call, and has the size given.
+  return unsafe withUnsafePointer(to: &address) { pointer in
     unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-      unsafe Glibc.bind(handle, $0, length) == 0 ? getsockname(handle, $0, &length) : -1
+      unsafe bind(handle, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
     }
   }
-  return status == 0 ? UInt16(bigEndian: address.sin_port) : nil
 }
 
 func localAddress(port: UInt16) -> sockaddr_in {

@@ -67,7 +67,8 @@ struct AccessLogFormatTests {
       }, as: UTF8.self)
     switch format {
     case .json:
-      #expect(text.contains(#""path":null,"protocol":null,"userAgent":null,"referer":null,"received":"GET /\u0001x\" HTTP/9","status":400"#))
+      #expect(text.contains(#""path":null,"protocol":null,"userAgent":null,"referer":null,"#))
+      #expect(text.contains(#""received":"GET /\u0001x\" HTTP/9","status":400"#))
       #expect(text.contains(#""received":null,"status":408"#))
     case .common:
       #expect(text.contains(#" "GET /\x01x\" HTTP/9" 400 "#))

@@ -108,11 +108,13 @@ struct CountersTests {
 
   @Test("Merging adds workers, routes by name, and endpoints by service, name and address")
   func merging() throws {
-    func endpoint(_ address: String, healthy: Bool, ejectedUntil: Int64, requests: UInt64) -> EndpointFigures {
+    func endpoint(
+      _ address: String, healthy: Bool, ejectedUntil: Int64, requests: UInt64
+    ) -> EndpointFigures {
       EndpointFigures(
         name: "a:1", address: address, weight: 1, isHealthy: healthy,
-        ejectingWorkers: ejectedUntil > 0 ? 1 : 0, ejectedUntil: ejectedUntil, inFlight: 1, requests: requests,
-        failures: 2, ejections: 1)
+        ejectingWorkers: ejectedUntil > 0 ? 1 : 0, ejectedUntil: ejectedUntil, inFlight: 1,
+        requests: requests, failures: 2, ejections: 1)
     }
     let first = WorkerCounters()
     first.figures.retries = 2

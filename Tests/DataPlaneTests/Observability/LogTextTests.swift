@@ -8,13 +8,17 @@ import Testing
 struct LogTextTests {
   private func json(_ bytes: [UInt8], limit: Int = 10_000) -> String {
     let buffer = Buffer(capacity: 64)
-    buffer.appendText(atMost: 64 + bytes.count * 6) { LogText.appendJSON(bytes.span, limit: limit, to: &$0) }
+    buffer.appendText(atMost: 64 + bytes.count * 6) {
+      LogText.appendJSON(bytes.span, limit: limit, to: &$0)
+    }
     return text(buffer)
   }
 
   private func common(_ bytes: [UInt8], limit: Int = 10_000) -> String {
     let buffer = Buffer(capacity: 64)
-    buffer.appendText(atMost: 64 + bytes.count * 6) { LogText.appendCommon(bytes.span, limit: limit, to: &$0) }
+    buffer.appendText(atMost: 64 + bytes.count * 6) {
+      LogText.appendCommon(bytes.span, limit: limit, to: &$0)
+    }
     return text(buffer)
   }
 
@@ -29,7 +33,8 @@ struct LogTextTests {
     arguments: [
       ([], ""), (Array("plain /path?x=1&y=~".utf8), "plain /path?x=1&y=~"),
       (Array("\"".utf8), #"\""#), (Array("\\".utf8), #"\\"#), (Array("a\nb\rc\td".utf8), #"a\nb\rc\td"#),
-      ([0], #"\u0000"#), ([0x1F], #"\u001f"#), ([0x7F], #"\u007f"#), ([0x80], #"\u0080"#), ([0xFF], #"\u00ff"#),
+      ([0], #"\u0000"#), ([0x1F], #"\u001f"#), ([0x7F], #"\u007f"#), ([0x80], #"\u0080"#),
+      ([0xFF], #"\u00ff"#),
       (Array("é€😀".utf8), "é€😀"),
       // C1 controls and line separators, valid as UTF-8.
       ([0xC2, 0x85], #"\u0085"#), ([0xC2, 0xA0], "\u{A0}"), ([0xE2, 0x80, 0xA8], #"\u2028"#),
@@ -64,7 +69,9 @@ struct LogTextTests {
   @Test("Random bytes keep the string one valid JSON string without a line break", arguments: 1...8)
   func randomBytes(seed: UInt64) throws {
     var random = SplitMix64(seed: seed)
-    let interesting: [UInt8] = [0x0A, 0x0D, 0x22, 0x5C, 0x00, 0x7F, 0x80, 0xC2, 0xE2, 0xED, 0xF0, 0xF4, 0xFF, 0xA8]
+    let interesting: [UInt8] = [
+      0x0A, 0x0D, 0x22, 0x5C, 0x00, 0x7F, 0x80, 0xC2, 0xE2, 0xED, 0xF0, 0xF4, 0xFF, 0xA8,
+    ]
     for _ in 0..<500 {
       let count = random.next(below: 40)
       let bytes = (0..<count).map { _ in

@@ -43,7 +43,8 @@ struct ByteTableTests {
       let expected = hash.hash(lower.span, from: 0, to: count, after: 0)
       #expect(seen.insert(expected).inserted)
       for offset in 0...9 {
-        let moved = [UInt8](repeating: 0xFF, count: offset) + text + [UInt8](repeating: 0xFF, count: 9 - offset)
+        let moved =
+          [UInt8](repeating: 0xFF, count: offset) + text + [UInt8](repeating: 0xFF, count: 9 - offset)
         #expect(hash.hashIgnoringCase(moved.span, from: offset, to: offset + count, after: 0) == expected)
       }
     }

@@ -33,7 +33,10 @@ struct RoutePrecedenceTests {
       WrittenRequest(host: "a.example.com"), "exact"),
     PrecedenceCase(
       "the longest wildcard comes first",
-      [Route("short", hosts: ["*.com"]), Route("long", hosts: ["*.b.com"]), Route("middle", hosts: ["*.b.co"])],
+      [
+        Route("short", hosts: ["*.com"]), Route("long", hosts: ["*.b.com"]),
+        Route("middle", hosts: ["*.b.co"]),
+      ],
       WrittenRequest(host: "x.a.b.com"), "long"),
     PrecedenceCase(
       "a wildcard comes before any host",
@@ -109,8 +112,10 @@ struct RoutePrecedenceTests {
       "a prefix is tried when the conditions of an exact path do not hold",
       [Route("exact", .exact("/a/b").methods("POST")), Route("prefix", .prefix("/"))],
       WrittenRequest("/a/b"), "prefix"),
-    PrecedenceCase("a prefix matches whole segments", [Route("a", .prefix("/a"))], WrittenRequest("/ab"), nil),
-    PrecedenceCase("a prefix matches the path itself", [Route("a", .prefix("/a"))], WrittenRequest("/a"), "a"),
+    PrecedenceCase(
+      "a prefix matches whole segments", [Route("a", .prefix("/a"))], WrittenRequest("/ab"), nil),
+    PrecedenceCase(
+      "a prefix matches the path itself", [Route("a", .prefix("/a"))], WrittenRequest("/a"), "a"),
     PrecedenceCase(
       "a prefix matches with a slash behind it", [Route("a", .prefix("/a"))], WrittenRequest("/a/"), "a"),
     PrecedenceCase(

@@ -39,7 +39,9 @@ struct RouteTablePropertyTests {
   }
 
   private static let routeHosts = ["a.test", "b.a.test", "*.a.test", "*.test", "*.b.a.test", "test"]
-  private static let hosts = ["a.test", "B.a.test", "c.a.test", "x.b.a.test", "test", "q.test", "none", "", ".test"]
+  private static let hosts = [
+    "a.test", "B.a.test", "c.a.test", "x.b.a.test", "test", "q.test", "none", "", ".test",
+  ]
   private static let patterns = ["/a/.*", "/[ab]", "/.*", "/a/b/?", "/(a|b)/c.*"]
 
   private static func path(_ random: inout SplitMix64) -> String {
@@ -83,7 +85,9 @@ struct RouteTablePropertyTests {
       request = request.header(pick(["X", "y", "Z"], &random), pick(["1", "2"], &random))
     }
     var parameters: [String] = []
-    for _ in 0..<random.next(below: 4) { parameters.append(pick(["p=1", "p=2", "q=1", "q=%32", "p"], &random)) }
+    for _ in 0..<random.next(below: 4) {
+      parameters.append(pick(["p=1", "p=2", "q=1", "q=%32", "p"], &random))
+    }
     return request.query(parameters.joined(separator: "&"))
   }
 }

@@ -8,7 +8,8 @@ struct RouteTableTests {
   @Test("A removed route is gone, and what it hid appears")
   func removal() {
     let table = RouteTable([
-      Route("wide", hosts: ["*.com"]), Route("narrow", hosts: ["a.com", "b.com"], .prefix("/x"), .exact("/y")),
+      Route("wide", hosts: ["*.com"]),
+      Route("narrow", hosts: ["a.com", "b.com"], .prefix("/x"), .exact("/y")),
     ])
     #expect(table.route(for: WrittenRequest("/x", host: "a.com"))?.name == "narrow")
     #expect(table.remove(index: 1))
@@ -36,7 +37,9 @@ struct RouteTableTests {
   @Test("Nothing is left when all routes are removed")
   func nothingLeft() {
     let routes = [
-      Route("a", hosts: ["a.com", "*.b.com", "a.com"], .prefix("/x"), .prefix("/x/"), .exact("/x"), .regex("/x.*")),
+      Route(
+        "a", hosts: ["a.com", "*.b.com", "a.com"], .prefix("/x"), .prefix("/x/"), .exact("/x"), .regex("/x.*")
+      ),
       Route("b", .prefix("/").header("x", regex: "1").query("y", regex: "1"), .regex("/x.*")),
     ]
     let table = RouteTable(routes)
@@ -84,7 +87,9 @@ struct RouteTableTests {
   @Test("Hostile hosts match nothing, and are not read beyond their limit")
   func hostileHosts() {
     let long = String(repeating: "a.", count: 126) + "com"
-    let table = RouteTable([Route("wildcard", hosts: ["*.com"]), Route("long", hosts: ["*." + long.dropFirst(4)])])
+    let table = RouteTable([
+      Route("wildcard", hosts: ["*.com"]), Route("long", hosts: ["*." + long.dropFirst(4)]),
+    ])
     #expect(table.route(for: WrittenRequest(host: long))?.name == "long")
     #expect(table.route(for: WrittenRequest(host: "a." + long)) == nil)
     for host in [".", "..", "com", ".com", "com.", "a..", "*.com.", "\0.com\0", "é", " "] {

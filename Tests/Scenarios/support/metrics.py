@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r'[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\[\\"n])*"'
-SAMPLE = re.compile(rf"({NAME})(?:\{{((?:{LABEL},?)*)\}})? (NaN|[+-]?(?:Inf|[0-9.]+(?:e[+-]?[0-9]+)?))(?: -?\d+)?", re.I)
+NUMBER = r"NaN|[+-]?(?:Inf|[0-9.]+(?:e[+-]?[0-9]+)?)"
+SAMPLE = re.compile(rf"({NAME})(?:\{{((?:{LABEL},?)*)\}})? ({NUMBER})(?: -?\d+)?", re.I)
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}
 SUFFIXES = ("_bucket", "_sum", "_count")
 
