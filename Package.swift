@@ -36,6 +36,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -60,7 +61,13 @@ let package = Package(
       ["CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
     module(
       "Admin",
-      ["ControlPlane", "DataPlane", "Resources", .product(name: "Hummingbird", package: "hummingbird")]),
+      [
+        "DataPlane", "Resources",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+      ]),
     module(
       "Gateway",
       [
@@ -91,9 +98,9 @@ let package = Package(
       "AdminTests",
       [
         "Admin", "DataPlane", "Resources", "Runtime",
-        .product(name: "Hummingbird", package: "hummingbird"),
-        .product(name: "HummingbirdTesting", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
       ]),
     tests("SimulationTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime", "Simulation"]),
   ]

@@ -60,7 +60,8 @@ enum WorkerMetrics {
       "Idle connections closed for their age or for having been idle for long.", figures.poolExpired)
     page.single(
       "penstock_pool_stale_total", .counter,
-      "Idle connections that turned out to be closed by the endpoint.", figures.poolStale)
+      "Requests sent again because the endpoint was closing the idle connection that they took.",
+      figures.poolStale)
     page.single(
       "penstock_ejections_total", .counter, "Endpoints taken out by a worker after failures.",
       figures.ejections)

@@ -37,24 +37,30 @@ class Balance:
     def __init__(self, gateway):
         self._gateway = gateway
         gateway.get()  # what is opened once is open from here on
-        self._before = self._now()
+        readings = []
+        # The admin server may close the connection of one reading after the next has begun.
+        wait_until(lambda: readings.append(self._now()) or readings[-3:] == readings[-1:] * 3, "nothing changes")
+        self._before = readings[-1]
 
     def _now(self):
         metrics = self._gateway.metrics()
+        idle = metrics.sum("penstock_pool_idle")
         return {
-            "descriptors but the pools' and the admin client's":
-                self._gateway.descriptors() - metrics.sum("penstock_pool_idle"),
+            "descriptors but the pools'": self._gateway.descriptors() - idle,
+            "sockets but the pools'": metrics.sum("penstock_open_sockets") - idle,
             "clients": metrics.sum("penstock_connections_active"),
             "in flight": metrics.sum("penstock_endpoint_in_flight"),
             "waiting": metrics.sum("penstock_queue_pending"),
-            "buffers": metrics.sum("penstock_buffers_lent"),
-            "sockets but the pools'": metrics.sum("penstock_open_sockets") - metrics.sum("penstock_pool_idle"),
         }
+
+    def _is_restored(self):
+        now = self._now()
+        return all(now[name] <= before for name, before in self._before.items())
 
     def check(self):
         """Everything that was opened since is closed, and the worker serves."""
         try:
-            wait_until(lambda: self._now() == self._before, "everything is given back")
+            wait_until(self._is_restored, "everything is given back")
         except AssertionError as error:
             raise AssertionError(f"{error}: before {self._before}, now {self._now()}") from None
         self._gateway.check_health()
@@ -238,14 +244,23 @@ def test_descriptors_run_out_while_all_are_busy(scenario):
 
 
 def test_load_from_wrk_leaves_nothing_behind(scenario, start):
-    if not find_program("wrk"):
-        pytest.fail("wrk is not installed: scripts/bootstrap test")
-    nginx = scenario.nginx()
-    gateway = start(nginx, workers=2)
+    gateway = start(scenario.nginx(), workers=2)
     balance = Balance(gateway)
+    load(gateway)
+    buffers = gateway.metrics().sum("penstock_buffers_lent")
+    balance.check()
+    load(gateway)
+    # Buffers are kept for the next request; the same load again needs few more, however it falls on the workers.
+    assert gateway.metrics().sum("penstock_buffers_lent") <= buffers * 1.5
+    balance.check()
+
+
+def load(gateway) -> None:
+    """A second of requests over 50 connections."""
+    program = find_program("wrk")
+    assert program, "wrk is not installed: scripts/bootstrap test"
     result = subprocess.run(
-        [find_program("wrk"), "-t1", "-c50", "-d2s", "-H", "Host: trouble.test", f"http://{gateway.address}/small"],
+        [program, "-t1", "-c50", "-d1s", "-H", "Host: trouble.test", f"http://{gateway.address}/small"],
         capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 0, result.stderr
     assert "Non-2xx" not in result.stdout and "Socket errors" not in result.stdout, result.stdout
-    balance.check()

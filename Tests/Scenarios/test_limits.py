@@ -141,8 +141,11 @@ class TestClients:
         gateway = scenario.gateway([service("app", gate.origin)], http={"limits": {"connections": 2}})
         busy = send(gateway, 2)
         gate.origin.wait_for_requests(2)
-        with gateway.client() as refused:
-            refused.expect_end()
+        try:
+            with gateway.client() as refused:
+                refused.expect_end()
+        except ConnectionResetError:
+            pass  # the refusal came before the connection was used
         gate.open()
         assert [client.response().status for client in busy] == [200, 200]
         assert gateway.metrics().sum("penstock_connections_refused_total") >= 1

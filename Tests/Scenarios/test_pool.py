@@ -146,8 +146,10 @@ def test_connection_on_which_the_origin_spoke_unasked_is_not_reused(start, origi
 
     origin.answer = answer
     with gateway.client() as client:
-        for _ in range(10):
+        for number in range(1, 11):
             assert client.exchange("GET", "/").text == "asked"
+            wait_until(lambda: gateway.metrics().sum("penstock_pool_idle") == 0, "the connection is given up")
+            assert origin.connection_count == number
 
 
 def test_response_longer_than_its_length_does_not_leak_into_the_next(start, origin):

@@ -159,10 +159,13 @@ struct PoolTests {
   func descriptorLimit() throws {
     let scene = Scene()
     scene.simulation.seam(of: scene.gateway.worker).descriptorLimit = 12
+    let start = scene.simulation.now
     var answers = 0
     for number in 0..<30 {
-      scene.start("client \(number)", failed: { print("DBG", number, $0) }) { stream throws(StreamFailure) in
-        await stream.sleep(.milliseconds(100 * number))
+      scene.startUnconnected("client \(number)") { () throws(StreamFailure) in
+        await Waiter(on: scene.client.worker).sleep(until: start.advanced(byNanoseconds: Int64(number) * 100_000_000))
+        let stream = try await scene.client.connect()
+        defer { stream.close() }
         try await stream.send(SimulatedClient.request())
         _ = try await stream.readResponse()
         answers += 1

@@ -85,26 +85,6 @@ struct RetryTests {
     try scene.finish()
   }
 
-  @Test("A server that closes an idle connection as a request is on its way: a GET is repeated, nobody notices")
-  func staleConnection() throws {
-    let scene = Scene(link: Link(latency: .milliseconds(20))) { $0.retries = nil }
-    scene.origin.script = { _, number in
-      number == 0 ? OriginStep.answer("first") + [.delay(.milliseconds(1_000)), .close] : OriginStep.answer("second")
-    }
-    #expect(try scene.request().text == "first")
-    var text: String?
-    // Sent just before the server closes, so that the close and the request cross.
-    scene.start { stream throws(StreamFailure) in
-      let start = scene.origin.worker.now
-      _ = start
-      try await stream.send(SimulatedClient.request("GET", "/again"))
-      text = try await stream.readResponse().text
-    }
-    try scene.simulation.run()
-    #expect(text == "second")
-    try scene.finish()
-  }
-
   @Test("The moment at which a server closes an idle connection never shows to a GET, and never repeats a POST",
     arguments: Array(stride(from: 900, through: 1_100, by: 4)))
   func closingRace(pause: Int) throws {

@@ -53,9 +53,14 @@ final class Scene {
     configuration.listeners = [Listener(name: "web", address: HostPort(host: "10.0.0.1", port: 8080))]
     configuration.services = [service]
     configuration.routes = [Route(name: "all", backends: [Backend(service: "origin")])]
-    let endpoints = addresses.map { ResolvedEndpoint(name: $0.description, address: $0, weight: 1) }
-    return Snapshot(revision: 1, configuration: configuration, endpoints: ["origin": endpoints])
+    return Snapshot(revision: 1, configuration: configuration, endpoints: ["origin": endpoints(addresses)])
   }
+
+  private static func endpoints(_ addresses: [SocketAddress]) -> [ResolvedEndpoint] {
+    addresses.map { ResolvedEndpoint(name: $0.description, address: $0, weight: 1) }
+  }
+
+  var endpoints: [ResolvedEndpoint] { Self.endpoints(origins.map(\.address)) }
 
   var gateway: DataPlaneWorker { gateways[0] }
   var service: UpstreamService { gateway.services[0] }
@@ -70,8 +75,18 @@ final class Scene {
     _ program: @escaping (SimulatedStream) async throws(StreamFailure) -> Void
   ) {
     client.start(name, failed: failed ?? { Issue.record("\(name): \($0)") }, program)
-    programsMax = max(programsMax, simulation.runningPrograms.count)
+    countPrograms()
   }
+
+  /// Starts a client's program that makes its connections itself.
+  func startUnconnected(_ name: String, _ program: @escaping () async throws(StreamFailure) -> Void) {
+    simulation.start(name, on: client.worker) {
+      do throws(StreamFailure) { try await program() } catch { Issue.record("\(name): \(error)") }
+    }
+    countPrograms()
+  }
+
+  private func countPrograms() { programsMax = max(programsMax, simulation.runningPrograms.count) }
 
   /// Sends one request on a connection of its own and runs until its response has come.
   func request(_ method: String = "GET", _ target: String = "/", body: [UInt8]? = nil) throws -> SimulatedResponse {

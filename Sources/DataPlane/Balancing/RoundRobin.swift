@@ -9,14 +9,16 @@ struct RoundRobin {
   private var isEven = true
   private var position = 0
   private var isStartDue = true
+  /// What each endpoint has gained and not yet paid, by index; see ``pickSmoothly(from:_:_:)``.
+  private var currentWeights: [Int] = []
 
   /// Begins anew; the next pick chooses where.
   mutating func endpointsChanged(_ endpoints: [Endpoint]) {
     var weight = 0
     isEven = true
     isStartDue = true
+    currentWeights = [Int](repeating: 0, count: endpoints.count)
     for endpoint in endpoints {
-      endpoint.currentWeight = 0
       if endpoint.weight <= 0 { continue }
       if weight != 0, endpoint.weight != weight { isEven = false }
       weight = endpoint.weight
@@ -30,7 +32,7 @@ struct RoundRobin {
     if isStartDue { start(endpoints, random: &random) }
     // Each request takes one turn: with two, every other endpoint would be passed over.
     guard isEven, !eligibility.isRelaxed else {
-      return Self.pickSmoothly(from: endpoints, eligibility, slowStart)
+      return pickSmoothly(from: endpoints, eligibility, slowStart)
     }
     let index = position < endpoints.count ? position : 0
     position = index &+ 1
@@ -43,7 +45,7 @@ struct RoundRobin {
     // A turn that its endpoint does not take goes round among the others. Its successor would
     // otherwise take two turns. With a starting endpoint of share f among n, the turns that it
     // takes and its part of those that it does not add up to f / (n - 1 + f), which is its due.
-    return Self.pickSmoothly(from: endpoints, eligibility, slowStart)
+    return pickSmoothly(from: endpoints, eligibility, slowStart)
   }
 
   /// Chooses a random place in the cycle, so that workers do not march in step.
@@ -54,12 +56,12 @@ struct RoundRobin {
     let cycle = endpoints.reduce(0) { $0 + $1.weight }
     let steps = random.next(below: min(cycle, Self.startWorkMax / endpoints.count + 1))
     let eligibility = Eligibility(now: MonotonicTime(nanoseconds: 0), tried: 0, ignoresEjection: true)
-    for _ in 0..<steps { _ = Self.pickSmoothly(from: endpoints, eligibility, SlowStart(.zero)) }
+    for _ in 0..<steps { _ = pickSmoothly(from: endpoints, eligibility, SlowStart(.zero)) }
   }
 
   /// Each endpoint gains its weight, the richest is picked and pays what all have gained. Those that
   /// may not be picked stay as they are.
-  private static func pickSmoothly(
+  private mutating func pickSmoothly(
     from endpoints: [Endpoint], _ eligibility: Eligibility, _ slowStart: SlowStart
   ) -> Int? {
     var total = 0
@@ -70,14 +72,15 @@ struct RoundRobin {
       guard eligibility.admits(endpoint, at: index) else { continue }
       let weight = slowStart.weight(of: endpoint, at: eligibility.now)
       total &+= weight
-      endpoint.currentWeight &+= weight
-      if endpoint.currentWeight > most {
-        most = endpoint.currentWeight
+      let current = currentWeights[index] &+ weight
+      currentWeights[index] = current
+      if current > most {
+        most = current
         richest = index
       }
     }
     guard richest >= 0 else { return nil }
-    endpoints[richest].currentWeight &-= total
+    currentWeights[richest] &-= total
     return richest
   }
 }

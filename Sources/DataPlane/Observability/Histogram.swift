@@ -1,3 +1,17 @@
+/// Upper bounds of a histogram's buckets, in nanoseconds: 0.5 ms to 10 s.
+private let bucketBounds: InlineArray<14, Int64> = [
+  500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000, 100_000_000,
+  250_000_000, 500_000_000, 1_000_000_000, 2_500_000_000, 5_000_000_000, 10_000_000_000,
+]
+
+/// For each number of bits of a duration, how many bounds have fewer.
+private let firstBuckets: InlineArray<65, UInt8> = [
+  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+  1, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 12, 13, 14, 14, 14, 14, 14,
+  14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14,
+  14, 14, 14, 14, 14,
+]
+
 /// Durations counted into fixed buckets, as Prometheus wants them.
 public struct Histogram: Sendable {
   /// Bounded buckets; one more has no bound.
@@ -8,17 +22,8 @@ public struct Histogram: Sendable {
 
   public init() {}
 
-  /// Upper bounds of the buckets in microseconds, 0.5 ms to 10 s; the last two lanes are never reached.
-  @inline(__always)
-  private static var boundMicroseconds: SIMD16<Int32> {
-    [
-      500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
-      5_000_000, 10_000_000, .max, .max,
-    ]
-  }
-
   /// The upper bound of bucket `index` (0 to 13), which belongs to it, in nanoseconds.
-  public static func bound(_ index: Int) -> Int64 { Int64(boundMicroseconds[index]) * 1_000 }
+  public static func bound(_ index: Int) -> Int64 { bucketBounds[index] }
 
   public var count: UInt64 {
     var sum: UInt64 = 0
@@ -30,13 +35,10 @@ public struct Histogram: Sendable {
   @inline(__always)
   public mutating func record(nanoseconds: Int64) {
     let duration = max(0, nanoseconds)
-    // Rounded up: more than a bound by a nanosecond is more than the bound.
-    let microseconds = Int32(truncatingIfNeeded: min(duration, 2_000_000_000_000) / 1_000)
-      &+ (duration % 1_000 > 0 ? 1 : 0)
-    // All bounds are compared at once, without a branch to mispredict: the cheapest search.
-    let isAbove = SIMD16<Int32>(repeating: microseconds) .> Self.boundMicroseconds
-    let bucket = SIMD16<Int32>.zero.replacing(with: .one, where: isAbove).wrappedSum()
-    counts[Int(bucket)] &+= 1
+    // No two bounds have the same number of bits: one comparison decides.
+    var bucket = Int(firstBuckets[64 &- duration.leadingZeroBitCount])
+    if bucket < Self.boundCount, duration > bucketBounds[bucket] { bucket &+= 1 }
+    counts[bucket] &+= 1
     sumNanoseconds &+= UInt64(duration)
   }
 

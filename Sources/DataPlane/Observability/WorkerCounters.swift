@@ -59,6 +59,7 @@ public final class WorkerCounters {
     var figures = figures
     figures.buffersLent = worker.buffers.lentCount
     figures.openSockets = worker.openSocketCount
+    figures.loopRounds = worker.roundCount
     if let accessLog {
       figures.accessLogLines &+= accessLog.linesWritten
       figures.accessLogDropped &+= accessLog.linesDropped

@@ -21,8 +21,6 @@ public final class Endpoint {
   var pool = ConnectionPool()
   /// Taken out of its service: its connections are not kept.
   var isGone = false
-  /// State of smooth weighted round robin.
-  var currentWeight = 0
 
   // Counted by this worker since its start.
   public var requestCount: UInt64 = 0

@@ -24,8 +24,8 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   private var expired: [Watcher] = []
   private let mailbox = Mutex(Mailbox())
   private var isStopping = false
-  /// Called once per round of the loop, after its jobs.
-  public var afterRound: (() -> Void)?
+  /// Rounds of the loop so far.
+  public private(set) var roundCount: UInt64 = 0
 
   private struct Mailbox: ~Copyable {
     var jobs: [UnownedJob] = []
@@ -117,7 +117,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     defer { unsafe penstock_current_worker_set(previous) }
 
     runJobs()
-    afterRound?()
+    roundCount &+= 1
     let deadline = runnable.isEmpty ? min(timers.nextDue ?? .never, limit) : now
     seam.poll(until: deadline, into: &events)
     now = seam.now()

@@ -138,13 +138,16 @@ final class ConnectionEnd {
     return min(room, network.random.next(below: count))
   }
 
-  var isQuiet: Bool { state == .established && unread.isEmpty && !finishReceived && error == 0 }
+  /// Asking for it takes the error, as a call that peeks does.
+  func isQuiet() -> Bool { takeError() == 0 && state == .established && unread.isEmpty && !finishReceived }
 
   func shutdownSending() {
     guard state == .established, !finishWanted else { return }
     network.note("finish", local)
     finishWanted = true
     transmit()
+    // The state has changed, and the system says so to its own side.
+    report()
   }
 
   /// The worker lets go of it. What was sent still goes out, unless there is something unread:

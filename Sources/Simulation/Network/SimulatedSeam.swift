@@ -204,7 +204,7 @@ public final class SimulatedSeam: Seam {
     return unsafe joined.withUnsafeBytes { unsafe send(handle, $0) }
   }
 
-  public override func isQuiet(_ handle: Int32) -> Bool { connection(handle)?.isQuiet ?? false }
+  public override func isQuiet(_ handle: Int32) -> Bool { connection(handle)?.isQuiet() ?? false }
 
   public override func shutdownSending(_ handle: Int32) { connection(handle)?.shutdownSending() }
 

@@ -60,8 +60,8 @@ struct ResponseReading {
 }
 
 extension ChunkedDecoder {
-  /// Takes chunks out of `input` and appends their content; false until the last one was there.
-  mutating func decode(_ input: Buffer, into body: inout [UInt8]) throws(StreamFailure) -> Bool {
+  /// Takes chunks out of `input` and gives their content to `take`; false until the last one was there.
+  mutating func decode(_ input: Buffer, _ take: ([UInt8]) -> Void) throws(StreamFailure) -> Bool {
     while true {
       let event: ChunkedEvent
       do {
@@ -72,7 +72,7 @@ extension ChunkedDecoder {
       switch event {
       case .data(let range):
         input.consume(Int(range.start))
-        body += input.takeBytes(Int(range.count))
+        take(input.takeBytes(Int(range.count)))
       case .needMore(let consumed):
         input.consume(consumed)
         return false

@@ -160,7 +160,7 @@ public final class SimulatedOrigin {
   ) async throws(StreamFailure) {
     if requests[index].isComplete { return }
     if expectsContinue { try await stream.send("HTTP/1.1 100 Continue\r\n\r\n") }
-    try await stream.readContent(framing, into: &requests[index].body)
+    try await stream.readContent(framing) { self.requests[index].body += $0 }
     requests[index].isComplete = true
   }
 

@@ -144,6 +144,13 @@ public final class SimulatedStream {
     }
   }
 
+  /// Whether something came that was not asked for by a call: received already, or about to be.
+  public var hasUnreadBytes: Bool {
+    guard isOpen else { return !input.isEmpty }
+    input.reserve(1)
+    return !input.isEmpty || socket.receive(into: input).bytes > 0
+  }
+
   private func require() async throws(StreamFailure) {
     guard try await fill() else { throw .cutShort }
   }
@@ -151,15 +158,13 @@ public final class SimulatedStream {
   /// Everything up to the other side's end.
   public func readUntilClose() async throws(StreamFailure) -> [UInt8] {
     while try await fill() {}
-    return take(input.count)
+    return input.takeBytes(input.count)
   }
 
   /// Waits until the other side ends the connection; what it sends is let go.
   public func waitForClose() async throws(StreamFailure) {
     while try await fill() { input.removeAll() }
   }
-
-  private func take(_ count: Int) -> [UInt8] { input.takeBytes(count) }
 
   // MARK: Messages
 
@@ -177,7 +182,7 @@ public final class SimulatedStream {
       }
       if reading.isFinal { break }
     }
-    try await readContent(reading.framing, into: &response.body)
+    try await readContent(reading.framing) { response.body += $0 }
     return response
   }
 
@@ -202,24 +207,24 @@ public final class SimulatedStream {
     return reading
   }
 
-  /// Reads a message's content, whatever its framing, and appends it without the framing.
-  func readContent(_ framing: BodyFraming, into body: inout [UInt8]) async throws(StreamFailure) {
+  /// Reads a message's content, whatever its framing, and gives it to `take` without the framing, as
+  /// it comes.
+  func readContent(_ framing: BodyFraming, _ take: ([UInt8]) -> Void) async throws(StreamFailure) {
     switch framing {
     case .none: return
     case .length(let length):
       var remaining = Int(length)
       while remaining > 0 {
         if input.isEmpty { try await require() }
-        let count = min(remaining, input.count)
-        body += take(count)
-        remaining -= count
+        let piece = input.takeBytes(min(remaining, input.count))
+        remaining -= piece.count
+        take(piece)
       }
     case .untilClose:
-      body += take(input.count)
-      while try await fill() { body += take(input.count) }
+      repeat { take(input.takeBytes(input.count)) } while try await fill()
     case .chunked:
       var decoder = ChunkedDecoder()
-      while try !decoder.decode(input, into: &body) { try await require() }
+      while try !decoder.decode(input, take) { try await require() }
     }
   }
 }

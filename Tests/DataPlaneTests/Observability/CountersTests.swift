@@ -41,6 +41,18 @@ struct CountersTests {
     #expect(histogram.sumNanoseconds == bounds)
   }
 
+  @Test("Every duration goes where comparing it with all bounds would put it")
+  func histogramSearch() {
+    var random = SplitMix64(seed: 7)
+    for _ in 0..<5_000 {
+      let duration = Int64(random.next() >> UInt64(random.next(below: 63) + 1))
+      var histogram = Histogram()
+      histogram.record(nanoseconds: duration)
+      let bucket = (0..<Histogram.boundCount).count { duration > Histogram.bound($0) }
+      #expect(histogram.counts[bucket] == 1, "\(duration)")
+    }
+  }
+
   @Test("Requests are counted by service and status")
   func pairs() throws {
     let counters = WorkerCounters()
