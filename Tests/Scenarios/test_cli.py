@@ -185,5 +185,6 @@ class TestOrigin:
 
     def test_origin_ends_on_term(self, scenario):
         origin = scenario.echo_origin()
+        wait_until(lambda: origin.handles(signal.SIGTERM), "the origin handles the signal")
         origin.signal(signal.SIGTERM)
         assert wait_until(lambda: not origin.is_running, "the origin ends") and origin.process.returncode == 0

@@ -9,7 +9,10 @@ struct ExchangeTests {
   func plain() throws {
     let scene = Scene()
     scene.origin.script = { _, _ in
-      [.readContent, .respond(201, fields: ["X-Made-By: origin", "Connection: X-Hop", "X-Hop: 1"], body: pattern(100))]
+      [
+        .readContent,
+        .respond(201, fields: ["X-Made-By: origin", "Connection: X-Hop", "X-Hop: 1"], body: pattern(100)),
+      ]
     }
     let response = try scene.request("POST", "/orders?id=1", body: pattern(2_000))
     #expect(response.status == 201)
@@ -33,7 +36,8 @@ struct ExchangeTests {
     scene.start { stream throws(StreamFailure) in
       var bytes: [UInt8] = []
       for number in 0..<150 {
-        bytes += SimulatedClient.request(number % 3 == 0 ? "POST" : "GET", "/\(number)", body: number % 3 == 0 ? [1] : nil)
+        bytes += SimulatedClient.request(
+          number % 3 == 0 ? "POST" : "GET", "/\(number)", body: number % 3 == 0 ? [1] : nil)
       }
       try await stream.send(bytes)
       for _ in 0..<150 { answers.append(try await stream.readResponse().text) }
@@ -77,7 +81,9 @@ struct ExchangeTests {
   @Test("An early response reaches a client that is still sending; its connection ends")
   func earlyResponse() throws {
     let scene = Scene()
-    scene.origin.script = { _, _ in [.respond(413, body: Array("too large".utf8)), .delay(.seconds(1)), .close] }
+    scene.origin.script = { _, _ in
+      [.respond(413, body: Array("too large".utf8)), .delay(.seconds(1)), .close]
+    }
     var response: SimulatedResponse?
     var wasClosed = false
     scene.start { stream throws(StreamFailure) in
@@ -99,7 +105,10 @@ struct ExchangeTests {
   func bothWaysAtOnce() throws {
     let scene = Scene()
     scene.origin.script = { _, _ in
-      [.send(Array("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhe".utf8)), .readContent, .send(Array("re".utf8))]
+      [
+        .send(Array("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nhe".utf8)), .readContent,
+        .send(Array("re".utf8)),
+      ]
     }
     var text = ""
     scene.start { stream throws(StreamFailure) in
@@ -118,7 +127,8 @@ struct ExchangeTests {
     let scene = Scene()
     var response: SimulatedResponse?
     scene.start { stream throws(StreamFailure) in
-      try await stream.send(SimulatedClient.request("POST", "/", fields: ["Content-Length: 3", "Expect: 100-continue"]))
+      try await stream.send(
+        SimulatedClient.request("POST", "/", fields: ["Content-Length: 3", "Expect: 100-continue"]))
       try await stream.sendAfterContinue([7, 8, 9])
       response = try await stream.readResponse(to: .post)
     }
@@ -132,7 +142,10 @@ struct ExchangeTests {
   func interim() throws {
     let scene = Scene()
     scene.origin.script = { _, _ in
-      [.send(Array("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".utf8)), .delay(.seconds(1)), .respond(200)]
+      [
+        .send(Array("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".utf8)), .delay(.seconds(1)),
+        .respond(200),
+      ]
     }
     let response = try scene.request()
     #expect(response.interim == [103])
@@ -158,19 +171,19 @@ struct ExchangeTests {
     try scene.finish()
   }
 
-  @Test("A response that is cut short is cut short for the client too", arguments: [OriginStep.close, .reset])
+  @Test(
+    "A response that is cut short is cut short for the client too", arguments: [OriginStep.close, .reset])
   func cutShort(end: OriginStep) throws {
     let scene = Scene()
     scene.origin.script = { _, _ in
       [.send(Array("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf".utf8)), .delay(.seconds(1)), end]
     }
-    var failure: StreamFailure?
-    scene.start(failed: { failure = $0 }) { stream throws(StreamFailure) in
+    let program = scene.start(mayFail: true) { stream throws(StreamFailure) in
       try await stream.send(SimulatedClient.request())
       _ = try await stream.readResponse()
     }
     try scene.simulation.run()
-    #expect(failure == .cutShort || failure == .reset)
+    #expect(program.failure == .cutShort || program.failure == .reset)
     #expect(scene.requestCount == 1)
     try scene.finish()
   }

@@ -19,7 +19,9 @@ private final class Pair {
     client = simulation.addWorker(host: clientHost)
   }
 
-  func listen(backlog: Int32 = 16) throws { listener = try server.seam.listen(on: serverHost, backlog: backlog) }
+  func listen(backlog: Int32 = 16) throws {
+    listener = try server.seam.listen(on: serverHost, backlog: backlog)
+  }
 
   /// A connection that was accepted: the client's and the server's handle.
   func connect() throws -> (client: Int32, server: Int32) {

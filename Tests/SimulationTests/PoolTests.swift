@@ -38,11 +38,14 @@ struct PoolTests {
     try scene.finish()
   }
 
-  @Test("A server that closes an idle connection, or speaks unasked, takes it out of the pool",
+  @Test(
+    "A server that closes an idle connection, or speaks unasked, takes it out of the pool",
     arguments: [OriginStep.close, .reset, .send([65])])
   func closedByServer(end: OriginStep) throws {
     let scene = Scene { $0.retries = nil }
-    scene.origin.script = { _, number in OriginStep.answer("ok") + (number == 0 ? [.delay(.seconds(3)), end] : []) }
+    scene.origin.script = { _, number in
+      OriginStep.answer("ok") + (number == 0 ? [.delay(.seconds(3)), end] : [])
+    }
     #expect(try scene.request().status == 200)
     #expect(scene.service.idleConnectionCount == 1)
     try scene.simulation.run(for: .seconds(4))
@@ -132,13 +135,47 @@ struct PoolTests {
     try scene.finish()
   }
 
+  @Test("With both limits at work nobody's turn is lost", arguments: 1...30)
+  func bothLimits(seed: Int) throws {
+    let scene = Scene(seed: UInt64(seed), origins: 2) {
+      $0.limits.inFlight = 3
+      $0.limits.connections = 1 + seed % 2
+      $0.retries = nil
+      $0.ejection = nil
+    }
+    // At most eight times 0.5 s on one connection: less than the 5 s that a request may wait.
+    scene.origins[0].script = { _, _ in [.delay(.milliseconds(500))] + OriginStep.answer("ok") }
+    scene.origins[1].script = { _, number in
+      [.delay(.milliseconds(100))] + (number % 2 == 0 ? [.reset] : OriginStep.answer("ok"))
+    }
+    let statuses = try burst(scene, 8)
+    #expect(statuses[503] == nil, "\(statuses)")
+    try scene.finish()
+  }
+
+  @Test("Requests that wait are served in the order in which they came")
+  func order() throws {
+    let scene = Scene { $0.limits.inFlight = 1 }
+    scene.origin.script = { _, _ in [.delay(.milliseconds(500))] + OriginStep.answer("ok") }
+    for number in 0..<8 {
+      scene.start("client \(number)") { stream throws(StreamFailure) in
+        await stream.sleep(.milliseconds(10 * number))
+        try await stream.send(SimulatedClient.request("GET", "/\(number)"))
+        #expect(try await stream.readResponse().status == 200)
+      }
+    }
+    try scene.simulation.run()
+    #expect(scene.origin.requests.map(\.target) == (0..<8).map { "/\($0)" })
+    try scene.finish()
+  }
+
   @Test("A client that leaves while it waits gives its turn to the next")
   func leavesQueue() throws {
     let scene = Scene { $0.limits.inFlight = 1 }
     scene.origin.script = { _, _ in [.delay(.seconds(2))] + OriginStep.answer("ok") }
     var answers = 0
     for number in 0..<4 {
-      scene.start("client \(number)", failed: { _ in }) { stream throws(StreamFailure) in
+      scene.start("client \(number)", mayFail: true) { stream throws(StreamFailure) in
         await stream.sleep(.milliseconds(10 * number))
         try await stream.send(SimulatedClient.request())
         if number == 1 {
@@ -163,7 +200,8 @@ struct PoolTests {
     var answers = 0
     for number in 0..<30 {
       scene.startUnconnected("client \(number)") { () throws(StreamFailure) in
-        await Waiter(on: scene.client.worker).sleep(until: start.advanced(byNanoseconds: Int64(number) * 100_000_000))
+        await Waiter(on: scene.client.worker).sleep(
+          until: start.advanced(byNanoseconds: Int64(number) * 100_000_000))
         let stream = try await scene.client.connect()
         defer { stream.close() }
         try await stream.send(SimulatedClient.request())
@@ -199,10 +237,9 @@ struct PoolTests {
     try scene.simulation.run(for: .seconds(3))
     var isDrained = false
     scene.gateway.beginDrain { isDrained = true }
-    var refusal: StreamFailure?
-    scene.start("late", failed: { refusal = $0 }) { _ throws(StreamFailure) in }
+    let late = scene.start("late", mayFail: true) { _ throws(StreamFailure) in }
     try scene.simulation.run(for: .seconds(1))
-    #expect(refusal == .refused)
+    #expect(late.failure == .refused)
     #expect(idleWasClosed)
     #expect(!isDrained)
     try scene.simulation.run(limit: .seconds(30)) { isDrained }
@@ -217,8 +254,7 @@ struct PoolTests {
   func abort() throws {
     let scene = Scene()
     scene.origin.script = { _, _ in [.hang] }
-    var failure: StreamFailure?
-    scene.start(failed: { failure = $0 }) { stream throws(StreamFailure) in
+    let program = scene.start(mayFail: true) { stream throws(StreamFailure) in
       try await stream.send(SimulatedClient.request())
       _ = try await stream.readResponse()
     }
@@ -226,7 +262,7 @@ struct PoolTests {
     scene.gateway.beginDrain {}
     scene.gateway.abortConnections()
     try scene.simulation.run(limit: .seconds(1))
-    #expect(failure == .reset || failure == .closed)
+    #expect(program.failure == .reset || program.failure == .closed)
     try scene.finish()
   }
 }

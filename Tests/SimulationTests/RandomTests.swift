@@ -22,7 +22,9 @@ struct RandomTests {
     func trace() throws -> (UInt64, Int) {
       let scenario = Scenario(seed: UInt64(seed))
       try scenario.run()
-      return (scenario.scene.simulation.network.trace.fingerprint, scenario.scene.simulation.network.trace.count)
+      return (
+        scenario.scene.simulation.network.trace.fingerprint, scenario.scene.simulation.network.trace.count
+      )
     }
     let first = try trace()
     #expect(first.1 > 50)
@@ -117,9 +119,14 @@ private final class Scenario {
       return [.readContent, .send(Array("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".utf8) + body), .close]
     case 6: return [.respond(200, body: body), delay]
     case 7: return [.readContent, .respond(200, body: body), delay, .close]
-    case 8: return [.send(Array("HTTP/1.1 103 Early Hints\r\n\r\n".utf8)), .readContent, delay, .respond(200, body: body)]
-    case 9: return [.pace(.init(bytes: 500, pause: .milliseconds(2))), .readContent, .respond(200, body: body)]
-    case 10...13: return [.readContent, delay, .respondChunked(200, body: body, size: 1 + random.next(below: 2_000))]
+    case 8:
+      return [
+        .send(Array("HTTP/1.1 103 Early Hints\r\n\r\n".utf8)), .readContent, delay, .respond(200, body: body),
+      ]
+    case 9:
+      return [.pace(.init(bytes: 500, pause: .milliseconds(2))), .readContent, .respond(200, body: body)]
+    case 10...13:
+      return [.readContent, delay, .respondChunked(200, body: body, size: 1 + random.next(below: 2_000))]
     default: return [.readContent, delay, .respond(200, body: body)]
     }
   }
@@ -131,12 +138,15 @@ private final class Scenario {
     let pipelines = random.next(below: 4) == 0
     let leavesEarly = random.next(below: 8) == 0
     var own = SplitMix64(seed: random.next())
-    scene.start("client \(number)", failed: { _ in }) { [unowned self] stream throws(StreamFailure) in
+    scene.start("client \(number)", mayFail: true) { [unowned self] stream throws(StreamFailure) in
       stream.patience = .seconds(100)
       if own.next(below: 4) == 0 { stream.pace = .init(bytes: 700, pause: .milliseconds(1)) }
       var sent: [(seed: Int, bytes: Int)] = []
       for index in 0..<requests {
-        let request = (seed: number * 100 + index, bytes: own.next(below: 3) == 0 ? own.next(below: 20_000) : own.next(below: 200))
+        let request = (
+          seed: number * 100 + index,
+          bytes: own.next(below: 3) == 0 ? own.next(below: 20_000) : own.next(below: 200)
+        )
         sent.append(request)
         try await self.send(request, on: stream, &own)
         if leavesEarly && index == requests - 1 { return stream.reset() }
@@ -171,7 +181,9 @@ private final class Scenario {
   }
 
   /// - Returns: whether the connection may carry on.
-  private func read(_ request: (seed: Int, bytes: Int), from stream: SimulatedStream) async throws(StreamFailure) -> Bool {
+  private func read(_ request: (seed: Int, bytes: Int), from stream: SimulatedStream)
+    async throws(StreamFailure) -> Bool
+  {
     let response: SimulatedResponse
     do throws(StreamFailure) {
       response = try await stream.readResponse()
@@ -195,7 +207,9 @@ private final class Scenario {
     var posts: [String: Int] = [:]
     for request in scene.origins.flatMap(\.requests) {
       let parts = request.target.split(separator: "/").compactMap { Int($0) }
-      if request.isComplete && request.method != "GET" && request.body != pattern(parts[1], seed: parts[0] + 1) {
+      if request.isComplete && request.method != "GET"
+        && request.body != pattern(parts[1], seed: parts[0] + 1)
+      {
         violations.append("content of \(request.target) arrived changed: \(request.body.count) bytes")
       }
       if request.method == "POST" { posts[request.target, default: 0] += 1 }

@@ -85,7 +85,8 @@ struct RetryTests {
     try scene.finish()
   }
 
-  @Test("The moment at which a server closes an idle connection never shows to a GET, and never repeats a POST",
+  @Test(
+    "The moment at which a server closes an idle connection never shows to a GET, and never repeats a POST",
     arguments: Array(stride(from: 900, through: 1_100, by: 4)))
   func closingRace(pause: Int) throws {
     for method in ["GET", "POST"] {

@@ -17,6 +17,8 @@ final class Scene {
   let client: SimulatedClient
   /// The most programs that ran at once.
   private var programsMax = 0
+  /// Programs that must not throw.
+  private var faultless: [SimulatedProgram] = []
 
   init(
     seed: UInt64 = 1, link: Link = Link(), origins originCount: Int = 1, workers: Int = 1,
@@ -46,7 +48,8 @@ final class Scene {
   ) -> Snapshot {
     let addresses = (0..<originCount).map(originAddress)
     var service = Service(
-      name: "origin", endpoints: addresses.map { EndpointSpec(address: HostPort(host: $0.host, port: $0.port)) })
+      name: "origin",
+      endpoints: addresses.map { EndpointSpec(address: HostPort(host: $0.host, port: $0.port)) })
     change(&service)
     var configuration = Configuration()
     configuration.http = http
@@ -69,27 +72,30 @@ final class Scene {
 
   // MARK: Programs
 
-  /// Starts a client's program; what it throws is an issue unless `failed` takes it.
+  /// Starts a client's program with a connection; what it throws is an issue unless it `mayFail`.
+  @discardableResult
   func start(
-    _ name: String = "client", failed: ((StreamFailure) -> Void)? = nil,
+    _ name: String = "client", mayFail: Bool = false,
     _ program: @escaping (SimulatedStream) async throws(StreamFailure) -> Void
-  ) {
-    client.start(name, failed: failed ?? { Issue.record("\(name): \($0)") }, program)
-    countPrograms()
+  ) -> SimulatedProgram {
+    add(client.start(name, program), mayFail: mayFail)
   }
 
   /// Starts a client's program that makes its connections itself.
   func startUnconnected(_ name: String, _ program: @escaping () async throws(StreamFailure) -> Void) {
-    simulation.start(name, on: client.worker) {
-      do throws(StreamFailure) { try await program() } catch { Issue.record("\(name): \(error)") }
-    }
-    countPrograms()
+    _ = add(client.startUnconnected(name, program), mayFail: false)
   }
 
-  private func countPrograms() { programsMax = max(programsMax, simulation.runningPrograms.count) }
+  private func add(_ program: SimulatedProgram, mayFail: Bool) -> SimulatedProgram {
+    if !mayFail { faultless.append(program) }
+    programsMax = max(programsMax, simulation.runningPrograms.count)
+    return program
+  }
 
   /// Sends one request on a connection of its own and runs until its response has come.
-  func request(_ method: String = "GET", _ target: String = "/", body: [UInt8]? = nil) throws -> SimulatedResponse {
+  func request(
+    _ method: String = "GET", _ target: String = "/", body: [UInt8]? = nil
+  ) throws -> SimulatedResponse {
     var response: SimulatedResponse?
     let known: HTTPMethod = method == "HEAD" ? .head : .get
     start { stream throws(StreamFailure) in
@@ -112,6 +118,7 @@ final class Scene {
   /// Ends everything and checks that the gateway holds nothing any more.
   func finish() throws {
     try simulation.run()
+    for program in faultless { #expect(program.failure == nil, "\(program.name)") }
     var drained = 0
     for gateway in gateways { gateway.beginDrain { drained += 1 } }
     try simulation.run(limit: .seconds(300)) { drained == gateways.count }

@@ -36,7 +36,8 @@ struct Steps: Sendable, CustomTestStringConvertible {
     Steps(
       testDescription: "half close",
       steps: [
-        .quiet(.server), .send(.client, "last"), .finish(.client), .settle, .quiet(.server), .receive(.server, 2),
+        .quiet(.server), .send(.client, "last"), .finish(.client), .settle, .quiet(.server),
+        .receive(.server, 2),
         .receive(.server, 9), .receive(.server, 9), .send(.server, "answer"), .settle, .receive(.client, 9),
         .receive(.client, 9), .send(.client, "more"), .finish(.server), .settle, .receive(.client, 9),
       ]),
@@ -49,12 +50,16 @@ struct Steps: Sendable, CustomTestStringConvertible {
     Steps(
       testDescription: "send to a closed socket",
       steps: [
-        .close(.server, reset: false), .settle, .send(.client, "x"), .settle, .error(.client), .send(.client, "y"),
+        .close(.server, reset: false), .settle, .send(.client, "x"), .settle, .error(.client),
+        .send(.client, "y"),
         .receive(.client, 9),
       ]),
     Steps(
       testDescription: "send to a closed socket, without asking for the error",
-      steps: [.close(.server, reset: false), .settle, .send(.client, "x"), .settle, .send(.client, "y"), .send(.client, "z")]),
+      steps: [
+        .close(.server, reset: false), .settle, .send(.client, "x"), .settle, .send(.client, "y"),
+        .send(.client, "z"),
+      ]),
     Steps(
       testDescription: "reset while idle",
       steps: [
@@ -68,12 +73,15 @@ struct Steps: Sendable, CustomTestStringConvertible {
     Steps(
       testDescription: "reset, seen by receiving",
       steps: [
-        .send(.client, "before"), .close(.client, reset: true), .settle, .receive(.server, 9), .receive(.server, 9),
+        .send(.client, "before"), .close(.client, reset: true), .settle, .receive(.server, 9),
+        .receive(.server, 9),
         .receive(.server, 9), .send(.server, "x"),
       ]),
     Steps(
       testDescription: "news for every arrival",
-      steps: [.send(.client, "a"), .settle, .settle, .send(.client, "b"), .settle, .receive(.server, 9), .settle]),
+      steps: [
+        .send(.client, "a"), .settle, .settle, .send(.client, "b"), .settle, .receive(.server, 9), .settle,
+      ]),
   ]
 }
 
@@ -88,7 +96,10 @@ private final class Player {
   private var log: [String] = []
   private let simulation: Simulation?
 
-  private init(_ client: Seam, _ server: Seam, _ address: SocketAddress, _ simulation: Simulation?, pause: @escaping () -> Void) {
+  private init(
+    _ client: Seam, _ server: Seam, _ address: SocketAddress, _ simulation: Simulation?,
+    pause: @escaping () -> Void
+  ) {
     self.client = client
     self.server = server
     self.address = address

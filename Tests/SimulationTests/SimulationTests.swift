@@ -42,7 +42,9 @@ struct SimulationTests {
     let worker = simulation.addWorker(host: clientHost)
     let waiter = Waiter(on: worker)
     let start = simulation.now
-    simulation.start("late", on: worker) { await waiter.sleep(until: start.advanced(byNanoseconds: 2_000_000_000)) }
+    simulation.start("late", on: worker) {
+      await waiter.sleep(until: start.advanced(byNanoseconds: 2_000_000_000))
+    }
     let error = #expect(throws: SimulationError.self) { try simulation.run(limit: .seconds(1)) }
     #expect(error?.reason == .outOfTime)
     try simulation.run()
@@ -61,24 +63,27 @@ struct SimulationTests {
     #expect(wasOnWorker)
   }
 
-  @Test("A client and an origin talk, byte by byte and by chance, and leave nothing behind", arguments: 1...20)
+  @Test(
+    "A client and an origin talk, byte by byte and by chance, and leave nothing behind", arguments: 1...20)
   func conversation(seed: Int) throws {
     let simulation = Simulation(seed: UInt64(seed), link: .rough)
     let origin = SimulatedOrigin(simulation, address: originAddress)
     let body = (0..<20_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
     origin.script = { _, number in
       number == 1
-        ? [.readContent, .respondChunked(200, body: body, size: 777)] : [.readContent, .respond(201, body: [1])]
+        ? [.readContent, .respondChunked(200, body: body, size: 777)]
+        : [.readContent, .respond(201, body: [1])]
     }
     let client = SimulatedClient(simulation, host: clientHost, gateway: originAddress)
     var responses: [SimulatedResponse] = []
-    client.start("client", failed: { Issue.record("\($0)") }) { stream throws(StreamFailure) in
+    let program = client.start("client") { stream throws(StreamFailure) in
       try await stream.send(SimulatedClient.request("POST", "/a", body: body))
       responses.append(try await stream.readResponse(to: .post))
       try await stream.trickle(SimulatedClient.request("GET", "/b"), size: 9, pause: .milliseconds(70))
       responses.append(try await stream.readResponse())
     }
     try simulation.run()
+    #expect(program.failure == nil)
     #expect(responses.map(\.status) == [201, 200])
     #expect(responses.last?.body == body)
     #expect(origin.requests.map(\.target) == ["/a", "/b"])
@@ -99,7 +104,7 @@ struct SimulationTests {
       for number in 0..<4 {
         let host = SocketAddress(ipv4: 10, 0, 1, UInt8(number), port: 0)
         let client = SimulatedClient(simulation, host: host, gateway: originAddress)
-        client.start("client \(number)", failed: { Issue.record("\($0)") }) { stream throws(StreamFailure) in
+        client.start("client \(number)") { stream throws(StreamFailure) in
           for _ in 0..<3 {
             try await stream.send(SimulatedClient.request())
             _ = try await stream.readResponse()

@@ -77,13 +77,12 @@ struct TimeoutTests {
     scene.origin.script = { _, _ in
       [.send(Array("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf".utf8)), .hang]
     }
-    var failure: StreamFailure?
-    scene.start(failed: { failure = $0 }) { stream throws(StreamFailure) in
+    let program = scene.start(mayFail: true) { stream throws(StreamFailure) in
       try await stream.send(SimulatedClient.request())
       _ = try await stream.readResponse()
     }
     let elapsed = try scene.seconds { try scene.simulation.run() }
-    #expect(failure == .cutShort || failure == .reset)
+    #expect(program.failure == .cutShort || program.failure == .reset)
     #expect(elapsed >= 5 && elapsed < 5.1)
     try scene.finish()
   }
@@ -144,7 +143,7 @@ struct TimeoutTests {
     http.timeouts.send = .seconds(30)
     let scene = Scene(http: http)
     scene.origin.script = { _, _ in [.respond(200, body: pattern(3_000_000))] }
-    scene.start(failed: { _ in }) { stream throws(StreamFailure) in
+    scene.start(mayFail: true) { stream throws(StreamFailure) in
       try await stream.send(SimulatedClient.request())
       await stream.sleep(.seconds(100))
     }

@@ -85,7 +85,8 @@ final class ClientConnection: Waiter {
     while true {
       if isAborted || (data.isDraining && earlyBytes == nil && !socket.readiness.contains(.readable)) { break }
       if earlyBytes == nil, socket.readiness.isDisjoint(with: [.readable, .peerClosed]) {
-        guard await linger() else { return park(until: worker.now.advanced(byNanoseconds: data.settings.idleNanoseconds)) }
+        let idleDeadline = worker.now.advanced(byNanoseconds: data.settings.idleNanoseconds)
+        guard await linger() else { return park(until: idleDeadline) }
         continue
       }
       let exchange = data.takeExchange()

@@ -28,9 +28,7 @@ extension Exchange {
     let input = input
     balancingKey = service.hashKeySource?.key(client: record.client, head: request, bytes: input.bytes)
     service.retryBudget.countRequest(at: worker.now)
-    if !service.mayStartRequest {
-      if let refusal = await waitForTurn(service) { return await answer(refusal) }
-    }
+    if !service.mayStartRequest, let refusal = await waitForTurn(service) { return await answer(refusal) }
     service.requestStarted()
     let keep = await attempts(service)
     service.requestEnded()
@@ -148,6 +146,11 @@ extension Exchange {
   /// An idle connection, checked a second time for requests that must not be sent twice: a server
   /// may be closing it just now.
   private func takeIdle(_ endpoint: Endpoint, _ service: UpstreamService) -> UpstreamConnection? {
+    if service.hasConnectionQueue { return nil }
+    return takeQuietIdle(endpoint, service)
+  }
+
+  private func takeQuietIdle(_ endpoint: Endpoint, _ service: UpstreamService) -> UpstreamConnection? {
     while let connection = service.takeIdle(to: endpoint, for: client) {
       if request.method.isIdempotent || connection.socket.isQuiet() { return connection }
       service.close(connection)
@@ -250,12 +253,11 @@ extension Exchange {
   private func connect(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting {
     let started = worker.now
     defer { record.connectNanoseconds += worker.now.nanoseconds(since: started) }
-    let queueDeadline = started.advanced(byNanoseconds: service.settings.pendingNanoseconds)
-    while !service.mayConnect {
-      if service.closeOneIdle() { continue }
-      if let refusal = await waitInQueue(service, until: queueDeadline) { return .refused(refusal) }
-      if client.socket.readiness.contains(.peerClosed) { return .clientClosed }
-      if let idle = service.takeIdle(to: endpoint, for: client) { return .connected(idle) }
+    if !service.mayConnect || service.hasConnectionQueue {
+      switch await waitForConnection(to: endpoint, of: service) {
+      case .some(let end): return end
+      case nil: break
+      }
     }
     data.counters.figures.upstreamConnects &+= 1
     let socket: Socket
@@ -294,33 +296,50 @@ extension Exchange {
 
   // MARK: Limits
 
+  /// Waits until one more request may be in flight.
+  /// - Returns: what to answer when it was in vain.
   private func waitForTurn(_ service: UpstreamService) async -> Answer? {
     let started = worker.now
     defer { record.connectNanoseconds += worker.now.nanoseconds(since: started) }
-    let deadline = started.advanced(byNanoseconds: service.settings.pendingNanoseconds)
-    repeat {
-      if let refusal = await waitInQueue(service, until: deadline) { return refusal }
-    } while service.inFlight >= service.settings.inFlightMax
-    return nil
+    return await wait(.turn, service) { service.inFlight < service.settings.inFlightMax }
   }
 
-  /// One wait in the service's queue.
-  /// - Returns: what to answer when it was in vain.
-  private func waitInQueue(_ service: UpstreamService, until deadline: MonotonicTime) async -> Answer? {
-    client.socket.interest = .peerClosed
-    let hadRoom = await service.waitForTurn(client, until: deadline)
-    client.socket.interest = []
-    guard hadRoom else {
+  /// Waits until a connection is idle or one more may be made.
+  /// - Returns: the idle one, or why there is none; nil when one may be made.
+  private func waitForConnection(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting? {
+    var idle: UpstreamConnection?
+    let refusal = await wait(.connection, service) {
+      idle = takeQuietIdle(endpoint, service)
+      return idle != nil || service.mayConnect || service.closeOneIdle()
+    }
+    if let refusal {
+      if case .clientClosed = refusal { return .clientClosed }
+      return .refused(refusal)
+    }
+    return idle.map { .connected($0) }
+  }
+
+  /// Waits in a queue of the service until `isSatisfied`, which is asked each time the request's
+  /// turn may have come.
+  private func wait(
+    _ wait: UpstreamService.Wait, _ service: UpstreamService, isSatisfied: () -> Bool
+  ) async -> Answer? {
+    guard service.join(wait, client) else {
       data.counters.figures.queueOverflows &+= 1
       return .overloaded
     }
-    if client.isAborted || client.socket.readiness.contains(.peerClosed) {
-      service.passTurnOn()
-      return .clientClosed
-    }
-    if worker.now >= deadline {
-      data.counters.figures.queueTimeouts &+= 1
-      return .overloaded
+    defer { service.leave(wait, client) }
+    let deadline = worker.now.advanced(byNanoseconds: service.settings.pendingNanoseconds)
+    // The first in an empty queue may find that something idle can make room.
+    while !(service.isFirst(client, wait) && isSatisfied()) {
+      client.socket.interest = .peerClosed
+      let wake = await client.sleep(until: deadline)
+      client.socket.interest = []
+      if client.isAborted || client.socket.readiness.contains(.peerClosed) { return .clientClosed }
+      if wake == .deadline {
+        data.counters.figures.queueTimeouts &+= 1
+        return .overloaded
+      }
     }
     return nil
   }

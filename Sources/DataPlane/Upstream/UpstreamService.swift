@@ -17,7 +17,10 @@ public final class UpstreamService {
   public private(set) var connectionCount = 0
   /// Requests in flight.
   public private(set) var inFlight = 0
-  private var queue = WaitQueue()
+  /// Requests that wait for the in-flight limit.
+  private var turnQueue = WaitQueue()
+  /// Requests in flight that wait for a connection.
+  private var connectionQueue = WaitQueue()
   private let worker: Worker
   let counters: WorkerCounters
   /// No longer configured: ends with its last exchange.
@@ -70,14 +73,14 @@ public final class UpstreamService {
     }
     for endpoint in known.values { closeIdle(of: endpoint, isGone: true) }
     balancer.endpointsChanged(endpoints)
-    queue.wakeAll()
+    wakeAll()
   }
 
   /// What active checks found out about an address.
   func setHealth(address: SocketAddress, _ isHealthy: Bool) {
     for endpoint in endpoints where endpoint.address == address { setHealth(of: endpoint, isHealthy) }
     balancer.endpointsChanged(endpoints)
-    if isHealthy { queue.wakeAll() }
+    if isHealthy { wakeAll() }
   }
 
   private func setHealth(of endpoint: Endpoint, _ isHealthy: Bool) {
@@ -90,7 +93,13 @@ public final class UpstreamService {
   func retire() {
     isRetired = true
     for endpoint in endpoints { closeIdle(of: endpoint, isGone: true) }
-    queue.wakeAll()
+    wakeAll()
+  }
+
+  /// What they wait for may have changed altogether.
+  private func wakeAll() {
+    turnQueue.wakeAll()
+    connectionQueue.wakeAll()
   }
 
   private func closeIdle(of endpoint: Endpoint, isGone: Bool) {
@@ -101,13 +110,13 @@ public final class UpstreamService {
   // MARK: Requests
 
   /// Whether one more request may be sent now: the in-flight limit, and nobody waits before it.
-  var mayStartRequest: Bool { inFlight < settings.inFlightMax && queue.isEmpty }
+  var mayStartRequest: Bool { inFlight < settings.inFlightMax && turnQueue.isEmpty }
 
   func requestStarted() { inFlight += 1 }
 
   func requestEnded() {
     inFlight -= 1
-    queue.wakeFirst()
+    turnQueue.wakeFirst()
   }
 
   /// Picks an endpoint; `tried` has a bit for each endpoint (of the first 64) that failed before.
@@ -115,20 +124,48 @@ public final class UpstreamService {
     balancer.pick(from: endpoints, key: key, tried: tried, now: worker.now, random: &worker.random)
   }
 
-  /// Waits in the service's queue until something ends, or `deadline`.
-  /// - Returns: false when the queue is full.
-  func waitForTurn(_ waiter: Waiter, until deadline: MonotonicTime) async -> Bool {
-    guard queue.count < settings.pendingMax else { return false }
-    queue.append(waiter)
-    await waiter.sleep(until: deadline)
-    queue.remove(waiter)
+  // MARK: Queues
+
+  /// What a request waits for.
+  enum Wait {
+    case turn
+    case connection
+  }
+
+  public var pendingCount: Int { turnQueue.count + connectionQueue.count }
+
+  /// Gives the request a place behind those that wait.
+  /// - Returns: false when there is no room.
+  func join(_ wait: Wait, _ waiter: Waiter) -> Bool {
+    guard pendingCount < settings.pendingMax else { return false }
+    switch wait {
+    case .turn: turnQueue.append(waiter)
+    case .connection: connectionQueue.append(waiter)
+    }
     return true
   }
 
-  public var pendingCount: Int { queue.count }
+  func leave(_ wait: Wait, _ waiter: Waiter) {
+    switch wait {
+    case .turn:
+      turnQueue.remove(waiter)
+      // A place that was offered and not used is the next one's.
+      if inFlight < settings.inFlightMax { turnQueue.wakeFirst() }
+    case .connection:
+      connectionQueue.remove(waiter)
+      if mayConnect || idleConnectionCount > 0 { connectionQueue.wakeFirst() }
+    }
+  }
 
-  /// A woken waiter that did not use its turn passes it on.
-  func passTurnOn() { queue.wakeFirst() }
+  func isFirst(_ waiter: Waiter, _ wait: Wait) -> Bool {
+    switch wait {
+    case .turn: turnQueue.isFirst(waiter)
+    case .connection: connectionQueue.isFirst(waiter)
+    }
+  }
+
+  /// Nobody may take a connection past those that wait for one.
+  var hasConnectionQueue: Bool { !connectionQueue.isEmpty }
 
   // MARK: Connections
 
@@ -165,7 +202,7 @@ public final class UpstreamService {
 
   func connectionClosed() {
     connectionCount -= 1
-    queue.wakeFirst()
+    connectionQueue.wakeFirst()
   }
 
   /// Puts a connection back whose last exchange ended cleanly.
@@ -184,7 +221,7 @@ public final class UpstreamService {
     socket.interest = [.readable, .peerClosed]
     connection.setDeadline(worker.now.advanced(byNanoseconds: settings.poolIdleNanoseconds))
     endpoint.pool.put(connection)
-    queue.wakeFirst()
+    connectionQueue.wakeFirst()
   }
 
   /// Closes a leased connection.

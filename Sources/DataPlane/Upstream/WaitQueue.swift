@@ -7,6 +7,8 @@ struct WaitQueue {
   var count: Int { waiters.count }
   var isEmpty: Bool { waiters.isEmpty }
 
+  func isFirst(_ waiter: Waiter) -> Bool { waiters.first === waiter }
+
   mutating func append(_ waiter: Waiter) { waiters.append(waiter) }
 
   /// Linear, but only for those that wait: a queue is the exception.
@@ -14,7 +16,7 @@ struct WaitQueue {
     if let index = waiters.firstIndex(where: { $0 === waiter }) { waiters.remove(at: index) }
   }
 
-  /// Wakes the first; it leaves the queue when it runs.
+  /// Wakes the first that was not woken yet. It keeps its place until it leaves by itself.
   func wakeFirst() {
     for waiter in waiters where waiter.isWaiting {
       waiter.wake()

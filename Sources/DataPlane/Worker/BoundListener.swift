@@ -3,8 +3,8 @@ import Runtime
 
 /// A listener as one worker has it: a socket of its own on the shared address.
 final class BoundListener: Watcher {
-  /// Connections taken at a time, so that a burst of them does not hold up those that are there.
-  static let acceptsPerRound = 64
+  /// Connections taken in a round at most, so that a burst does not hold up those that are there.
+  static let acceptsPerRoundMax = 64
   /// How long a worker without descriptors waits before it accepts again.
   static let pauseNanoseconds: Int64 = 50_000_000
   static let backlog: Int32 = 4_096
@@ -16,6 +16,9 @@ final class BoundListener: Watcher {
   let address: SocketAddress
   private(set) var usesPROXYProtocol: Bool
   private let socket: Socket
+  /// Connections to take in the next round: as many as usually wait, so that no call is made to
+  /// hear that there are no more. Those left over are reported again.
+  private var acceptBudget = 1
   private let data: DataPlaneWorker
 
   init(_ listener: Listener, index: Int, address: SocketAddress, data: DataPlaneWorker) throws(SystemError) {
@@ -40,22 +43,25 @@ final class BoundListener: Watcher {
 
   override func socketIsReady(_ socket: Socket) {
     socket.forgetReadiness()
-    accept(atMost: Self.acceptsPerRound)
+    let accepted = accept(atMost: acceptBudget)
+    acceptBudget = accepted == acceptBudget ? min(acceptBudget * 2, Self.acceptsPerRoundMax) : max(accepted, 1)
   }
 
   /// Takes what is waiting before the socket closes: the kernel resets what is left.
   func close() {
-    accept(atMost: Int(Self.backlog))
+    _ = accept(atMost: Int(Self.backlog))
     cancelDeadline()
     socket.close()
   }
 
-  private func accept(atMost limit: Int) {
+  /// - Returns: how many were accepted.
+  private func accept(atMost limit: Int) -> Int {
+    var count = 0
     let seam = data.worker.seam
     for _ in 0..<limit {
       var peer = SocketAddress.any
       let result = seam.accept(from: socket.handle, peer: &peer)
-      if result.isWouldBlock { return }
+      if result.isWouldBlock { return count }
       if result.isError {
         guard result.error == .tooManyFiles || result.error == .tooManyFilesInSystem else { continue }
         data.counters.figures.acceptFailures &+= 1
@@ -63,10 +69,12 @@ final class BoundListener: Watcher {
         if data.relieveDescriptors() { continue }
         seam.setAccepting(false, on: socket.handle)
         setDeadline(data.worker.now.advanced(byNanoseconds: Self.pauseNanoseconds))
-        return
+        return count
       }
+      count += 1
       data.accepted(Int32(result.bytes), peer: peer, on: self)
     }
+    return count
   }
 
   override func deadlinePassed() {

@@ -1,9 +1,9 @@
 /// Buffers of one worker that are not in use, taken and given back last in, first out, so that the
 /// memory that the kernel copies into is warm.
 public struct BufferPool {
-  /// One read's worth: a request head with its content, or half of a large response. Larger reads
-  /// gained nothing measurable; see docs/decisions/0004.
-  public static let bufferBytes = 32_768
+  /// One read's worth: a 64 KB response with its head in one call. Only what messages fill is ever
+  /// touched, so that small ones cost small memory; see docs/decisions/0004.
+  public static let bufferBytes = 81_920
   /// Kept for reuse; more are freed, so that a burst's memory goes back.
   public static let keptMax = 256
 

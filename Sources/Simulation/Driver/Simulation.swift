@@ -117,7 +117,8 @@ public final class Simulation {
   }
 
   private func error(_ reason: SimulationError.Reason) -> SimulationError {
-    var report = "seed \(seed), \(now.nanoseconds / 1_000_000) ms, \(network.deliveryCount) deliveries under way"
+    var report =
+      "seed \(seed), \(now.nanoseconds / 1_000_000) ms, \(network.deliveryCount) deliveries under way"
     report += ", programs: \(runningPrograms.joined(separator: ", "))"
     for (index, worker) in workers.enumerated() {
       report += "; worker \(index): \(worker.openSocketCount) sockets, \(worker.buffers.lentCount) buffers"

@@ -134,7 +134,9 @@ final class ConnectionEnd {
 
   private func admitted(of count: Int) -> Int {
     let room = roomForSending
-    guard link.shortSendPercent > 0, network.random.next(below: 100) < link.shortSendPercent else { return room }
+    guard link.shortSendPercent > 0, network.random.next(below: 100) < link.shortSendPercent else {
+      return room
+    }
     return min(room, network.random.next(below: count))
   }
 

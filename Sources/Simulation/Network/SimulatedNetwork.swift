@@ -90,11 +90,12 @@ public final class SimulatedNetwork {
   }
 
   private func reaches(_ end: ConnectionEnd) -> Bool {
-    if silentHosts.contains(end.local.octets) || silentHosts.contains(end.remote.octets) {
+    let isSilent = silentHosts.contains(end.local.octets) || silentHosts.contains(end.remote.octets)
+    if isSilent {
       // A stream with a hole: what comes later cannot be understood.
       end.isBroken = !end.isConnecting
     }
-    return !end.isBroken && !silentHosts.contains(end.local.octets) && !silentHosts.contains(end.remote.octets)
+    return !end.isBroken && !isSilent
   }
 
   func note(_ what: StaticString, _ place: SocketAddress, _ value: Int = 0) {

@@ -3,7 +3,8 @@ import Runtime
 
 /// A request's head as it is read.
 struct RequestReading {
-  private var parser = RequestParser(limits: HTTP1Limits(targetBytes: 1 << 20, headBytes: 1 << 20, fields: 1_000))
+  private var parser = RequestParser(
+    limits: HTTP1Limits(targetBytes: 1 << 20, headBytes: 1 << 20, fields: 1_000))
   private(set) var request = SimulatedRequest()
   private(set) var framing = BodyFraming.none
   private(set) var expectsContinue = false

@@ -19,21 +19,31 @@ public final class SimulatedClient {
   }
 
   /// Starts a program with a connection of its own, which is closed at its end.
-  ///
-  /// - Parameter failed: told when the program throws.
+  @discardableResult
   public func start(
-    _ name: String, failed: @escaping (StreamFailure) -> Void,
-    _ program: @escaping (SimulatedStream) async throws(StreamFailure) -> Void
-  ) {
+    _ name: String, _ program: @escaping (SimulatedStream) async throws(StreamFailure) -> Void
+  ) -> SimulatedProgram {
+    startUnconnected(name) { () throws(StreamFailure) in
+      let stream = try await self.connect()
+      defer { stream.close() }
+      try await program(stream)
+    }
+  }
+
+  /// Starts a program that makes its connections itself.
+  @discardableResult
+  public func startUnconnected(
+    _ name: String, _ program: @escaping () async throws(StreamFailure) -> Void
+  ) -> SimulatedProgram {
+    let outcome = SimulatedProgram(name: name)
     simulation.start(name, on: worker) {
       do throws(StreamFailure) {
-        let stream = try await self.connect()
-        defer { stream.close() }
-        try await program(stream)
+        try await program()
       } catch {
-        failed(error)
+        outcome.failure = error
       }
     }
+    return outcome
   }
 
   /// The bytes of a request.
@@ -55,4 +65,13 @@ public final class SimulatedClient {
     }
     return bytes + Array("0\r\n\r\n".utf8)
   }
+}
+
+/// A client's program and how it ended.
+public final class SimulatedProgram {
+  public let name: String
+  /// What the program threw.
+  public internal(set) var failure: StreamFailure?
+
+  init(name: String) { self.name = name }
 }

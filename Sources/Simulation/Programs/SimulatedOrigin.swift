@@ -21,7 +21,9 @@ public enum OriginStep: Sendable {
   case hang
 
   /// An answer to the whole request.
-  public static func answer(_ text: String) -> [OriginStep] { [.readContent, .respond(200, body: Array(text.utf8))] }
+  public static func answer(_ text: String) -> [OriginStep] {
+    [.readContent, .respond(200, body: Array(text.utf8))]
+  }
 }
 
 /// A server behind the gateway: a host with a worker of its own, which answers as a script says.
@@ -137,7 +139,8 @@ public final class SimulatedOrigin {
     for step in steps {
       switch step {
       case .delay(let duration): await stream.sleep(duration)
-      case .readContent: try await readContent(of: index, reading.framing, from: stream, reading.expectsContinue)
+      case .readContent:
+        try await readContent(of: index, reading.framing, from: stream, reading.expectsContinue)
       case .pace(let pace): stream.pace = pace
       case .respond(let status, let fields, let body):
         try await stream.send(Self.head(status, fields + ["Content-Length: \(body.count)"]) + body)

@@ -57,7 +57,9 @@ public final class SimulatedStream {
   }
 
   /// Connects to a listener.
-  public static func connect(to address: SocketAddress, on worker: Worker) async throws(StreamFailure) -> SimulatedStream {
+  public static func connect(to address: SocketAddress, on worker: Worker) async throws(StreamFailure)
+    -> SimulatedStream
+  {
     let socket: Socket
     do {
       socket = try Socket.connect(to: address, on: worker)

@@ -1,6 +1,7 @@
 """Child processes: started, watched, and ended by their process id."""
 
 import os
+import re
 import resource
 import shutil
 import signal
@@ -127,6 +128,11 @@ class Program:
             if line.startswith(key + ":"):
                 return int(line.split()[1]) * 1024
         raise AssertionError(f"no {key} in /proc/{self.pid}/status")
+
+    def handles(self, number: int) -> bool:
+        """Whether the signal does something else than end the process at once."""
+        masks = re.findall(r"Sig(?:Blk|Ign|Cgt):\s*([0-9a-f]+)", Path(f"/proc/{self.pid}/status").read_text())
+        return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
     def forget_memory_peak(self) -> None:
         """Makes VmHWM count from now on."""
