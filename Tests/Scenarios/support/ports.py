@@ -6,8 +6,8 @@ import socket
 import tempfile
 from pathlib import Path
 
-_held: list[int] = []  # descriptors of lock files, open until this process ends
 _FIRST_PORT = 12_000
+_reserved: set[int] = set()  # by this process
 
 
 def _first_outgoing_port() -> int:
@@ -20,21 +20,27 @@ def _range() -> range:
     return range(_FIRST_PORT, max(_FIRST_PORT + 4_000, _first_outgoing_port()))
 
 
+def _lock_file() -> int:
+    """One file for all processes; its n-th byte is locked by the process that has port n."""
+    if _lock_file.handle < 0:
+        path = Path(tempfile.gettempdir()) / "penstock-scenario-ports.lock"
+        _lock_file.handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    return _lock_file.handle
+
+
+_lock_file.handle = -1
+
+
 def reserve_port(port: int) -> bool:
-    """Reserves a port for this process; false when another one has it."""
-    folder = Path(tempfile.gettempdir()) / "penstock-scenario-ports"
-    folder.mkdir(exist_ok=True)
-    handle = os.open(folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    """Reserves a port until this process ends; false when it is reserved or in use."""
+    if port in _reserved:
+        return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
+        fcntl.lockf(_lock_file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
         return False
-    if not _is_free(port):
-        os.close(handle)
-        return False
-    _held.append(handle)
-    return True
+    _reserved.add(port)
+    return _is_free(port)
 
 
 def _is_free(port: int) -> bool:
