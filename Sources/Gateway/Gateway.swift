@@ -57,16 +57,8 @@ public final class Gateway: Sendable {
       throw .control(error)
     }
     guard let snapshot = control.snapshot else { preconditionFailure("a started control plane has a snapshot") }
-    let failures = await startWorkers(snapshot)
     do throws(GatewayError) {
-      if !failures.isEmpty { throw .listeners(failures) }
-      let admin = AdminHost(backend: self, logger: logger)
-      state.withLock { $0.admin = admin }
-      do throws(AdminServerError) {
-        try await admin.update(snapshot.configuration.admin)
-      } catch {
-        throw .admin(error)
-      }
+      try await start(snapshot)
     } catch {
       await stop(drainingFor: .zero)
       throw error
@@ -102,25 +94,34 @@ public final class Gateway: Sendable {
 
   // MARK: Start and stop
 
-  private func startWorkers(_ snapshot: Snapshot) async -> [ListenFailure] {
-    let count = options.workers ?? snapshot.configuration.workers ?? WorkerPool.usableCPUs
+  /// Opens the admin address first: where a second instance is started by mistake, it ends before
+  /// it takes traffic from the first.
+  private func start(_ snapshot: Snapshot) async throws(GatewayError) {
+    let configuration = snapshot.configuration
+    let admin = AdminHost(backend: self, logger: logger)
+    state.withLock { $0.admin = admin }
+    do throws(AdminServerError) {
+      try await admin.update(configuration.admin, revision: snapshot.revision)
+    } catch {
+      throw .admin(error)
+    }
+    let count = options.workers ?? configuration.workers ?? WorkerPool.usableCPUs
     let pool = WorkerPool(count: count)
     // From here on changes reach the workers, behind this first configuration.
     state.withLock { $0.pool = pool }
     let failures = await withCheckedContinuation { continuation in
       apply(snapshot, to: pool) { continuation.resume(returning: $0) }
     }
+    if !failures.isEmpty { throw .listeners(failures) }
     // What the control plane published between its start and now went nowhere: catch up.
-    if let latest = control.withLock({ $0?.snapshot }), latest.revision != snapshot.revision || latest.endpoints != snapshot.endpoints {
+    if let latest = controlPlane?.snapshot,
+      latest.revision != snapshot.revision || latest.endpoints != snapshot.endpoints
+    {
       publish(latest)
     }
+    let addresses = configuration.listeners.map(\.address.description).joined(separator: " ")
     logger.info(
-      "serving",
-      metadata: [
-        "workers": "\(count)", "revision": "\(snapshot.revision)",
-        "listeners": "\(snapshot.configuration.listeners.map(\.address.description).joined(separator: " "))",
-      ])
-    return failures
+      "serving", metadata: ["workers": "\(count)", "revision": "\(snapshot.revision)", "listeners": "\(addresses)"])
   }
 
   private func stop(drainingFor limit: Duration) async {
@@ -157,13 +158,17 @@ public enum GatewayError: Error, Sendable, CustomStringConvertible {
 extension Gateway: ControlPlaneSink {
   public func publish(_ snapshot: Snapshot) {
     guard let pool = state.withLock({ $0.pool }) else { return }
+    let workers = options.workers ?? snapshot.configuration.workers ?? pool.count
+    if workers != pool.count {
+      logger.warning("a changed number of workers takes effect at the next start", metadata: ["workers": "\(workers)"])
+    }
     apply(snapshot, to: pool) { [logger] failures in
       for failure in failures { logger.error("\(failure)", metadata: ["revision": "\(snapshot.revision)"]) }
     }
     guard let admin = state.withLock({ $0.admin }) else { return }
     Task {
       do throws(AdminServerError) {
-        try await admin.update(snapshot.configuration.admin)
+        try await admin.update(snapshot.configuration.admin, revision: snapshot.revision)
       } catch {
         logger.error("\(error)")
       }
@@ -173,8 +178,9 @@ extension Gateway: ControlPlaneSink {
   private func apply(
     _ snapshot: Snapshot, to pool: WorkerPool, completion: @escaping @Sendable ([ListenFailure]) -> Void
   ) {
+    let unavailable = pool.unavailableListeners(of: snapshot.configuration)
     let destination = accessLogs.destination(for: snapshot.configuration.accessLog)
-    pool.apply(snapshot, accessLog: destination) { [accessLogs] failures in
+    pool.apply(snapshot, unavailable: unavailable, accessLog: destination) { [accessLogs] failures in
       accessLogs.closeRetired()
       completion(failures)
     }

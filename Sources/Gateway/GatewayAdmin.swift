@@ -10,6 +10,7 @@ actor AdminHost {
   private let backend: any AdminBackend
   private var server: AdminServer?
   private var address: HostPort?
+  private var revision: UInt64 = 0
 
   init(backend: any AdminBackend, logger: Logger) {
     self.backend = backend
@@ -17,7 +18,12 @@ actor AdminHost {
   }
 
   /// Starts, moves or ends the server. One that cannot start leaves the one before in place.
-  func update(_ admin: Admin?) async throws(AdminServerError) {
+  ///
+  /// - Parameter revision: of the configuration that says so; one that is older than the last is
+  ///   passed over, since tasks may overtake each other.
+  func update(_ admin: Admin?, revision: UInt64) async throws(AdminServerError) {
+    guard revision > self.revision else { return }
+    self.revision = revision
     guard admin?.address != address else { return }
     var replacement: AdminServer?
     if let admin {

@@ -1,4 +1,5 @@
 import DataPlane
+import Resources
 import Runtime
 import Synchronization
 
@@ -6,6 +7,8 @@ import Synchronization
 final class WorkerPool: Sendable {
   private let workers: [WorkerLocal<DataPlaneWorker>]
   private let ends: [AsyncStream<Void>]
+  /// Addresses that the workers listen on.
+  private let addresses = Mutex<Set<SocketAddress>>([])
 
   var count: Int { workers.count }
 
@@ -29,6 +32,25 @@ final class WorkerPool: Sendable {
     self.ends = ends
   }
 
+  /// Listeners of a configuration, by name, whose addresses another process has, and the reason.
+  /// Those that are open here already are not asked about.
+  func unavailableListeners(of configuration: Configuration) -> [String: String] {
+    addresses.withLock { known in
+      var unavailable: [String: String] = [:]
+      var present: Set<SocketAddress> = []
+      for listener in configuration.listeners {
+        guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else { continue }
+        if !known.contains(address), let problem = AddressProbe.problem(with: address) {
+          unavailable[listener.name] = "cannot listen on \(address.description): \(problem)"
+        } else {
+          present.insert(address)
+        }
+      }
+      known = present
+      return unavailable
+    }
+  }
+
   /// Sends a change to every worker.
   func post(_ change: @escaping @Sendable (DataPlaneWorker) -> Void) {
     for worker in workers { worker.post(change) }
@@ -48,13 +70,13 @@ final class WorkerPool: Sendable {
   /// - Parameter completion: called when all have, on the last worker's thread, with what could not
   ///   be done, each failure once.
   func apply(
-    _ snapshot: Snapshot, accessLog: AccessLogs.Destination?,
+    _ snapshot: Snapshot, unavailable: [String: String], accessLog: AccessLogs.Destination?,
     completion: @escaping @Sendable ([ListenFailure]) -> Void
   ) {
     let results = ApplyResults(expected: workers.count, completion: completion)
     post { worker in
       worker.setAccessLog(accessLog?.writer, format: accessLog?.format ?? .json)
-      results.add(worker.apply(snapshot))
+      results.add(worker.apply(snapshot, unavailable: unavailable))
     }
   }
 

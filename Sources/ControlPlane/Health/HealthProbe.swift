@@ -40,7 +40,7 @@ struct HealthProbe {
     do throws(SystemError) {
       socket = try Socket.connect(to: target, on: worker)
     } catch {
-      return Self.isOwnShortage(error) ? .inconclusive(error.description) : .failure(error.description)
+      return error.isShortage ? .inconclusive(error.description) : .failure(error.description)
     }
     socket.watcher = waiter
     // Not by a reset: servers log those.
@@ -56,9 +56,6 @@ struct HealthProbe {
     return await receive(buffer, socket, waiter, deadline, statuses)
   }
 
-  private static func isOwnShortage(_ error: SystemError) -> Bool {
-    error == .tooManyFiles || error == .tooManyFilesInSystem
-  }
 
   /// `nil` when the socket is ready.
   private func wait(

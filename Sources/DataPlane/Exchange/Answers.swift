@@ -99,8 +99,13 @@ extension Exchange {
     record.status = answer.status
     record.outcome = answer.outcome
     if case .clientClosed = answer { return false }
+    if record.outcome == .badRequest || record.outcome == .clientTimeout {
+      data.counters.figures.refusals.record(answer.status)
+    }
     if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead { isPersistent = false }
     if data.isDraining { isPersistent = false }
+    // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
+    if request.method == .connect { isPersistent = false }
     let out = toClient
     out.removeAll()
     out.append("HTTP/1.1 ")
@@ -149,7 +154,6 @@ extension Exchange {
     // Of a head that was not understood, nothing may be used, and nothing of an earlier one.
     request.method = .other
     request.version = .http11
-    data.counters.figures.refusals.record(error.status)
     await refuse(.badRequest(error))
   }
 

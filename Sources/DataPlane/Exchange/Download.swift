@@ -164,8 +164,9 @@ extension Exchange {
       download.framing = request.version == .http11 ? .chunked : .verbatim
     }
     if download.framing == .verbatim && (download.isChunked || download.endsWithClose) { isPersistent = false }
-    // A refusal before all of the request was read: the rest will not be read either (RFC 9112 §9.3).
-    if !upload.isRead && responseHead.status >= 400 { isPersistent = false }
+    // A short answer before all of the request was read: the rest will not be read (RFC 9112 §9.3).
+    // A stream may go on for as long as the request does.
+    if !upload.isRead && !download.isChunked { isPersistent = false }
     if data.isDraining { isPersistent = false }
     record.status = responseHead.status
     appendResponseHead()

@@ -27,9 +27,10 @@ final class Exchange {
   var hasNormalisedPath = false
   var route: CompiledRoute?
   var service: UpstreamService?
-  /// 32 hexadecimal digits, unless a trusted sender named the request.
-  var requestID = InlineArray<32, UInt8>(repeating: 0)
-  var incomingRequestID = ByteRange.empty
+  /// What the request is called in `X-Request-ID` and in the log; empty where it is not.
+  let requestID = Buffer(capacity: 64)
+  /// The peer may say who the client is.
+  var isPeerTrusted = false
   /// What consistent hashing and sticky cookies go by; nil where the request has none.
   var balancingKey: UInt64?
 

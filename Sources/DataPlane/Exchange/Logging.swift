@@ -5,24 +5,13 @@ extension Exchange {
   func write(to log: WorkerAccessLog) {
     let input = input
     let bytes = input.bytes
-    let none = Span<UInt8>()
-    let made = requestID
+    let requestID = requestID
     let routeName = route.map(\.nameBytes) ?? []
     let serviceName = service.map(\.nameBytes) ?? []
     let endpoint = servedBy?.addressText ?? []
-    if service == nil {
-      log.write(
-        record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
-        endpoint: endpoint.span, requestID: none)
-    } else if incomingRequestID.isEmpty {
-      log.write(
-        record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
-        endpoint: endpoint.span, requestID: made.span)
-    } else {
-      log.write(
-        record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
-        endpoint: endpoint.span, requestID: bytes.extracting(incomingRequestID.range))
-    }
+    log.write(
+      record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
+      endpoint: endpoint.span, requestID: requestID.bytes)
   }
 
   /// Writes the line of a request whose head could not be parsed.

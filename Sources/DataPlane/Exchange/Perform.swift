@@ -9,15 +9,11 @@ extension Exchange {
     client.requestCount &+= 1
     record.headNanoseconds = worker.now.nanoseconds(since: record.start)
     record.receivedBytes = UInt64(input.count)
-    isPersistent = request.isPersistent && !data.isDraining
+    // A listener that was removed finishes what it has begun.
+    isPersistent = request.isPersistent && !data.isDraining && client.listener.index >= 0
     if let limit = data.settings.requestsPerConnection, Int(client.requestCount) >= limit { isPersistent = false }
     toClient.removeAll()
-    let keep = await answerOrProxy()
-    finish()
-    return keep && isPersistent
-  }
-
-  private func answerOrProxy() async -> Bool {
+    defer { finish() }
     if let refusal = admit() { return await answer(refusal) }
     guard let service else { return await answer(.noEndpoint) }
     toUpstream.removeAll()
@@ -32,11 +28,12 @@ extension Exchange {
     service.requestStarted()
     let keep = await attempts(service)
     service.requestEnded()
-    return keep
+    return keep && isPersistent
   }
 
   /// Checks what can be refused without an endpoint, and finds the route.
   private func admit() -> Answer? {
+    requestID.removeAll()
     do {
       try beginUpload()
     } catch {
@@ -54,6 +51,7 @@ extension Exchange {
     } catch {
       return .badRequest(error)
     }
+    isPeerTrusted = data.settings.trusts(client.peer)
     route = findRoute()
     guard let route else { return .noRoute }
     let index = route.pickBackend(random: &worker.random)
@@ -163,8 +161,7 @@ extension Exchange {
     let endpoint = connection.endpoint
     switch end {
     case .complete:
-      let isFailure = responseHead.status >= 502 && responseHead.status <= 504
-      if isFailure { service.recordFailure(endpoint) } else { service.recordSuccess(endpoint) }
+      if isFailure(responseHead.status) { service.recordFailure(endpoint) } else { service.recordSuccess(endpoint) }
       if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
         service.close(connection)
       } else {
@@ -172,9 +169,9 @@ extension Exchange {
       }
       record.outcome = .proxied
       return .answered(keep: upload.isRead)
-    case .retry:
+    case .retry(let reason):
       service.close(connection)
-      service.recordFailure(endpoint)
+      if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
       return again()
     case .upstreamFailed(let failure):
       service.close(connection)
@@ -198,6 +195,9 @@ extension Exchange {
       return cutOff(.clientClosed)
     }
   }
+
+  /// What a gateway or an overloaded server answers: the endpoint's fault, unlike 500.
+  private func isFailure(_ status: UInt16) -> Bool { status >= 502 && status <= 504 }
 
   private func settleFailure(
     _ failure: UpstreamFailure, wasReused: Bool, _ endpoint: Endpoint, _ service: UpstreamService
@@ -264,7 +264,7 @@ extension Exchange {
     do {
       socket = try Socket.connect(to: endpoint.address, on: worker)
     } catch {
-      if error == .tooManyFiles || error == .tooManyFilesInSystem { data.relieveDescriptors() }
+      if error.isShortage { data.relieveDescriptors() }
       data.counters.figures.upstreamConnectFailures &+= 1
       return .failed(isTimeout: false)
     }
@@ -332,6 +332,7 @@ extension Exchange {
     let deadline = worker.now.advanced(byNanoseconds: service.settings.pendingNanoseconds)
     // The first in an empty queue may find that something idle can make room.
     while !(service.isFirst(client, wait) && isSatisfied()) {
+      if client.socket.readiness.contains(.peerClosed) { return .clientClosed }
       client.socket.interest = .peerClosed
       let wake = await client.sleep(until: deadline)
       client.socket.interest = []

@@ -17,6 +17,12 @@ extension Exchange {
       out.append("Host: ")
       out.append(input, range: request.authority.range)
       out.append("\r\n")
+    } else {
+      // HTTP/1.0 allows none, HTTP/1.1 does not: the address that the client came to (RFC 9112 §3.3).
+      out.append("Host: ")
+      let local = worker.seam.localAddress(of: client.socket.handle) ?? client.listener.address
+      out.append(string: local.description)
+      out.append("\r\n")
     }
     appendEndToEndFields(of: request.fields, from: input, to: out) { self.isPassedOn($0) }
     switch request.framing {
@@ -63,7 +69,7 @@ extension Exchange {
       // Rewritten where they are on; removed from strangers where they are off.
       return !data.settings.addsXForwarded && isPeerTrusted
     case .forwarded: return isPeerTrusted
-    case .xRequestID: return !data.settings.addsRequestID
+    case .xRequestID: return !data.settings.addsRequestID && isPeerTrusted
     default: break
     }
     if !request.hasConnectionOptions { return true }
@@ -77,7 +83,7 @@ extension Exchange {
     if settings.addsForwarded { appendForwarded(to: out) }
     if settings.addsRequestID {
       out.append("X-Request-ID: ")
-      appendRequestID(to: out)
+      out.append(requestID, range: 0..<requestID.count)
       out.append("\r\n")
     }
     if settings.addsVia {
@@ -133,11 +139,6 @@ extension Exchange {
 
   // MARK: Trust
 
-  /// Whether the peer may say who the client is.
-  private var isPeerTrusted: Bool {
-    data.settings.trusts(client.peer)
-  }
-
   private func trustedField(_ known: KnownField) -> ByteRange? {
     guard isPeerTrusted else { return nil }
     for field in request.fields where field.known == known && !field.value.isEmpty { return field.value }
@@ -174,29 +175,14 @@ extension Exchange {
 
   // MARK: Request identity
 
-  /// A trusted sender's `X-Request-ID`, or 128 random bits.
+  /// A trusted sender's `X-Request-ID`, or 128 random bits in hexadecimal.
   func makeRequestID() {
-    guard data.settings.addsRequestID || data.logsAccess else { return }
-    incomingRequestID = trustedField(.xRequestID) ?? .empty
-    if !incomingRequestID.isEmpty { return }
-    var position = 0
-    for _ in 0..<2 {
-      var bits = worker.random.next()
-      for _ in 0..<16 {
-        let digit = UInt8(truncatingIfNeeded: bits & 15)
-        requestID[position] = digit < 10 ? 48 + digit : 87 + digit
-        bits >>= 4
-        position += 1
-      }
-    }
-  }
-
-  private func appendRequestID(to out: Buffer) {
-    if incomingRequestID.isEmpty {
-      let digits = requestID
-      out.append(digits.span)
-    } else {
-      out.append(input, range: incomingRequestID.range)
+    requestID.removeAll()
+    if let sent = trustedField(.xRequestID) {
+      requestID.append(input, range: sent.range)
+    } else if data.settings.addsRequestID {
+      requestID.append(hexadecimal: worker.random.next(), digits: 16)
+      requestID.append(hexadecimal: worker.random.next(), digits: 16)
     }
   }
 }
@@ -257,6 +243,7 @@ extension Exchange {
 
   /// Copies the trailer fields that may be passed on (RFC 9110 §6.5.1).
   func appendTrailers(_ source: Buffer, _ section: ByteRange, to out: Buffer) throws(HTTP1Error) {
+    trailerFields.removeAll(keepingCapacity: true)
     try TrailerSection.parse(source.bytes, section, into: &trailerFields)
     let bytes = source.bytes
     for field in trailerFields where !TrailerSection.isForbidden(field, in: bytes) {

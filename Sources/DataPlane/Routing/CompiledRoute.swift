@@ -16,6 +16,8 @@ public final class CompiledRoute {
   /// Index into the configuration's routes.
   public let index: Int
   public let backends: [Target]
+  /// Where its requests are counted; requests that it takes count there whatever comes after it.
+  var counters: RouteCounters?
 
   /// What to remove when the route goes.
   let definition: Route

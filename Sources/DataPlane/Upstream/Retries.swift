@@ -1,32 +1,31 @@
 import Resources
 import Runtime
 
-/// The conditions of ``Resources/Retries`` as bits, so that asking costs nothing.
+/// The conditions of ``Resources/Retries`` in a form in which asking costs nothing.
 struct RetryConditions {
-  private var bits: UInt64 = 0
-  private static let connectFailure: UInt64 = 1 << 60
-  private static let reset: UInt64 = 1 << 61
-  private static let responseTimeout: UInt64 = 1 << 62
+  private(set) var includesConnectFailure = false
+  private(set) var includesReset = false
+  private(set) var includesResponseTimeout = false
+  /// A bit for each status from 500 to 563, and from 564 to 599.
+  private var statuses: (UInt64, UInt64) = (0, 0)
 
   init(_ conditions: Set<Retries.Condition>) {
     for condition in conditions {
       switch condition {
-      case .connectFailure: bits |= Self.connectFailure
-      case .reset: bits |= Self.reset
-      case .responseTimeout: bits |= Self.responseTimeout
-      case .status(let status): bits |= Self.bit(of: status)
+      case .connectFailure: includesConnectFailure = true
+      case .reset: includesReset = true
+      case .responseTimeout: includesResponseTimeout = true
+      case .status(let status) where status >= 500 && status < 564: statuses.0 |= 1 << UInt64(status - 500)
+      case .status(let status) where status >= 564 && status < 600: statuses.1 |= 1 << UInt64(status - 564)
+      case .status: break
       }
     }
   }
 
-  var includesConnectFailure: Bool { bits & Self.connectFailure != 0 }
-  var includesReset: Bool { bits & Self.reset != 0 }
-  var includesResponseTimeout: Bool { bits & Self.responseTimeout != 0 }
-  func includes(status: UInt16) -> Bool { bits & Self.bit(of: status) != 0 }
-
-  /// 500 to 559 have a bit each.
-  private static func bit(of status: UInt16) -> UInt64 {
-    status >= 500 && status < 560 ? 1 << UInt64(status - 500) : 0
+  func includes(status: UInt16) -> Bool {
+    if status < 500 || status >= 600 { return false }
+    return status < 564
+      ? statuses.0 >> UInt64(status - 500) & 1 == 1 : statuses.1 >> UInt64(status - 564) & 1 == 1
   }
 }
 

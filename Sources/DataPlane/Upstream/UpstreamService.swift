@@ -180,6 +180,7 @@ public final class UpstreamService {
         connection.setDeadline(.never)
         return connection
       }
+      counters.figures.poolExpired &+= 1
       close(connection)
     }
     return nil

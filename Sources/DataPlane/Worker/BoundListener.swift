@@ -10,6 +10,7 @@ final class BoundListener: Watcher {
   static let backlog: Int32 = 4_096
 
   private(set) var name: String
+  /// Into the configuration's listeners; -1 when it is no longer one of them.
   private(set) var index: Int
   /// As configured; the port may be 0.
   let requestedAddress: SocketAddress
@@ -50,6 +51,7 @@ final class BoundListener: Watcher {
   /// Takes what is waiting before the socket closes: the kernel resets what is left.
   func close() {
     _ = accept(atMost: Int(Self.backlog))
+    index = -1
     cancelDeadline()
     socket.close()
   }
@@ -63,7 +65,8 @@ final class BoundListener: Watcher {
       let result = seam.accept(from: socket.handle, peer: &peer)
       if result.isWouldBlock { return count }
       if result.isError {
-        guard result.error == .tooManyFiles || result.error == .tooManyFilesInSystem else { continue }
+        // Others are about the connection that was to be accepted, which is gone.
+        guard result.error.isShortage else { continue }
         data.counters.figures.acceptFailures &+= 1
         // The longest idle client makes room; without one, those that wait go on waiting.
         if data.relieveDescriptors() { continue }

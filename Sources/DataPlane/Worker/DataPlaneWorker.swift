@@ -11,8 +11,6 @@ public final class DataPlaneWorker {
 
   private(set) var settings: ConnectionSettings
   private(set) var routes: RouteTable
-  /// One for each route of the configuration.
-  private var routeCounters: [RouteCounters] = []
   /// One for each service of the configuration.
   public private(set) var services: [UpstreamService] = []
   private var listeners: [BoundListener] = []
@@ -55,14 +53,16 @@ public final class DataPlaneWorker {
 
   /// Takes over a configuration, whole, between two events.
   /// - Returns: what could not be done: addresses that cannot be listened on.
-  public func apply(_ snapshot: Snapshot) -> [ListenFailure] {
+  ///
+  /// - Parameter unavailable: listeners, by name, whose addresses somebody else has, and the reason.
+  public func apply(_ snapshot: Snapshot, unavailable: [String: String] = [:]) -> [ListenFailure] {
     let configuration = snapshot.configuration
     settings = ConnectionSettings(configuration.http, workerCount: workerCount)
     applyServices(snapshot)
     routes = RouteTable(configuration: configuration, seed: hashSeed)
     applyCounters(configuration)
     revision = snapshot.revision
-    return isDraining ? [] : applyListeners(configuration)
+    return isDraining ? [] : applyListeners(configuration, unavailable)
   }
 
   private func applyServices(_ snapshot: Snapshot) {
@@ -82,12 +82,14 @@ public final class DataPlaneWorker {
   }
 
   private func applyCounters(_ configuration: Configuration) {
-    routeCounters = configuration.routes.map { counters.route($0.name) }
+    for (index, route) in configuration.routes.enumerated() {
+      routes.route(at: index)?.counters = counters.route(route.name)
+    }
     let names = Set(configuration.routes.map(\.name))
     counters.removeRoutes { !names.contains($0) }
   }
 
-  private func applyListeners(_ configuration: Configuration) -> [ListenFailure] {
+  private func applyListeners(_ configuration: Configuration, _ unavailable: [String: String]) -> [ListenFailure] {
     var failures: [ListenFailure] = []
     var known: [SocketAddress: BoundListener] = [:]
     for listener in listeners { known[listener.requestedAddress] = listener }
@@ -102,6 +104,10 @@ public final class DataPlaneWorker {
         kept.append(existing)
         continue
       }
+      if let reason = unavailable[listener.name] {
+        failures.append(ListenFailure(listener: listener.name, reason: reason))
+        continue
+      }
       do {
         kept.append(try BoundListener(listener, index: index, address: address, data: self))
       } catch {
@@ -110,6 +116,7 @@ public final class DataPlaneWorker {
       }
     }
     for listener in known.values { listener.close() }
+    closeParked { $0.listener.index < 0 }
     listeners = kept
     listenFailures = failures
     return failures
@@ -169,6 +176,13 @@ public final class DataPlaneWorker {
   public var connectionCount: Int { connections.count }
   public var parkedCount: Int { parked.count }
 
+  private func closeParked(where isWanted: (ClientConnection) -> Bool) {
+    // Backwards: closing takes a connection out of the list.
+    for connection in connections.reversed() where connection.isParked && isWanted(connection) {
+      connection.closeParked()
+    }
+  }
+
   private func closeLongestIdle() -> Bool {
     guard let connection = parked.longestIdle() else { return false }
     counters.figures.connectionsEvicted &+= 1
@@ -203,11 +217,8 @@ public final class DataPlaneWorker {
   /// Counts and logs an exchange that has ended.
   func exchangeEnded(_ exchange: Exchange) {
     counters.figures.requests &+= 1
-    if let route = exchange.route, route.index < routeCounters.count {
-      routeCounters[route.index].record(exchange.record, service: exchange.service?.number ?? -1)
-    } else {
-      counters.noRoute.record(exchange.record, service: -1)
-    }
+    let routeCounters = exchange.route?.counters ?? counters.noRoute!
+    routeCounters.record(exchange.record, service: exchange.service?.number ?? -1)
     if let accessLog { exchange.write(to: accessLog) }
   }
 
@@ -248,10 +259,8 @@ public final class DataPlaneWorker {
     drained = completion
     for listener in listeners { listener.close() }
     listeners = []
-    // Backwards: closing takes a connection out of the list.
-    for connection in connections.reversed() {
-      if connection.isParked { connection.closeParked() } else { connection.wake() }
-    }
+    closeParked { _ in true }
+    for connection in connections { connection.wake() }
     finishDrainIfEmpty()
   }
 

@@ -69,8 +69,13 @@ public final class Buffer {
   }
 
   /// Makes room for `count` more bytes: moves the bytes to the block's front, or grows it.
+  @inline(__always)
   public func reserve(_ count: Int) {
-    if capacity - end >= count { return }
+    if capacity - end < count { makeRoom(count) }
+  }
+
+  @inline(never)
+  private func makeRoom(_ count: Int) {
     let held = end - start
     if capacity - held >= count {
       // Both ends are within the block; memmove semantics allow the overlap.

@@ -4,7 +4,8 @@ import Synchronization
 
 /// The real outside: epoll, TCP sockets, the system's clocks.
 ///
-/// Sockets are registered once, edge-triggered for both directions; listening sockets are
+/// Sockets are edge-triggered: those that connect for both directions, accepted ones for reading
+/// until a send fills them. Listening sockets are
 /// level-triggered, so that a worker may take a few connections at a time.
 ///
 /// `@safe`: its one pointer, to the kernel's event array, is used in `poll` alone.
@@ -138,7 +139,7 @@ public final class EpollSeam: Seam {
     let accepted = unsafe penstock_accept(handle, &storage)
     guard accepted >= 0 else { return IOResult(code: Int(accepted)) }
     peer = SocketAddress(storage) ?? .any
-    let status = penstock_epoll_add(epoll, accepted, Self.bothDirections)
+    let status = penstock_epoll_add(epoll, accepted, Self.readDirection)
     if status < 0 {
       _ = Glibc.close(accepted)
       return IOResult(code: Int(status))
@@ -207,8 +208,12 @@ public final class EpollSeam: Seam {
     _ = Glibc.close(handle)
   }
 
-  private static let bothDirections =
-    PENSTOCK_EPOLL_IN | PENSTOCK_EPOLL_OUT | PENSTOCK_EPOLL_RDHUP | PENSTOCK_EPOLL_EDGE
+  public override func watchWritable(_ handle: Int32) {
+    _ = penstock_epoll_modify(epoll, handle, Self.bothDirections)
+  }
+
+  private static let readDirection = PENSTOCK_EPOLL_IN | PENSTOCK_EPOLL_RDHUP | PENSTOCK_EPOLL_EDGE
+  private static let bothDirections = readDirection | PENSTOCK_EPOLL_OUT
 
   private func makeSocket(for address: SocketAddress) throws(SystemError) -> Int32 {
     let handle = penstock_tcp_socket(address.isIPv4 ? AF_INET : AF_INET6)

@@ -45,6 +45,10 @@ open class Seam {
   /// Why a connection attempt failed, or `nil` when it succeeded.
   open func connectError(of handle: Int32) -> SystemError? { preconditionFailure("abstract") }
 
+  /// Asks that `handle`, which a send has filled, be reported writable. Accepted sockets are not
+  /// watched for that before: most of them never fill, and each report costs a round.
+  open func watchWritable(_ handle: Int32) {}
+
   /// 0 bytes: the peer will send no more.
   open func receive(_ handle: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
     preconditionFailure("abstract")

@@ -12,8 +12,10 @@ public final class Socket {
   public var interest: Readiness = []
   public private(set) var readiness: Readiness
   public private(set) var isOpen = true
+  private var isWatchedWritable: Bool
 
-  private init(_ handle: Int32, on worker: Worker, readiness: Readiness) {
+  private init(_ handle: Int32, on worker: Worker, readiness: Readiness, isWatchedWritable: Bool = true) {
+    self.isWatchedWritable = isWatchedWritable
     self.handle = handle
     self.worker = worker
     self.readiness = readiness
@@ -22,7 +24,7 @@ public final class Socket {
 
   /// A connection that `accept` gave: writable, and not known to be readable.
   public convenience init(accepted handle: Int32, on worker: Worker) {
-    self.init(handle, on: worker, readiness: .writable)
+    self.init(handle, on: worker, readiness: .writable, isWatchedWritable: false)
   }
 
   /// Begins a connection. Wait for `.writable`, then ask ``connectError()``.
@@ -100,8 +102,15 @@ public final class Socket {
   }
 
   private func sent(_ result: IOResult, of count: Int) -> IOResult {
-    if result.isWouldBlock || (result.bytes >= 0 && result.bytes < count) { readiness.remove(.writable) }
+    if result.isWouldBlock || (result.bytes >= 0 && result.bytes < count) { becomeFull() }
     return result
+  }
+
+  private func becomeFull() {
+    readiness.remove(.writable)
+    if isWatchedWritable { return }
+    isWatchedWritable = true
+    worker.seam.watchWritable(handle)
   }
 
   func becomeReady(_ news: Readiness) {

@@ -11,10 +11,13 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     unsafe String(cString: strerror(number))
   }
 
+  /// The system has run out of descriptors or memory: it may succeed later.
+  public var isShortage: Bool {
+    number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS
+  }
+
   public static let connectionRefused = SystemError(ECONNREFUSED)
   public static let connectionReset = SystemError(ECONNRESET)
   public static let timedOut = SystemError(ETIMEDOUT)
   public static let invalidArgument = SystemError(EINVAL)
-  public static let tooManyFiles = SystemError(EMFILE)
-  public static let tooManyFilesInSystem = SystemError(ENFILE)
 }
