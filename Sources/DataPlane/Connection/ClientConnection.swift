@@ -3,14 +3,17 @@ import Runtime
 
 /// A client's connection.
 ///
-/// While requests come, a task serves it. When none has come for a while it is parked: the task
-/// ends, the buffers go back, and this small record waits for bytes to arrive.
+/// Between two requests it is parked: this small record waits for bytes. The usual request is then
+/// served by calls from the event loop, without a task; one that has to wait for anything but its
+/// response gets a task, which serves until the client has sent nothing ahead.
 final class ClientConnection: Waiter {
-  /// How long a task waits for the next request before it ends. Making a task costs more than
-  /// resuming one, and a waiting one holds 2 KB.
-  static let lingerNanoseconds: Int64 = 1_000_000_000
-  /// Tasks of one worker that may wait like this.
-  static let lingeringMax = 1_024
+  private enum State {
+    case parked
+    /// The exchange's request is on its way, and only its response is missing.
+    case awaitsResponse
+    /// A task serves it.
+    case served
+  }
 
   let data: DataPlaneWorker
   let socket: Socket
@@ -21,7 +24,9 @@ final class ClientConnection: Waiter {
   var expectsPROXYHeader: Bool
   /// The gateway closes it in the middle of whatever it does.
   private(set) var isAborted = false
-  private(set) var isParked = false
+  private var state = State.served
+  /// In flight without a task.
+  private var exchange: Exchange?
   /// Grows with every park; see ``ParkedConnections``.
   private(set) var parkNumber: UInt32 = 0
   var requestCount: UInt32 = 0
@@ -38,35 +43,49 @@ final class ClientConnection: Waiter {
     socket.watcher = self
   }
 
-  // MARK: Parked
-
-  /// Waits for bytes without a task.
-  func park(until deadline: MonotonicTime) {
-    isParked = true
-    parkNumber &+= 1
-    data.parked.add(self)
-    socket.interest = [.readable, .peerClosed]
-    setDeadline(deadline)
-    // What arrived before the interest was set is not reported again.
-    if !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) { socketIsReady(socket) }
-  }
-
-  private func unpark() {
-    isParked = false
-    data.parked.left()
-    socket.interest = []
-    setDeadline(.never)
-  }
+  var isParked: Bool { state == .parked }
 
   override func socketIsReady(_ socket: Socket) {
-    guard isParked else { return super.socketIsReady(socket) }
-    unpark()
-    worker.spawn { await self.serve() }
+    switch state {
+    case .parked: requestArrived()
+    case .awaitsResponse: responseArrived()
+    case .served: super.socketIsReady(socket)
+    }
   }
 
   override func deadlinePassed() {
-    guard isParked else { return super.deadlinePassed() }
-    closeParked()
+    switch state {
+    case .parked: closeParked()
+    case .awaitsResponse: serveByTask()
+    case .served: super.deadlinePassed()
+    }
+  }
+
+  /// Ends whatever the connection does, at once.
+  func abort() {
+    if isParked { return closeParked() }
+    isAborted = true
+    if state == .awaitsResponse { serveByTask() } else { wake() }
+  }
+
+  // MARK: Parked
+
+  /// Waits for bytes without a task.
+  func park() {
+    state = .parked
+    parkNumber &+= 1
+    data.parked.add(self)
+    socket.interest = [.readable, .peerClosed]
+    setDeadline(worker.now.advanced(byNanoseconds: data.settings.idleNanoseconds))
+    // What arrived before the interest was set is not reported again.
+    if !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) { requestArrived() }
+  }
+
+  private func unpark() {
+    state = .served
+    data.parked.left()
+    socket.interest = []
+    setDeadline(.never)
   }
 
   /// Closes it while it is parked.
@@ -75,47 +94,62 @@ final class ClientConnection: Waiter {
     close()
   }
 
-  // MARK: Served
+  // MARK: Served by the event loop
 
-  /// Serves requests until none comes for a while, or the connection ends.
+  private func requestArrived() {
+    unpark()
+    if expectsPROXYHeader { return serveByTask() }
+    let exchange = data.takeExchange()
+    exchange.begin(on: self)
+    self.exchange = exchange
+    proceed(exchange, exchange.startWithoutWaiting())
+  }
+
+  private func responseArrived() {
+    guard let exchange else { return }
+    proceed(exchange, exchange.continueWithoutWaiting())
+  }
+
+  private func proceed(_ exchange: Exchange, _ progress: Exchange.Progress) {
+    switch progress {
+    case .awaitsResponse:
+      state = .awaitsResponse
+      socket.interest = .peerClosed
+      exchange.upstream?.socket.interest = .readable
+      setDeadline(exchange.nextDeadline())
+    case .done(let keep) where exchange.input.isEmpty || !keep:
+      state = .served
+      socket.interest = []
+      self.exchange = nil
+      data.give(exchange)
+      if keep { park() } else { close() }
+    case .done, .needsTask: serveByTask()
+    }
+  }
+
+  // MARK: Served by a task
+
+  /// Lets a task go on from wherever the connection stands.
+  private func serveByTask() {
+    state = .served
+    socket.interest = []
+    exchange?.upstream?.socket.interest = []
+    setDeadline(.never)
+    worker.spawn { await self.serve() }
+  }
+
+  /// Serves requests until the client has sent none ahead, or the connection ends.
   private func serve() async {
     if expectsPROXYHeader {
       guard await readPROXYHeader() else { return close() }
     }
-    while true {
-      if isAborted || (data.isDraining && earlyBytes == nil && !socket.readiness.contains(.readable)) { break }
-      if earlyBytes == nil, socket.readiness.isDisjoint(with: [.readable, .peerClosed]) {
-        let idleDeadline = worker.now.advanced(byNanoseconds: data.settings.idleNanoseconds)
-        guard await linger() else { return park(until: idleDeadline) }
-        continue
-      }
-      let exchange = data.takeExchange()
-      exchange.begin(on: self)
-      takeEarlyBytes(into: exchange.input)
-      let mayContinue = await exchange.serve()
-      data.give(exchange)
-      if !mayContinue { break }
-    }
-    close()
-  }
-
-  /// Waits for the next request with the task at hand.
-  /// - Returns: false when none came for a while.
-  private func linger() async -> Bool {
-    guard data.lingeringCount < Self.lingeringMax else { return false }
-    data.lingeringCount += 1
-    let limit = min(Self.lingerNanoseconds, data.settings.idleNanoseconds)
-    let wake = await wait(
-      for: socket, [.readable, .peerClosed], until: worker.now.advanced(byNanoseconds: limit))
-    data.lingeringCount -= 1
-    return wake != .deadline
-  }
-
-  /// Ends whatever the connection does, at once.
-  func abort() {
-    if isParked { return closeParked() }
-    isAborted = true
-    wake()
+    let exchange = self.exchange ?? data.takeExchange()
+    self.exchange = nil
+    exchange.begin(on: self)
+    takeEarlyBytes(into: exchange.input)
+    let mayContinue = await exchange.serve()
+    data.give(exchange)
+    if mayContinue && !isAborted && !data.isDraining { park() } else { close() }
   }
 
   private func close() {

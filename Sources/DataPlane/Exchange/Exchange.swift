@@ -17,6 +17,24 @@ final class Exchange {
   /// The connection that it serves now; set while it is in use.
   private(set) var client: ClientConnection!
 
+  /// How far it is, so that a task can take over where the fast path stops.
+  enum Stage {
+    /// The head is still to be read.
+    case head
+    /// The head was read, and is refused or prepared for an endpoint.
+    case prepared
+    /// It counts among the service's requests in flight.
+    case started
+    /// An endpoint is chosen for the attempt.
+    case chosen
+    /// The request is on its way on ``upstream``.
+    case sent
+  }
+
+  var stage = Stage.head
+  /// What the request is answered with, when it goes to no endpoint.
+  var refusal: Answer?
+
   // The request.
   /// The request's head, then what content of it is staged; then what the client sent ahead.
   let input: Buffer
@@ -90,6 +108,7 @@ final class Exchange {
   /// Lets go of the connection.
   func detach() {
     input.removeAll()
+    stage = .head
     client = nil
   }
 
@@ -98,7 +117,7 @@ final class Exchange {
   func serve() async -> Bool {
     var servedCount = 0
     while true {
-      switch await readHead(on: client.socket) {
+      switch stage == .head ? await readHead(on: client.socket) : .request {
       case .request:
         guard await perform() else {
           await closeClient()
@@ -127,6 +146,64 @@ final class Exchange {
     case closed
     case timedOut
     case refused(HTTP1Error)
+  }
+
+  // MARK: The fast path
+
+  /// How far an exchange got without waiting.
+  enum Progress {
+    /// It waits for the endpoint and for nothing else.
+    case awaitsResponse
+    case done(keep: Bool)
+    /// Something has to be waited for, or answered: a task takes over.
+    case needsTask
+  }
+
+  /// Does what the usual request needs, a whole head with its content and an idle connection to an
+  /// endpoint, without a task: a suspension costs as much as all of this (docs/decisions/0008).
+  func startWithoutWaiting() -> Progress {
+    let input = input
+    record = ExchangeRecord()
+    record.client = client.peer
+    record.start = worker.now
+    let result = client.socket.receive(into: input)
+    guard result.bytes > 0 else { return .done(keep: result.isWouldBlock) }
+    requestParser.reset()
+    // What is not a whole and valid head is read again, and answered, by the task.
+    guard (try? requestParser.parse(input.bytes, into: &request)) == true else { return .needsTask }
+    refusal = prepare()
+    stage = .prepared
+    guard refusal == nil, let service, service.mayStartRequest else { return .needsTask }
+    service.requestStarted()
+    stage = .started
+    guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else { return .needsTask }
+    data.counters.figures.poolReused &+= 1
+    use(connection)
+    clientWants = []
+    upstreamWants = []
+    advanceUpload(connection)
+    guard end == nil, upload.isDone, !upload.hasFailed else { return .needsTask }
+    return .awaitsResponse
+  }
+
+  /// Passes on what has come of the response.
+  func continueWithoutWaiting() -> Progress {
+    guard let connection = upstream, let service, let endpoint = servedBy else { return .needsTask }
+    clientWants = []
+    upstreamWants = []
+    advanceDownload(connection)
+    switch end {
+    case nil:
+      let waitsForMore = clientWants.isEmpty && !client.socket.readiness.contains(.peerClosed)
+      return waitsForMore ? .awaitsResponse : .needsTask
+    case .complete:
+      guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }
+      endpoint.inFlight -= 1
+      service.requestEnded()
+      finish()
+      return .done(keep: keep && isPersistent)
+    default: return .needsTask
+    }
   }
 
   // MARK: The head

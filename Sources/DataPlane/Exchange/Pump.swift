@@ -44,9 +44,9 @@ extension Exchange {
   /// Each direction holds at most one buffer: what the receiver does not take is not read from the
   /// sender.
   func pump(_ connection: UpstreamConnection) async -> PumpEnd {
-    end = nil
     let socket = client.socket
     while true {
+      if let end { return end }
       clientWants = []
       upstreamWants = []
       if !upload.isDone { advanceUpload(connection) }
@@ -63,7 +63,7 @@ extension Exchange {
     }
   }
 
-  private func nextDeadline() -> MonotonicTime {
+  func nextDeadline() -> MonotonicTime {
     let settings = service!.settings
     var deadline = MonotonicTime.never
     if clientWants.contains(.writable) {

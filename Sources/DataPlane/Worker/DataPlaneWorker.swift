@@ -20,8 +20,6 @@ public final class DataPlaneWorker {
   // Clients.
   private var connections: [ClientConnection] = []
   var parked = ParkedConnections()
-  /// Connections with a task that waits for the next request.
-  var lingeringCount = 0
   private var freeExchanges: [Exchange] = []
   public private(set) var isDraining = false
   private var drained: (() -> Void)?
@@ -160,7 +158,7 @@ public final class DataPlaneWorker {
     let connection = ClientConnection(handle, peer: peer, listener: listener, data: self)
     connection.registryPosition = Int32(connections.count)
     connections.append(connection)
-    connection.park(until: worker.now.advanced(byNanoseconds: settings.idleNanoseconds))
+    connection.park()
   }
 
   func remove(_ connection: ClientConnection) {
@@ -238,7 +236,7 @@ public final class DataPlaneWorker {
   /// A copy of everything that is counted.
   public func snapshotCounters() -> CountersSnapshot {
     counters.figures.connectionsActive = connections.count
-    counters.figures.connectionsIdle = parked.count + lingeringCount
+    counters.figures.connectionsIdle = parked.count
     counters.figures.poolIdle = services.reduce(0) { $0 + $1.idleConnectionCount }
     counters.figures.queuePending = services.reduce(0) { $0 + $1.pendingCount }
     let wallClock = worker.seam.wallClockNanoseconds()

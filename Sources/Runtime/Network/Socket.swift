@@ -113,8 +113,9 @@ public final class Socket {
     worker.seam.watchWritable(handle)
   }
 
-  func becomeReady(_ news: Readiness) {
-    readiness.formUnion(news)
+  func becomeReady(_ news: Readiness) { readiness.formUnion(news) }
+
+  func tellWatcher() {
     if !interest.isDisjoint(with: readiness), let watcher { watcher.socketIsReady(self) }
   }
 

@@ -15,7 +15,7 @@ open class Watcher {
   }
 
   /// A socket that this watches has become ready for something that its `interest` names.
-  /// Called between jobs; must not close sockets other than the one given.
+  /// Called between jobs.
   open func socketIsReady(_ socket: Socket) {}
 
   /// The deadline has passed; it is `.never` again. Called between jobs.

@@ -145,12 +145,15 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     running.removeAll(keepingCapacity: true)
   }
 
+  /// All sockets learn their news before any watcher does: a watcher may close sockets and open
+  /// others, and news of a closed one must not reach another that got its handle.
   private func dispatchEvents() {
+    for event in events { sockets[event.handle]?.becomeReady(event.readiness) }
     for event in events {
       if event.handle == Seam.wakeHandle {
         openMailbox()
-      } else if let socket = sockets[event.handle] {
-        socket.becomeReady(event.readiness)
+      } else {
+        sockets[event.handle]?.tellWatcher()
       }
     }
     events.removeAll(keepingCapacity: true)

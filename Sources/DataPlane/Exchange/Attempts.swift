@@ -1,0 +1,201 @@
+import HTTPCodec
+import Resources
+import Runtime
+
+/// The attempts to have a request answered.
+extension Exchange {
+  /// Brings the request to its end from wherever it stands: refuses it, or passes it to an endpoint.
+  /// - Returns: whether the connection may carry another request.
+  func perform() async -> Bool {
+    defer { finish() }
+    if stage == .head {
+      refusal = prepare()
+      stage = .prepared
+    }
+    if let refusal { return await answer(refusal) }
+    let service = service!
+    if stage == .prepared {
+      if !service.mayStartRequest, let refusal = await waitForTurn(service) { return await answer(refusal) }
+      service.requestStarted()
+      stage = .started
+    }
+    let keep = await attempts(service)
+    service.requestEnded()
+    return keep && isPersistent
+  }
+
+  /// Tries endpoints until one answers or no retry is left.
+  private func attempts(_ service: UpstreamService) async -> Bool {
+    while true {
+      if stage == .started, !chooseEndpoint(of: service) { return await answer(.noEndpoint) }
+      let endpoint = servedBy!
+      let attempt: Attempt
+      if stage == .sent, let connection = upstream {
+        attempt = settle(await pump(connection), connection, service)
+      } else {
+        attempt = await self.attempt(endpoint, of: service)
+      }
+      endpoint.inFlight -= 1
+      stage = .started
+      switch attempt {
+      case .again: rewindUpload()
+      case .answered(let keep): return keep
+      case .refuse(let refusal): return await answer(refusal)
+      }
+    }
+  }
+
+  /// Begins an attempt.
+  /// - Returns: false when no endpoint may be used.
+  func chooseEndpoint(of service: UpstreamService) -> Bool {
+    download = Download()
+    download.lastClientProgress = worker.now
+    response.removeAll()
+    responseParser.reset()
+    end = nil
+    attemptStart = worker.now
+    guard let index = service.pickEndpoint(key: balancingKey, tried: triedEndpoints) else { return false }
+    let endpoint = service.endpoints[index]
+    endpointIndex = index
+    servedBy = endpoint
+    if index < 64 { triedEndpoints |= 1 << UInt64(index) }
+    endpoint.inFlight += 1
+    endpoint.requestCount += 1
+    stage = .chosen
+    return true
+  }
+
+  enum Attempt {
+    case again
+    case answered(keep: Bool)
+    case refuse(Answer)
+  }
+
+  private func attempt(_ endpoint: Endpoint, of service: UpstreamService) async -> Attempt {
+    let connection: UpstreamConnection
+    if let idle = takeIdle(endpoint, service) {
+      connection = idle
+      data.counters.figures.poolReused &+= 1
+    } else {
+      switch await connect(to: endpoint, of: service) {
+      case .connected(let new): connection = new
+      case .refused(let answer): return .refuse(answer)
+      case .clientClosed: return clientLeft()
+      case .failed(let isTimeout):
+        service.recordFailure(endpoint)
+        record.outcome = .connectFailure
+        guard mayRetry(.connectFailure) else { return .refuse(isTimeout ? .connectTimeout : .connectFailure) }
+        return again()
+      }
+    }
+    use(connection)
+    return settle(await pump(connection), connection, service)
+  }
+
+  /// Takes a connection for the attempt.
+  func use(_ connection: UpstreamConnection) {
+    attemptStart = worker.now
+    upload.lastProgress = worker.now
+    upstream = connection
+    stage = .sent
+  }
+
+  /// Draws the consequences of how the pump ended.
+  func settle(_ end: PumpEnd, _ connection: UpstreamConnection, _ service: UpstreamService) -> Attempt {
+    upstream = nil
+    let endpoint = connection.endpoint
+    switch end {
+    case .complete:
+      if isFailure(responseHead.status) { service.recordFailure(endpoint) } else { service.recordSuccess(endpoint) }
+      if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
+        service.close(connection)
+      } else {
+        service.giveBack(connection)
+      }
+      record.outcome = .proxied
+      return .answered(keep: upload.isRead)
+    case .retry(let reason):
+      service.close(connection)
+      if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
+      return again()
+    case .upstreamFailed(let failure):
+      service.close(connection)
+      return settleFailure(failure, wasReused: connection.isReused, endpoint, service)
+    case .requestRefused(let error):
+      service.close(connection)
+      if download.hasSentFinalHead { return cutOff(.badRequest) }
+      switch error {
+      case .malformed(let error): return .refuse(.badRequest(error))
+      case .tooLarge: return .refuse(.contentTooLarge)
+      }
+    case .clientClosed:
+      service.close(connection)
+      return clientLeft()
+    case .clientTimeout:
+      service.close(connection)
+      if record.sentBytes > 0 { return cutOff(.clientTimeout) }
+      return .refuse(.clientTimeout)
+    case .aborted:
+      service.close(connection)
+      return cutOff(.clientClosed)
+    }
+  }
+
+  /// What a gateway or an overloaded server answers: the endpoint's fault, unlike 500.
+  private func isFailure(_ status: UInt16) -> Bool { status >= 502 && status <= 504 }
+
+  private func settleFailure(
+    _ failure: UpstreamFailure, wasReused: Bool, _ endpoint: Endpoint, _ service: UpstreamService
+  ) -> Attempt {
+    if case .closedWithoutResponse = failure, wasReused, canBeRepeated, request.method.isIdempotent {
+      // The server closed an idle connection while the request was on its way: nobody's fault, and
+      // no retry in the sense of the settings (RFC 9112 §9.3.1).
+      triedEndpoints = 0
+      data.counters.figures.poolStale &+= 1
+      return .again
+    }
+    service.recordFailure(endpoint)
+    record.outcome = .upstreamFailure
+    switch failure {
+    case .closedWithoutResponse where mayRetry(.reset):
+      return again()
+    case .responseTimeout, .stalled:
+      record.outcome = .responseTimeout
+      return download.hasSentFinalHead ? cutOff(.responseTimeout) : .refuse(.responseTimeout)
+    default:
+      return download.hasSentFinalHead ? cutOff(.upstreamFailure) : .refuse(.upstreamFailure)
+    }
+  }
+
+  private func again() -> Attempt {
+    record.retries += 1
+    data.counters.figures.retries &+= 1
+    return .again
+  }
+
+  private func clientLeft() -> Attempt {
+    if record.sentBytes == 0 { record.status = 499 }
+    return cutOff(.clientClosed)
+  }
+
+  /// The response cannot be finished: the client learns it from the connection's end, which for
+  /// chunked content and for a length unfulfilled is an error (RFC 9112 §8).
+  private func cutOff(_ outcome: Outcome) -> Attempt {
+    record.outcome = outcome
+    isPersistent = false
+    return .answered(keep: false)
+  }
+
+  // MARK: The end
+
+  /// Counts and logs the exchange, and lets go of what only it needed.
+  func finish() {
+    record.totalNanoseconds = worker.now.nanoseconds(since: record.start)
+    data.exchangeEnded(self)
+    if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
+    route = nil
+    service = nil
+    servedBy = nil
+    stage = .head
+  }
+}
