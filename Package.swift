@@ -11,15 +11,17 @@ let settings: [SwiftSetting] = [
 ]
 
 /// Warnings of strict memory safety are errors in the codec: it parses what the network sends.
-let codecSettings: [SwiftSetting] = settings + [
-  .treatWarning("StrictMemorySafety", as: .error)
-]
+let codecSettings: [SwiftSetting] =
+  settings + [
+    .treatWarning("StrictMemorySafety", as: .error)
+  ]
 
 /// Measured: the run-time checks of exclusive access cost a quarter of the user time of a request.
 /// Debug builds, and with them all tests, keep them; see docs/decisions/0005.
-let dataPathSettings: [SwiftSetting] = settings + [
-  .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
-]
+let dataPathSettings: [SwiftSetting] =
+  settings + [
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+  ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
@@ -58,7 +60,10 @@ let package = Package(
       swiftSettings: dataPathSettings),
     module(
       "ControlPlane",
-      ["CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
+      [
+        "CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     module(
       "Admin",
       [

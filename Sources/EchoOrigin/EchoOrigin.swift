@@ -167,9 +167,12 @@ private final class EchoConnection: Waiter {
     let size = parameter("bytes").map { min($0, 1 << 40) }
     let body = size == nil ? Array(description.utf8) : []
     output.append(string: "HTTP/1.1 \(status) \(status == 200 ? "OK" : "Asked For")\r\n")
-    output.append(string: "Content-Type: \(size == nil ? "application/json" : "application/octet-stream")\r\n")
+    output.append(
+      string: "Content-Type: \(size == nil ? "application/json" : "application/octet-stream")\r\n")
     if hasContent { output.append(string: "Content-Length: \(size ?? UInt64(body.count))\r\n") }
-    output.append(head.isPersistent ? (head.version == .http10 ? "Connection: keep-alive\r\n\r\n" : "\r\n") : "Connection: close\r\n\r\n")
+    output.append(
+      head.isPersistent
+        ? (head.version == .http10 ? "Connection: keep-alive\r\n\r\n" : "\r\n") : "Connection: close\r\n\r\n")
     if hasContent && head.method != .head {
       output.append(body)
       if let size, await !send(filler: size) { return false }

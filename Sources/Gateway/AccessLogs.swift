@@ -47,13 +47,12 @@ final class AccessLogs: Sendable {
     }
   }
 
-  /// Ends the writers that no worker uses any more. Called when all workers have changed over.
-  func closeRetired() {
-    let retired = state.withLock { state in
+  /// Hands over the writers that have been replaced, to be closed when all workers have changed over.
+  func takeRetired() -> [AccessLogWriter] {
+    state.withLock { state in
       defer { state.retired = [] }
       return state.retired
     }
-    for writer in retired { BackgroundThread.start(name: "access-log-end") { writer.close() } }
   }
 
   var figures: AccessLogWriter.Figures? { state.withLock { $0.current?.writer.figures } }
@@ -63,7 +62,7 @@ final class AccessLogs: Sendable {
 
   /// Writes what is left, and ends. Called when the workers have ended.
   func close() {
-    closeRetired()
+    for writer in takeRetired() { writer.close() }
     let current = state.withLock { state in
       defer { state.current = nil }
       return state.current

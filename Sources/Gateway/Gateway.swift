@@ -56,7 +56,9 @@ public final class Gateway: Sendable {
     } catch {
       throw .control(error)
     }
-    guard let snapshot = control.snapshot else { preconditionFailure("a started control plane has a snapshot") }
+    guard let snapshot = control.snapshot else {
+      preconditionFailure("a started control plane has a snapshot")
+    }
     do throws(GatewayError) {
       try await start(snapshot)
     } catch {
@@ -121,7 +123,8 @@ public final class Gateway: Sendable {
     }
     let addresses = configuration.listeners.map(\.address.description).joined(separator: " ")
     logger.info(
-      "serving", metadata: ["workers": "\(count)", "revision": "\(snapshot.revision)", "listeners": "\(addresses)"])
+      "serving",
+      metadata: ["workers": "\(count)", "revision": "\(snapshot.revision)", "listeners": "\(addresses)"])
   }
 
   private func stop(drainingFor limit: Duration) async {
@@ -160,7 +163,8 @@ extension Gateway: ControlPlaneSink {
     guard let pool = state.withLock({ $0.pool }) else { return }
     let workers = options.workers ?? snapshot.configuration.workers ?? pool.count
     if workers != pool.count {
-      logger.warning("a changed number of workers takes effect at the next start", metadata: ["workers": "\(workers)"])
+      logger.warning(
+        "a changed number of workers takes effect at the next start", metadata: ["workers": "\(workers)"])
     }
     apply(snapshot, to: pool) { [logger] failures in
       for failure in failures { logger.error("\(failure)", metadata: ["revision": "\(snapshot.revision)"]) }
@@ -180,8 +184,9 @@ extension Gateway: ControlPlaneSink {
   ) {
     let unavailable = pool.unavailableListeners(of: snapshot.configuration)
     let destination = accessLogs.destination(for: snapshot.configuration.accessLog)
-    pool.apply(snapshot, unavailable: unavailable, accessLog: destination) { [accessLogs] failures in
-      accessLogs.closeRetired()
+    let retired = accessLogs.takeRetired()
+    pool.apply(snapshot, unavailable: unavailable, accessLog: destination) { failures in
+      for writer in retired { BackgroundThread.start(name: "access-log-end") { writer.close() } }
       completion(failures)
     }
   }
@@ -191,6 +196,8 @@ extension Gateway: ControlPlaneSink {
   }
 
   public func healthChanged(service: String, address: SocketAddress, isHealthy: Bool) {
-    state.withLock { $0.pool }?.post { $0.setHealth(ofService: service, address: address, isHealthy: isHealthy) }
+    state.withLock { $0.pool }?.post {
+      $0.setHealth(ofService: service, address: address, isHealthy: isHealthy)
+    }
   }
 }

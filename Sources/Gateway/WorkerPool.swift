@@ -39,7 +39,9 @@ final class WorkerPool: Sendable {
       var unavailable: [String: String] = [:]
       var present: Set<SocketAddress> = []
       for listener in configuration.listeners {
-        guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else { continue }
+        guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else {
+          continue
+        }
         if !known.contains(address), let problem = AddressProbe.problem(with: address) {
           unavailable[listener.name] = "cannot listen on \(address.description): \(problem)"
         } else {

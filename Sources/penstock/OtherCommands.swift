@@ -52,7 +52,8 @@ struct OriginCommand: AsyncParsableCommand {
 }
 
 struct VersionCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "version", abstract: "Say which version this is.")
+  static let configuration = CommandConfiguration(
+    commandName: "version", abstract: "Say which version this is.")
 
   func run() {
     say("penstock \(Version.current)")

@@ -36,7 +36,8 @@ struct RunCommand: AsyncParsableCommand {
     } else {
       let origins = EmbeddedOrigins()
       embedded = origins
-      source = .fixed(DefaultConfiguration.make(origins: await origins.start(names: ["origin-1", "origin-2"])))
+      source = .fixed(
+        DefaultConfiguration.make(origins: await origins.start(names: ["origin-1", "origin-2"])))
     }
     var options = Gateway.Options(source: source, workers: workers, logger: logger)
     if config == nil { options.whenReady = { _ in say(DefaultConfiguration.greeting) } }

@@ -96,7 +96,7 @@ struct FieldLineTests {
     let names: [(String, KnownField)] = [
       ("connection", .connection), ("content-length", .contentLength), ("cookie", .cookie), ("date", .date),
       ("expect", .expect), ("forwarded", .forwarded), ("host", .host), ("keep-alive", .keepAlive),
-      ("location", .location), ("proxy-authenticate", .proxyAuthenticate),
+      ("location", .location), ("max-forwards", .maxForwards), ("proxy-authenticate", .proxyAuthenticate),
       ("proxy-authorization", .proxyAuthorization), ("proxy-connection", .proxyConnection),
       ("server", .server), ("set-cookie", .setCookie), ("te", .te), ("trailer", .trailer),
       ("transfer-encoding", .transferEncoding), ("upgrade", .upgrade), ("via", .via),

@@ -56,7 +56,6 @@ struct HealthProbe {
     return await receive(buffer, socket, waiter, deadline, statuses)
   }
 
-
   /// `nil` when the socket is ready.
   private func wait(
     _ socket: Socket, _ interest: Readiness, _ waiter: ProbeWaiter, _ deadline: MonotonicTime

@@ -24,6 +24,8 @@ final class ClientConnection: Waiter {
   var expectsPROXYHeader: Bool
   /// The gateway closes it in the middle of whatever it does.
   private(set) var isAborted = false
+  /// Its end must not look like the end of the content.
+  var mustReset = false
   private var state = State.served
   /// In flight without a task.
   private var exchange: Exchange?
@@ -94,6 +96,11 @@ final class ClientConnection: Waiter {
     close()
   }
 
+  /// Closes it while it is parked, unless a request has arrived that nobody has looked at.
+  func closeIfIdle() {
+    if socket.isQuiet() { closeParked() } else { requestArrived() }
+  }
+
   // MARK: Served by the event loop
 
   private func requestArrived() {
@@ -117,12 +124,12 @@ final class ClientConnection: Waiter {
       socket.interest = .peerClosed
       exchange.upstream?.socket.interest = .readable
       setDeadline(exchange.nextDeadline())
-    case .done(let keep) where exchange.input.isEmpty || !keep:
+    case .done(let keep) where exchange.input.isEmpty:
       state = .served
       socket.interest = []
       self.exchange = nil
       data.give(exchange)
-      if keep { park() } else { close() }
+      if keep && !data.isDraining { park() } else { close() }
     case .done, .needsTask: serveByTask()
     }
   }
@@ -156,7 +163,7 @@ final class ClientConnection: Waiter {
     cancelDeadline()
     if let early = earlyBytes { worker.buffers.give(early) }
     earlyBytes = nil
-    socket.close(reset: isAborted)
+    socket.close(reset: isAborted || mustReset)
     data.remove(self)
   }
 

@@ -13,7 +13,9 @@ extension Exchange {
     record.receivedBytes = UInt64(input.count)
     // A listener that was removed finishes what it has begun.
     isPersistent = request.isPersistent && !data.isDraining && client.listener.index >= 0
-    if let limit = data.settings.requestsPerConnection, Int(client.requestCount) >= limit { isPersistent = false }
+    if let limit = data.settings.requestsPerConnection, Int(client.requestCount) >= limit {
+      isPersistent = false
+    }
     toClient.removeAll()
     if let refusal = admit() { return refusal }
     guard let service else { return .noEndpoint }
@@ -39,11 +41,13 @@ extension Exchange {
     if let limit = data.settings.bodyBytesMax, case .length(let length) = request.framing, length > limit {
       return .contentTooLarge
     }
+    if forwardsLeft == 0 { return .options }
     let input = input
     do {
       hasNormalisedPath =
         request.path.isEmpty
-        ? false : try PathNormaliser.normalise(input.bytes.extracting(request.path.range), into: &normalisedPath)
+        ? false
+        : try PathNormaliser.normalise(input.bytes.extracting(request.path.range), into: &normalisedPath)
     } catch {
       return .badRequest(error)
     }

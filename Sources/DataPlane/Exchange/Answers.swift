@@ -6,6 +6,8 @@ enum Answer {
   case badRequest(HTTP1Error)
   case noRoute
   case methodNotSupported
+  /// To an OPTIONS request that must not go any further.
+  case options
   case contentTooLarge
   case noEndpoint
   case overloaded
@@ -20,6 +22,7 @@ enum Answer {
   var status: UInt16 {
     switch self {
     case .badRequest(let error): error.status
+    case .options: 200
     case .noRoute: 404
     case .methodNotSupported: 405
     case .contentTooLarge: 413
@@ -34,7 +37,7 @@ enum Answer {
   var outcome: Outcome {
     switch self {
     case .badRequest, .contentTooLarge: .badRequest
-    case .noRoute, .methodNotSupported: .answered
+    case .noRoute, .methodNotSupported, .options: .answered
     case .noEndpoint: .noEndpoint
     case .overloaded: .overloaded
     case .connectFailure, .connectTimeout: .connectFailure
@@ -67,13 +70,14 @@ enum Answer {
     case .upstreamFailure: "The service failed to answer.\n"
     case .responseTimeout: "The service did not answer in time.\n"
     case .clientTimeout: "The request did not arrive in time.\n"
-    case .clientClosed: ""
+    case .clientClosed, .options: ""
     }
   }
 
   /// The reason phrase (RFC 9110 §15).
   static func reason(of status: UInt16) -> StaticString {
     switch status {
+    case 200: "OK"
     case 400: "Bad Request"
     case 404: "Not Found"
     case 405: "Method Not Allowed"
@@ -102,7 +106,9 @@ extension Exchange {
     if record.outcome == .badRequest || record.outcome == .clientTimeout {
       data.counters.figures.refusals.record(answer.status)
     }
-    if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead { isPersistent = false }
+    if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead {
+      isPersistent = false
+    }
     if data.isDraining { isPersistent = false }
     // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
     if request.method == .connect { isPersistent = false }
@@ -119,7 +125,7 @@ extension Exchange {
     out.append("\r\n")
     switch answer {
     // RFC 9110 §15.5.6 asks for Allow; everything else is the endpoints' to say.
-    case .methodNotSupported: out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+    case .methodNotSupported, .options: out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
     case .overloaded, .noEndpoint: out.append("Retry-After: 1\r\n")
     default: break
     }

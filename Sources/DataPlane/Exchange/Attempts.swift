@@ -19,15 +19,20 @@ extension Exchange {
       service.requestStarted()
       stage = .started
     }
-    let keep = await attempts(service)
+    let result = await attempts(service)
+    // Before an answer of the gateway's own, which a slow client may take its time to read.
     service.requestEnded()
-    return keep && isPersistent
+    switch result {
+    case .refuse(let refusal): return await answer(refusal)
+    case .answered(let keep): return keep && isPersistent
+    case .again: preconditionFailure("attempts end with a result")
+    }
   }
 
   /// Tries endpoints until one answers or no retry is left.
-  private func attempts(_ service: UpstreamService) async -> Bool {
+  private func attempts(_ service: UpstreamService) async -> Attempt {
     while true {
-      if stage == .started, !chooseEndpoint(of: service) { return await answer(.noEndpoint) }
+      if stage == .started, !chooseEndpoint(of: service) { return .refuse(.noEndpoint) }
       let endpoint = servedBy!
       let attempt: Attempt
       if stage == .sent, let connection = upstream {
@@ -37,11 +42,8 @@ extension Exchange {
       }
       endpoint.inFlight -= 1
       stage = .started
-      switch attempt {
-      case .again: rewindUpload()
-      case .answered(let keep): return keep
-      case .refuse(let refusal): return await answer(refusal)
-      }
+      guard case .again = attempt else { return attempt }
+      rewindUpload()
     }
   }
 
@@ -54,6 +56,10 @@ extension Exchange {
     responseParser.reset()
     end = nil
     attemptStart = worker.now
+    if service.endpointsRevision != endpointsRevision {
+      endpointsRevision = service.endpointsRevision
+      triedEndpoints = 0
+    }
     guard let index = service.pickEndpoint(key: balancingKey, tried: triedEndpoints) else { return false }
     let endpoint = service.endpoints[index]
     endpointIndex = index
@@ -81,8 +87,8 @@ extension Exchange {
       case .connected(let new): connection = new
       case .refused(let answer): return .refuse(answer)
       case .clientClosed: return clientLeft()
-      case .failed(let isTimeout):
-        service.recordFailure(endpoint)
+      case .failed(let isTimeout, let isOwnFault):
+        if !isOwnFault { service.recordFailure(endpoint) }
         record.outcome = .connectFailure
         guard mayRetry(.connectFailure) else { return .refuse(isTimeout ? .connectTimeout : .connectFailure) }
         return again()
@@ -106,7 +112,11 @@ extension Exchange {
     let endpoint = connection.endpoint
     switch end {
     case .complete:
-      if isFailure(responseHead.status) { service.recordFailure(endpoint) } else { service.recordSuccess(endpoint) }
+      if isFailure(responseHead.status) {
+        service.recordFailure(endpoint)
+      } else {
+        service.recordSuccess(endpoint)
+      }
       if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
         service.close(connection)
       } else {
@@ -133,7 +143,7 @@ extension Exchange {
       return clientLeft()
     case .clientTimeout:
       service.close(connection)
-      if record.sentBytes > 0 { return cutOff(.clientTimeout) }
+      if download.hasSentFinalHead { return cutOff(.clientTimeout) }
       return .refuse(.clientTimeout)
     case .aborted:
       service.close(connection)
@@ -150,7 +160,7 @@ extension Exchange {
     if case .closedWithoutResponse = failure, wasReused, canBeRepeated, request.method.isIdempotent {
       // The server closed an idle connection while the request was on its way: nobody's fault, and
       // no retry in the sense of the settings (RFC 9112 §9.3.1).
-      triedEndpoints = 0
+      if endpointIndex < 64 { triedEndpoints &= ~(1 << UInt64(endpointIndex)) }
       data.counters.figures.poolStale &+= 1
       return .again
     }
@@ -174,7 +184,6 @@ extension Exchange {
   }
 
   private func clientLeft() -> Attempt {
-    if record.sentBytes == 0 { record.status = 499 }
     return cutOff(.clientClosed)
   }
 
@@ -182,6 +191,15 @@ extension Exchange {
   /// chunked content and for a length unfulfilled is an error (RFC 9112 §8).
   private func cutOff(_ outcome: Outcome) -> Attempt {
     record.outcome = outcome
+    // Nothing final was sent: nginx's code for it.
+    if record.status == 0 { record.status = 499 }
+    // For a client of HTTP/1.0 the end of the connection is the end of the content: only a reset
+    // says that it is not whole.
+    if download.hasSentFinalHead && download.framing == .verbatim
+      && (download.isChunked || download.endsWithClose)
+    {
+      client.mustReset = true
+    }
     isPersistent = false
     return .answered(keep: false)
   }

@@ -19,7 +19,8 @@ extension Exchange {
 
   enum Connecting {
     case connected(UpstreamConnection)
-    case failed(isTimeout: Bool)
+    /// Own fault: the gateway has no descriptor or port left, which says nothing of the endpoint.
+    case failed(isTimeout: Bool, isOwnFault: Bool)
     case refused(Answer)
     case clientClosed
   }
@@ -40,7 +41,7 @@ extension Exchange {
     } catch {
       if error.isShortage { data.relieveDescriptors() }
       data.counters.figures.upstreamConnectFailures &+= 1
-      return .failed(isTimeout: false)
+      return .failed(isTimeout: false, isOwnFault: error.isShortage)
     }
     socket.watcher = client
     service.connectionOpened()
@@ -51,7 +52,7 @@ extension Exchange {
       case .deadline:
         data.counters.figures.upstreamConnectFailures &+= 1
         service.close(connection)
-        return .failed(isTimeout: true)
+        return .failed(isTimeout: true, isOwnFault: false)
       case .ready, .interrupted:
         if client.isAborted || client.socket.readiness.contains(.peerClosed) {
           service.close(connection)
@@ -61,7 +62,7 @@ extension Exchange {
         if socket.connectError() != nil {
           data.counters.figures.upstreamConnectFailures &+= 1
           service.close(connection)
-          return .failed(isTimeout: false)
+          return .failed(isTimeout: false, isOwnFault: false)
         }
         return .connected(connection)
       }

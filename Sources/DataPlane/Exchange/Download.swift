@@ -110,7 +110,8 @@ extension Exchange {
     let response = response
     while !response.isEmpty {
       do {
-        guard try responseParser.parse(response.bytes, requestMethod: request.method, into: &responseHead) else {
+        guard try responseParser.parse(response.bytes, requestMethod: request.method, into: &responseHead)
+        else {
           return true
         }
       } catch {
@@ -163,10 +164,12 @@ extension Exchange {
       download.mustCloseUpstream = true
       download.framing = request.version == .http11 ? .chunked : .verbatim
     }
-    if download.framing == .verbatim && (download.isChunked || download.endsWithClose) { isPersistent = false }
+    if download.framing == .verbatim && (download.isChunked || download.endsWithClose) {
+      isPersistent = false
+    }
     // A short answer before all of the request was read: the rest will not be read (RFC 9112 §9.3).
     // A stream may go on for as long as the request does.
-    if !upload.isRead && !download.isChunked { isPersistent = false }
+    if !upload.isRead && !download.isChunked && !download.endsWithClose { isPersistent = false }
     if data.isDraining { isPersistent = false }
     record.status = responseHead.status
     appendResponseHead()
@@ -231,7 +234,9 @@ extension Exchange {
   }
 
   /// Takes chunked content out of `source` without its framing, for a client of HTTP/1.0.
-  private func unframe(_ source: Buffer, decoder: inout ChunkedDecoder, into target: Buffer) throws(HTTP1Error) -> (Int, Bool) {
+  private func unframe(_ source: Buffer, decoder: inout ChunkedDecoder, into target: Buffer)
+    throws(HTTP1Error) -> (Int, Bool)
+  {
     var position = 0
     while true {
       switch try decoder.next(source.bytes, from: position) {
@@ -253,6 +258,7 @@ extension Exchange {
       upstreamWants.insert(.readable)
       return false
     }
+    guard takeTurn() else { return false }
     let result = socket.receive(into: response)
     if result.bytes > 0 {
       download.lastUpstreamProgress = worker.now
@@ -267,7 +273,8 @@ extension Exchange {
       if download.framing == .chunked { toClient.append("0\r\n\r\n") }
       return true
     }
-    end = .upstreamFailed(download.phase == .head && response.isEmpty ? .closedWithoutResponse : .closedInResponse)
+    end = .upstreamFailed(
+      download.phase == .head && response.isEmpty ? .closedWithoutResponse : .closedInResponse)
     return false
   }
 }

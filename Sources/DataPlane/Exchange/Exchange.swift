@@ -29,6 +29,8 @@ final class Exchange {
     case chosen
     /// The request is on its way on ``upstream``.
     case sent
+    /// The exchange is over, and with it the connection, but the client may still be sending.
+    case closing
   }
 
   var stage = Stage.head
@@ -59,6 +61,8 @@ final class Exchange {
   /// Endpoints that failed this request, by bit.
   var triedEndpoints: UInt64 = 0
   var endpointIndex = 0
+  /// Of the list that the index and the bits refer to.
+  var endpointsRevision: UInt32 = 0
   /// The endpoint of the last attempt.
   var servedBy: Endpoint?
 
@@ -72,6 +76,7 @@ final class Exchange {
   // The pump.
   var clientWants: Readiness = []
   var upstreamWants: Readiness = []
+  var receivesLeft = 0
   var end: PumpEnd?
   var attemptStart = MonotonicTime(nanoseconds: 0)
   var trailerFields: [Field] = []
@@ -107,7 +112,11 @@ final class Exchange {
 
   /// Lets go of the connection.
   func detach() {
-    input.removeAll()
+    // A burst of one connection must not grow the buffers of all that come after it.
+    input.reset(to: BufferPool.bufferBytes)
+    toUpstream.reset(to: BufferPool.bufferBytes)
+    response.reset(to: BufferPool.bufferBytes)
+    toClient.reset(to: BufferPool.bufferBytes)
     stage = .head
     client = nil
   }
@@ -116,6 +125,10 @@ final class Exchange {
   /// - Returns: whether the connection may carry another request.
   func serve() async -> Bool {
     var servedCount = 0
+    if stage == .closing {
+      await closeClient()
+      return false
+    }
     while true {
       switch stage == .head ? await readHead(on: client.socket) : .request {
       case .request:
@@ -170,38 +183,45 @@ final class Exchange {
     guard result.bytes > 0 else { return .done(keep: result.isWouldBlock) }
     requestParser.reset()
     // What is not a whole and valid head is read again, and answered, by the task.
+    dropEmptyLines()
+    if input.isEmpty { return .done(keep: true) }
     guard (try? requestParser.parse(input.bytes, into: &request)) == true else { return .needsTask }
     refusal = prepare()
     stage = .prepared
     guard refusal == nil, let service, service.mayStartRequest else { return .needsTask }
     service.requestStarted()
     stage = .started
-    guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else { return .needsTask }
+    guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else {
+      return .needsTask
+    }
     data.counters.figures.poolReused &+= 1
     use(connection)
-    clientWants = []
-    upstreamWants = []
+    beginRound()
     advanceUpload(connection)
     guard end == nil, upload.isDone, !upload.hasFailed else { return .needsTask }
+    upstreamWants = .readable
     return .awaitsResponse
   }
 
   /// Passes on what has come of the response.
   func continueWithoutWaiting() -> Progress {
     guard let connection = upstream, let service, let endpoint = servedBy else { return .needsTask }
-    clientWants = []
-    upstreamWants = []
+    beginRound()
     advanceDownload(connection)
     switch end {
     case nil:
-      let waitsForMore = clientWants.isEmpty && !client.socket.readiness.contains(.peerClosed)
+      let waitsForMore =
+        receivesLeft > 0 && clientWants.isEmpty && !client.socket.readiness.contains(.peerClosed)
       return waitsForMore ? .awaitsResponse : .needsTask
     case .complete:
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }
       endpoint.inFlight -= 1
       service.requestEnded()
+      let mayContinue = keep && isPersistent
       finish()
-      return .done(keep: keep && isPersistent)
+      if mayContinue || !leavesUnreadBytes { return .done(keep: mayContinue) }
+      stage = .closing
+      return .needsTask
     default: return .needsTask
     }
   }
@@ -228,6 +248,7 @@ final class Exchange {
       let result = socket.receive(into: input)
       if result.bytes > 0 { continue }
       guard result.isWouldBlock else { return .closed }
+      dropEmptyLines()
       if input.isEmpty { return .nothing }
       switch await client.wait(for: socket, [.readable, .peerClosed], until: deadline) {
       case .ready, .interrupted:
@@ -237,13 +258,22 @@ final class Exchange {
     }
   }
 
+  /// Some clients end content with a line of its own: no request has begun by that.
+  private func dropEmptyLines() {
+    let input = input
+    let bytes = input.bytes
+    guard bytes.count <= 4 else { return }
+    for index in bytes.indices where bytes[index] != 13 && bytes[index] != 10 { return }
+    input.removeAll()
+  }
+
   // MARK: The end
 
   /// Closes the client's side without cutting off what was sent: a socket that is closed while the
   /// client still sends answers with a reset, which may destroy a response on its way (RFC 9112 §9.6).
   func closeClient() async {
-    guard upload.leavesUnreadContent || record.outcome == .badRequest else { return }
     let socket = client.socket
+    guard leavesUnreadBytes else { return }
     guard !client.isAborted, record.outcome != .clientClosed else { return }
     socket.shutdownSending()
     let deadline = worker.now.advanced(byNanoseconds: Self.lingerNanoseconds)
@@ -252,12 +282,20 @@ final class Exchange {
       input.removeAll()
       let result = socket.receive(into: input)
       if result.isWouldBlock {
-        guard await client.wait(for: socket, [.readable, .peerClosed], until: deadline) == .ready else { return }
+        guard await client.wait(for: socket, [.readable, .peerClosed], until: deadline) == .ready else {
+          return
+        }
         continue
       }
       guard result.bytes > 0 else { return }
       rest -= result.bytes
     }
+  }
+
+  /// The client has sent, or is sending, what nobody will read.
+  var leavesUnreadBytes: Bool {
+    upload.leavesUnreadContent || record.outcome == .badRequest || !input.isEmpty
+      || client.socket.readiness.contains(.readable)
   }
 
   /// What a client may still send after its last response; whoever goes on is cut off. nginx's

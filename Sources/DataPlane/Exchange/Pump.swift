@@ -47,20 +47,42 @@ extension Exchange {
     let socket = client.socket
     while true {
       if let end { return end }
-      clientWants = []
-      upstreamWants = []
+      beginRound()
       if !upload.isDone { advanceUpload(connection) }
       if end == nil { advanceDownload(connection) }
       if let end { return end }
+      if receivesLeft == 0 {
+        await Task.yield()
+        continue
+      }
       if client.isAborted { return .aborted }
       if socket.readiness.contains(.peerClosed) && !clientWants.contains(.readable) { return .clientClosed }
       clientWants.insert(.peerClosed)
       let deadline = nextDeadline()
-      switch await client.wait(for: socket, clientWants, or: connection.socket, upstreamWants, until: deadline) {
+      switch await client.wait(
+        for: socket, clientWants, or: connection.socket, upstreamWants, until: deadline)
+      {
       case .ready, .interrupted: continue
       case .deadline: return expiredWait()
       }
     }
+  }
+
+  /// Receives that an exchange may make before it lets others run: a transfer between fast peers
+  /// would never have to wait.
+  static let receivesPerRound = 16
+
+  func beginRound() {
+    clientWants = []
+    upstreamWants = []
+    receivesLeft = Self.receivesPerRound
+  }
+
+  /// Counts a receive; false when the round is used up.
+  func takeTurn() -> Bool {
+    if receivesLeft == 0 { return false }
+    receivesLeft -= 1
+    return true
   }
 
   func nextDeadline() -> MonotonicTime {
@@ -77,7 +99,8 @@ extension Exchange {
     }
     if upstreamWants.contains(.readable) {
       if download.phase != .head {
-        deadline = min(deadline, download.lastUpstreamProgress.advanced(byNanoseconds: settings.idleNanoseconds))
+        deadline = min(
+          deadline, download.lastUpstreamProgress.advanced(byNanoseconds: settings.idleNanoseconds))
       } else if upload.isDone {
         deadline = min(deadline, upload.doneAt.advanced(byNanoseconds: settings.responseNanoseconds))
       }

@@ -35,8 +35,24 @@ extension Exchange {
     }
     // HTTP/1.0 has no interim responses (RFC 9110 §10.1.1).
     if request.expectsContinue && !upload.isRead { out.append("Expect: 100-continue\r\n") }
+    if let hops = forwardsLeft, hops > 0 {
+      out.append("Max-Forwards: ")
+      out.append(decimal: hops - 1)
+      out.append("\r\n")
+    }
     appendForwardingFields(to: out)
     out.append("\r\n")
+  }
+
+  /// How many more intermediaries an OPTIONS request may pass (RFC 9110 §7.6.2); nil where it does
+  /// not say, and for other methods.
+  var forwardsLeft: UInt64? {
+    guard request.method == .options else { return nil }
+    let input = input
+    for field in request.fields where field.known == .maxForwards {
+      return input.bytes.decimal(in: field.value)
+    }
+    return nil
   }
 
   private func appendTarget(to out: Buffer) {
@@ -61,7 +77,14 @@ extension Exchange {
   /// Whether a request's field goes on as it is; the others are left out or written anew.
   private func isPassedOn(_ field: Field) -> Bool {
     switch field.known {
-    case .other: break
+    case .other:
+      // Names of the length of one that is treated here, from `te` to `transfer-encoding`; a
+      // spelling that some servers read as the same field must not bring it past the rules below.
+      if field.name.count >= 10 && field.name.count <= 17 {
+        let input = input
+        if input.bytes.knownFieldSpelledWithUnderscores(field.name) != .other { return false }
+      }
+    case .maxForwards: return request.method != .options
     case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .te, .upgrade,
       .expect:
       return false
@@ -93,28 +116,34 @@ extension Exchange {
 
   private func appendXForwarded(to out: Buffer) {
     out.append("X-Forwarded-For: ")
-    if isPeerTrusted {
-      for field in request.fields where field.known == .xForwardedFor && !field.value.isEmpty {
-        out.append(input, range: field.value.range)
-        out.append(", ")
-      }
+    if isPeerTrusted { return appendTrustedXForwarded(to: out) }
+    out.append(hostOf: client.peer)
+    if request.authority.isEmpty {
+      out.append("\r\nX-Forwarded-Proto: http")
+    } else {
+      out.append("\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ")
+      out.append(input, range: request.authority.range)
+    }
+    out.append(client.listener.forwardedPortLine)
+  }
+
+  /// Goes on from what a trusted peer has said.
+  private func appendTrustedXForwarded(to out: Buffer) {
+    for field in request.fields where field.known == .xForwardedFor && !field.value.isEmpty {
+      out.append(input, range: field.value.range)
+      out.append(", ")
     }
     out.append(hostOf: client.peer)
     out.append("\r\nX-Forwarded-Proto: ")
     if let sent = trustedField(.xForwardedProto) { out.append(input, range: sent.range) } else { out.append("http") }
-    if let sent = trustedField(.xForwardedHost) {
+    let host = trustedField(.xForwardedHost) ?? request.authority
+    if !host.isEmpty {
       out.append("\r\nX-Forwarded-Host: ")
-      out.append(input, range: sent.range)
-    } else if !request.authority.isEmpty {
-      out.append("\r\nX-Forwarded-Host: ")
-      out.append(input, range: request.authority.range)
+      out.append(input, range: host.range)
     }
+    guard let port = trustedField(.xForwardedPort) else { return out.append(client.listener.forwardedPortLine) }
     out.append("\r\nX-Forwarded-Port: ")
-    if let sent = trustedField(.xForwardedPort) {
-      out.append(input, range: sent.range)
-    } else {
-      out.append(decimal: UInt64(client.listener.address.port))
-    }
+    out.append(input, range: port.range)
     out.append("\r\n")
   }
 
@@ -157,9 +186,15 @@ extension Exchange {
         var start = end
         while start > Int(field.value.start), input.bytes[start - 1] != UInt8(ascii: ",") { start -= 1 }
         let member = input.bytes.trimmed(ByteRange(start: start, count: end - start))
-        guard let named = parseAddress(input.bytes.extracting(member.range)) else { return record.client = address }
+        guard let named = parseAddress(input.bytes.extracting(member.range)) else {
+          record.client = address
+          return
+        }
         address = named
-        guard data.settings.trusts(named) else { return record.client = address }
+        guard data.settings.trusts(named) else {
+          record.client = address
+          return
+        }
         end = start - 1
       }
     }
@@ -181,8 +216,8 @@ extension Exchange {
     if let sent = trustedField(.xRequestID) {
       requestID.append(input, range: sent.range)
     } else if data.settings.addsRequestID {
-      requestID.append(hexadecimal: worker.random.next(), digits: 16)
-      requestID.append(hexadecimal: worker.random.next(), digits: 16)
+      requestID.append(sixteenHexadecimalDigitsOf: worker.random.next())
+      requestID.append(sixteenHexadecimalDigitsOf: worker.random.next())
     }
   }
 }

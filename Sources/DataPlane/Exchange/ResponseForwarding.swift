@@ -60,7 +60,7 @@ extension Exchange {
     case .none:
       // What a GET would have got (RFC 9110 §8.6); never with 1xx and 204.
       guard request.method == .head || responseHead.status == 304, responseHead.status != 204 else { return }
-        let response = response
+      let response = response
       for field in responseHead.fields where field.known == .contentLength {
         if let length = response.bytes.decimal(in: field.value) { appendContentLength(length, to: out) }
         return
@@ -75,7 +75,10 @@ extension Exchange {
   }
 
   private func appendStickyCookie(to out: Buffer) {
-    guard let service, let cookie = service.balancer.stickyCookie(for: endpointIndex, key: balancingKey) else { return }
+    // The list may have changed since the endpoint was chosen.
+    guard let service, service.endpointsRevision == endpointsRevision,
+      let cookie = service.balancer.stickyCookie(for: endpointIndex, key: balancingKey)
+    else { return }
     out.append("Set-Cookie: ")
     out.append(cookie)
     out.append("\r\n")

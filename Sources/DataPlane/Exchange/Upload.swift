@@ -129,6 +129,7 @@ extension Exchange {
       clientWants.insert(.readable)
       return false
     }
+    guard takeTurn() else { return false }
     upload.hasStreamed = true
     toUpstream.removeAll()
     upload.headSent = 0

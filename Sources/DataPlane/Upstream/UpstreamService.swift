@@ -10,6 +10,8 @@ public final class UpstreamService {
   let number: Int
   public private(set) var settings: ServiceSettings
   public private(set) var endpoints: [Endpoint]
+  /// Grows when endpoints come or go, so that their indices mean others.
+  private(set) var endpointsRevision: UInt32 = 0
   var balancer: Balancer
   var hashKeySource: HashKeySource?
   var retryBudget: RetryBudget
@@ -26,7 +28,10 @@ public final class UpstreamService {
   /// No longer configured: ends with its last exchange.
   private var isRetired = false
 
-  init(_ service: Service, endpoints resolved: [ResolvedEndpoint], worker: Worker, workerCount: Int, counters: WorkerCounters) {
+  init(
+    _ service: Service, endpoints resolved: [ResolvedEndpoint], worker: Worker, workerCount: Int,
+    counters: WorkerCounters
+  ) {
     name = service.name
     nameBytes = Array(service.name.utf8)
     number = counters.serviceNumber(service.name)
@@ -56,6 +61,7 @@ public final class UpstreamService {
     }
     retryBudget.percent = service.retries?.budgetPercent ?? 0
     settings = changed
+    wakeAll()
   }
 
   /// Takes over a changed set of endpoints: those that stay keep their connections and state,
@@ -72,6 +78,7 @@ public final class UpstreamService {
       return endpoint
     }
     for endpoint in known.values { closeIdle(of: endpoint, isGone: true) }
+    endpointsRevision &+= 1
     balancer.endpointsChanged(endpoints)
     wakeAll()
   }

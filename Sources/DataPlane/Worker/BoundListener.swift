@@ -15,6 +15,8 @@ final class BoundListener: Watcher {
   /// As configured; the port may be 0.
   let requestedAddress: SocketAddress
   let address: SocketAddress
+  /// What ends the forwarding fields that are the same for all its clients.
+  let forwardedPortLine: [UInt8]
   private(set) var usesPROXYProtocol: Bool
   private let socket: Socket
   /// Connections to take in the next round: as many as usually wait, so that no call is made to
@@ -30,6 +32,7 @@ final class BoundListener: Watcher {
     socket = try Socket.listen(on: address, backlog: Self.backlog, worker: data.worker)
     requestedAddress = address
     self.address = data.worker.seam.localAddress(of: socket.handle) ?? address
+    forwardedPortLine = Array("\r\nX-Forwarded-Port: \(self.address.port)\r\n".utf8)
     super.init(on: data.worker)
     socket.watcher = self
     socket.interest = .readable
@@ -45,7 +48,8 @@ final class BoundListener: Watcher {
   override func socketIsReady(_ socket: Socket) {
     socket.forgetReadiness()
     let accepted = accept(atMost: acceptBudget)
-    acceptBudget = accepted == acceptBudget ? min(acceptBudget * 2, Self.acceptsPerRoundMax) : max(accepted, 1)
+    acceptBudget =
+      accepted == acceptBudget ? min(acceptBudget * 2, Self.acceptsPerRoundMax) : max(accepted, 1)
   }
 
   /// Takes what is waiting before the socket closes: the kernel resets what is left.

@@ -87,14 +87,17 @@ public final class DataPlaneWorker {
     counters.removeRoutes { !names.contains($0) }
   }
 
-  private func applyListeners(_ configuration: Configuration, _ unavailable: [String: String]) -> [ListenFailure] {
+  private func applyListeners(_ configuration: Configuration, _ unavailable: [String: String])
+    -> [ListenFailure]
+  {
     var failures: [ListenFailure] = []
     var known: [SocketAddress: BoundListener] = [:]
     for listener in listeners { known[listener.requestedAddress] = listener }
     var kept: [BoundListener] = []
     for (index, listener) in configuration.listeners.enumerated() {
       guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else {
-        failures.append(ListenFailure(listener: listener.name, reason: "\(listener.address.host) is not an IP address"))
+        failures.append(
+          ListenFailure(listener: listener.name, reason: "\(listener.address.host) is not an IP address"))
         continue
       }
       if let existing = known.removeValue(forKey: address) {
@@ -114,7 +117,9 @@ public final class DataPlaneWorker {
       }
     }
     for listener in known.values { listener.close() }
-    closeParked { $0.listener.index < 0 }
+    for connection in connections.reversed() where connection.isParked && connection.listener.index < 0 {
+      connection.closeIfIdle()
+    }
     listeners = kept
     listenFailures = failures
     return failures
@@ -142,7 +147,9 @@ public final class DataPlaneWorker {
   public func listenerStates() -> [String: ListenerState] {
     var states: [String: ListenerState] = [:]
     for listener in listeners { states[listener.name] = ListenerState(isOpen: true) }
-    for failure in listenFailures { states[failure.listener] = ListenerState(isOpen: false, problem: failure.reason) }
+    for failure in listenFailures {
+      states[failure.listener] = ListenerState(isOpen: false, problem: failure.reason)
+    }
     return states
   }
 
@@ -173,13 +180,6 @@ public final class DataPlaneWorker {
 
   public var connectionCount: Int { connections.count }
   public var parkedCount: Int { parked.count }
-
-  private func closeParked(where isWanted: (ClientConnection) -> Bool) {
-    // Backwards: closing takes a connection out of the list.
-    for connection in connections.reversed() where connection.isParked && isWanted(connection) {
-      connection.closeParked()
-    }
-  }
 
   private func closeLongestIdle() -> Bool {
     guard let connection = parked.longestIdle() else { return false }
@@ -257,7 +257,8 @@ public final class DataPlaneWorker {
     drained = completion
     for listener in listeners { listener.close() }
     listeners = []
-    closeParked { _ in true }
+    // Backwards: closing takes a connection out of the list.
+    for connection in connections.reversed() where connection.isParked { connection.closeIfIdle() }
     for connection in connections { connection.wake() }
     finishDrainIfEmpty()
   }

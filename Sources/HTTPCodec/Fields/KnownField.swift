@@ -2,7 +2,7 @@
 public enum KnownField: UInt8, Sendable, CaseIterable {
   case other
   case connection, contentLength, cookie, date, expect, forwarded, host, keepAlive, location
-  case proxyAuthenticate, proxyAuthorization, proxyConnection, server, setCookie, te, trailer
+  case maxForwards, proxyAuthenticate, proxyAuthorization, proxyConnection, server, setCookie, te, trailer
   case transferEncoding, upgrade, via, xForwardedFor, xForwardedHost, xForwardedPort
   case xForwardedProto, xRequestID, userAgent, referer, contentType, retryAfter
 }

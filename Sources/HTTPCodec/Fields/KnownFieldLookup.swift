@@ -71,6 +71,8 @@ extension KnownField {
       // retry-after
       if first == 0x6661_2D79_7274_6572, last == 0x7265_7466_612D_7972 { return .retryAfter }
     case 12:
+      // max-forwards
+      if first == 0x7772_6F66_2D78_616D, last == 0x7364_7261_7772_6F66 { return .maxForwards }
       // content-type
       if first == 0x2D74_6E65_746E_6F63, last == 0x6570_7974_2D74_6E65 { return .contentType }
       // x-request-id

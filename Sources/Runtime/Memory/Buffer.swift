@@ -93,6 +93,15 @@ public final class Buffer {
     end = held
   }
 
+  /// Empties the buffer, and gives back what it grew beyond `size`.
+  public func reset(to size: Int) {
+    removeAll()
+    guard capacity > size else { return }
+    unsafe base.deallocate()
+    unsafe base = .allocate(capacity: size)
+    capacity = size
+  }
+
   // MARK: Appending
 
   @inline(__always)
@@ -157,11 +166,26 @@ public final class Buffer {
     }
   }
 
-  /// Exactly `digits` lower-case hexadecimal digits.
-  public func append(hexadecimal value: UInt64, digits: Int) {
-    for position in (0..<digits).reversed() {
-      append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(position * 4) & 15)))
-    }
+  /// All sixteen lower-case hexadecimal digits of a word.
+  public func append(sixteenHexadecimalDigitsOf value: UInt64) {
+    reserve(16)
+    let high = Self.hexadecimalDigits(of: UInt32(truncatingIfNeeded: value >> 32))
+    let low = Self.hexadecimalDigits(of: UInt32(truncatingIfNeeded: value))
+    // reserve made room for both.
+    unsafe UnsafeMutableRawPointer(base + end).storeBytes(of: high, as: UInt64.self)
+    unsafe UnsafeMutableRawPointer(base + end + 8).storeBytes(of: low, as: UInt64.self)
+    end += 16
+  }
+
+  /// Eight digits at once: the nibbles are spread over the bytes of a word, the first digit in the
+  /// byte that is stored first, and made into ASCII together.
+  private static func hexadecimalDigits(of value: UInt32) -> UInt64 {
+    var word = UInt64(value)
+    word = (word & 0xFFFF_0000) << 16 | (word & 0xFFFF)
+    word = (word << 8 & 0x00FF_0000_00FF_0000) | (word & 0x0000_00FF_0000_00FF)
+    word = (word << 4 & 0x0F00_0F00_0F00_0F00) | (word & 0x000F_000F_000F_000F)
+    let letters = (word &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    return (word &+ 0x3030_3030_3030_3030 &+ letters &* 39).bigEndian
   }
 
   /// `10.0.0.1` or `::1`, without a port.
@@ -180,7 +204,8 @@ public final class Buffer {
 
   /// Calls `body` with the room behind the bytes, and keeps as many as its result says were written.
   func withRoom(atMost limit: Int, _ body: (UnsafeMutableRawBufferPointer) -> IOResult) -> IOResult {
-    if end == capacity { reserve(capacity) }
+    // Moves the bytes to the front where that makes room; grows where they fill the block.
+    if end == capacity { reserve(max(start, capacity / 2)) }
     let count = min(limit, capacity - end)
     // end + count <= capacity.
     let result = unsafe body(UnsafeMutableRawBufferPointer(start: base + end, count: count))

@@ -50,7 +50,10 @@ public final class Socket {
     // The pointer does not leave the call, and the seam writes no more than the room's size.
     let result = unsafe buffer.withRoom(atMost: limit) { room in
       let result = unsafe worker.seam.receive(handle, into: room)
-      if result.isWouldBlock || (result.bytes < room.count && !readiness.contains(.peerClosed)) {
+      if result.isWouldBlock {
+        // A peer that has closed would have been answered with 0.
+        readiness.subtract([.readable, .peerClosed])
+      } else if result.bytes < room.count && !readiness.contains(.peerClosed) {
         readiness.remove(.readable)
       }
       return result

@@ -12,7 +12,8 @@ public struct SocketAddress: Hashable, Sendable {
   public init(octets: SIMD16<UInt8>, port: UInt16) {
     self.octets = octets
     self.port = port
-    isIPv4 = octets.lowHalf == [0, 0, 0, 0, 0, 0, 0, 0] && octets[8] == 0 && octets[9] == 0 && octets[10] == 0xff
+    isIPv4 =
+      octets.lowHalf == [0, 0, 0, 0, 0, 0, 0, 0] && octets[8] == 0 && octets[9] == 0 && octets[10] == 0xff
       && octets[11] == 0xff
   }
 
@@ -150,7 +151,9 @@ extension SocketAddress {
     v6.sin6_family = sa_family_t(AF_INET6)
     v6.sin6_port = port.bigEndian
     // in6_addr is 16 plain bytes.
-    unsafe withUnsafeMutableBytes(of: &v6.sin6_addr) { unsafe $0.storeBytes(of: octets, as: SIMD16<UInt8>.self) }
+    unsafe withUnsafeMutableBytes(of: &v6.sin6_addr) {
+      unsafe $0.storeBytes(of: octets, as: SIMD16<UInt8>.self)
+    }
     // sockaddr_in6 begins as every sockaddr does; the pointer lives for the call.
     return unsafe withUnsafePointer(to: &v6) { pointer in
       unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

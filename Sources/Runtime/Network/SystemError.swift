@@ -11,11 +11,12 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     unsafe String(cString: strerror(number))
   }
 
-  /// The system has run out of descriptors or memory: it may succeed later.
+  /// The system has run out of descriptors, ports or memory: it may succeed later.
   public var isShortage: Bool {
-    number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS
+    number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS || number == EADDRNOTAVAIL
   }
 
+  public static let tooManyFiles = SystemError(EMFILE)
   public static let connectionRefused = SystemError(ECONNREFUSED)
   public static let connectionReset = SystemError(ECONNRESET)
   public static let timedOut = SystemError(ETIMEDOUT)

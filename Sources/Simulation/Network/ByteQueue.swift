@@ -25,7 +25,7 @@ struct ByteQueue {
   mutating func move(to target: UnsafeMutableRawBufferPointer) -> Int {
     let moved = min(count, target.count)
     // moved is within both.
-    bytes.withUnsafeBytes { source in
+    unsafe bytes.withUnsafeBytes { source in
       unsafe target.copyBytes(from: UnsafeRawBufferPointer(rebasing: source[first..<first + moved]))
     }
     drop(to: first + moved)

@@ -61,6 +61,7 @@ final class ConnectionEnd {
   /// A client's end, which begins to connect.
   func beginConnect() {
     state = .connecting
+    isWatchedWritable = true
     network.send(.attempt(self, tries: 0), at: arrivalTime())
   }
 
@@ -84,8 +85,18 @@ final class ConnectionEnd {
     }
     if !unread.isEmpty { readiness.insert(.readable) }
     if finishReceived { readiness.formUnion([.readable, .peerClosed]) }
-    if roomForSending > 0 && !wantsRoom || finishWanted { readiness.insert(.writable) }
+    if isWatchedWritable && (roomForSending > 0 && !wantsRoom || finishWanted) { readiness.insert(.writable) }
+    // Both directions have ended: the system reports a hang-up, asked or not.
+    if finishReceived && finishWanted { readiness.insert(.writable) }
     return readiness
+  }
+
+  /// Accepted ends are not, until a send has filled them.
+  private var isWatchedWritable = false
+
+  func watchWritable() {
+    isWatchedWritable = true
+    report()
   }
 
   private func report() { seam?.report(self) }

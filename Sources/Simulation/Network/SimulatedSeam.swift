@@ -156,6 +156,8 @@ public final class SimulatedSeam: Seam {
     }
   }
 
+  public override func watchWritable(_ handle: Int32) { connection(handle)?.watchWritable() }
+
   public override func setAccepting(_ accepting: Bool, on handle: Int32) {
     if case .listener(let listener) = descriptor(handle) { listener.isAccepting = accepting }
   }
