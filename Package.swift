@@ -67,7 +67,7 @@ let package = Package(
     module(
       "Admin",
       [
-        "DataPlane", "Resources",
+        "DataPlane", "Resources", "Runtime",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),

@@ -3,6 +3,7 @@ import HummingbirdCore
 import Logging
 import NIOCore
 import Resources
+import Runtime
 import Synchronization
 
 /// The HTTP server at the admin address: health, readiness, metrics and what runs now.
@@ -121,7 +122,7 @@ public final class AdminServer: Sendable {
 
   /// The system's words for what went wrong.
   private static func reason(of error: any Error) -> String {
-    if let error = error as? IOError { return error.description }
+    if let error = error as? IOError { return SystemError(error.errnoCode).description }
     return "\(error)"
   }
 }

@@ -94,10 +94,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("a", "/a"), ("/a//b", "/a/b"), ("/a/./b", "/a/b"), ("/a/../b", "/b"), ("/../..", "/"), ("/a/..", "/"),
+    ("a", "/a"), ("/a//b", "/a/b"), ("/a/./b", "/a/b"), ("/a/../b", "/b"), ("/a/..", "/"),
     ("/a/b/.", "/a/b/"), ("/%7Euser", "/~user"), ("/%c3%bc", "/%C3%BC"), ("/a b", "/a%20b"),
     ("/ü", "/%C3%BC"),
-    ("/%2e%2e/a", "/a"), ("//", "/"),
+    ("//", "/"),
   ])
   func wrongPaths(path: String, right: String) {
     #expect { try PathText.check(path) } throws: { error in
@@ -105,7 +105,7 @@ import Testing
     }
   }
 
-  @Test(arguments: ["/%", "/%4", "/%zz", "/%00", "/a?b", "/a#b"])
+  @Test(arguments: ["/%", "/%4", "/%zz", "/%00", "/a?b", "/a#b", "/../..", "/%2e%2e/a"])
   func pathsBeyondRepair(path: String) {
     #expect(throws: PathText.Failure.self) { try PathText.check(path) }
   }

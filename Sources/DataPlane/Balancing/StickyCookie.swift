@@ -31,12 +31,6 @@ public struct StickyCookie {
     }
   }
 
-  /// The endpoint that a cookie's value names, or nil.
-  public func index(for value: Span<UInt8>) -> Int? {
-    guard let token = Self.token(in: value) else { return nil }
-    return index(of: token)
-  }
-
   /// The token of an endpoint, by its index.
   public func token(of index: Int) -> UInt64 { tokens[index] }
 

@@ -39,9 +39,4 @@ public final class Endpoint {
     isHealthy = resolved.isHealthy
     self.availableSince = availableSince
   }
-
-  /// Whether new requests may go to it.
-  public func isAvailable(at now: MonotonicTime) -> Bool {
-    isHealthy && weight > 0 && ejectedUntil <= now
-  }
 }

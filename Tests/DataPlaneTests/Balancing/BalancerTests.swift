@@ -86,7 +86,7 @@ struct BalancerTests {
         let tried = random.next() & 0xFF
         let key = random.next(below: 2) == 0 ? random.next() : nil
         let healthy = endpoints.indices.filter { endpoints[$0].isHealthy && endpoints[$0].weight > 0 }
-        let available = healthy.filter { endpoints[$0].isAvailable(at: trial.now) }
+        let available = healthy.filter { endpoints[$0].ejectedUntil <= trial.now }
         let candidates = available.isEmpty ? healthy : available
         let untried = candidates.filter { tried >> UInt64($0) & 1 == 0 }
         let allowed = untried.isEmpty ? candidates : untried
