@@ -135,13 +135,19 @@ extension Exchange {
     }
     out.append(hostOf: client.peer)
     out.append("\r\nX-Forwarded-Proto: ")
-    if let sent = trustedField(.xForwardedProto) { out.append(input, range: sent.range) } else { out.append("http") }
+    if let sent = trustedField(.xForwardedProto) {
+      out.append(input, range: sent.range)
+    } else {
+      out.append("http")
+    }
     let host = trustedField(.xForwardedHost) ?? request.authority
     if !host.isEmpty {
       out.append("\r\nX-Forwarded-Host: ")
       out.append(input, range: host.range)
     }
-    guard let port = trustedField(.xForwardedPort) else { return out.append(client.listener.forwardedPortLine) }
+    guard let port = trustedField(.xForwardedPort) else {
+      return out.append(client.listener.forwardedPortLine)
+    }
     out.append("\r\nX-Forwarded-Port: ")
     out.append(input, range: port.range)
     out.append("\r\n")
