@@ -42,7 +42,9 @@ final class WorkerPool: Sendable {
         guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else {
           continue
         }
-        if !known.contains(address), let problem = AddressProbe.problem(with: address) {
+        // On a port of our own, it is our own listener that would be in the way.
+        let isOwnPort = known.contains { $0.port == address.port }
+        if !isOwnPort, let problem = AddressProbe.problem(with: address) {
           unavailable[listener.name] = "cannot listen on \(address.description): \(problem)"
         } else {
           present.insert(address)

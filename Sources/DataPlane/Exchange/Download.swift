@@ -170,7 +170,7 @@ extension Exchange {
     // A short answer before all of the request was read: the rest will not be read (RFC 9112 §9.3).
     // A stream may go on for as long as the request does.
     if !upload.isRead && !download.isChunked && !download.endsWithClose { isPersistent = false }
-    if data.isDraining { isPersistent = false }
+    if data.isDraining || client.listener.index < 0 { isPersistent = false }
     record.status = responseHead.status
     appendResponseHead()
     response.consume(head)

@@ -82,7 +82,10 @@ extension Exchange {
       // spelling that some servers read as the same field must not bring it past the rules below.
       if field.name.count >= 10 && field.name.count <= 17 {
         let input = input
-        if input.bytes.knownFieldSpelledWithUnderscores(field.name) != .other { return false }
+        switch input.bytes.knownFieldSpelledWithUnderscores(field.name) {
+        case .other, .userAgent, .contentType, .retryAfter, .setCookie, .maxForwards: break
+        default: return false
+        }
       }
     case .maxForwards: return request.method != .options
     case .host, .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .te, .upgrade,

@@ -2,7 +2,7 @@
 ///
 /// Setting a deadline is a store: a watcher that is already in a slot no later than its deadline
 /// stays there, and is put where it belongs when that slot comes round. A keep-alive connection
-/// that moves its deadline with every request therefore touches the wheel once a minute.
+/// that moves its deadline with every request therefore touches the wheel once a turn.
 struct TimerWheel {
   /// Timeouts fire at most this much late.
   static let tickNanoseconds: Int64 = 4_000_000
