@@ -186,6 +186,8 @@ public final class ControlPlane: Sendable {
     }
     if configuration == snapshot?.configuration {
       logger.info("the configuration has not changed", metadata: ["reason": "\(reason.rawValue)"])
+      // Who asks for it may have freed an address that a listener could not get.
+      if reason == .hangup, let snapshot { sink.publish(snapshot) }
     } else {
       await apply(configuration, running, waitingAtMost: options.reloadLimit)
       logger.info(

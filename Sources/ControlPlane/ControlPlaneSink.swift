@@ -6,7 +6,8 @@ import Runtime
 /// Called one at a time, in the order of the changes, on a thread of Swift's pool: pass it on
 /// (``Runtime/Worker/post(_:)``) and return. A snapshot holds all changes told before it.
 public protocol ControlPlaneSink: Sendable {
-  /// A whole configuration that is valid and differs from the last one.
+  /// A whole configuration that is valid: one that differs from the last, or, after SIGHUP, the
+  /// same once more.
   func publish(_ snapshot: Snapshot)
   /// All endpoints of a service, with the health that is known of each; in a stable order.
   func endpointsChanged(service: String, endpoints: [ResolvedEndpoint])

@@ -13,6 +13,7 @@ public final class EchoOrigin: Watcher {
 
   /// Listens on the worker's thread. Port 0 takes a free one; see ``address``.
   public init(name: String, address: SocketAddress, on worker: Worker) throws(SystemError) {
+    if address.port != 0, let problem = AddressProbe.problem(with: address) { throw problem }
     self.name = name
     socket = try Socket.listen(on: address, backlog: 1_024, worker: worker)
     self.address = worker.seam.localAddress(of: socket.handle) ?? address

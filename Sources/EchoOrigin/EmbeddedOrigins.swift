@@ -15,13 +15,18 @@ public final class EmbeddedOrigins: Sendable {
     WorkerThread.start(worker, name: "origin", pinned: false) { input.finish() }
   }
 
-  /// Starts origins on free ports of 127.0.0.1 and returns the ports.
-  public func start(names: [String]) async -> [UInt16] {
-    var ports: [UInt16] = []
-    for name in names {
-      if let address = try? await start(name: name, ip: "127.0.0.1", port: 0) { ports.append(address.port) }
+  /// Starts origins on these ports of 127.0.0.1, or on free ones where they are taken, and returns
+  /// the ports.
+  public func start(names: [String], ports: [UInt16]) async -> [UInt16] {
+    var started: [UInt16] = []
+    for (name, port) in zip(names, ports) {
+      for candidate in [port, 0] {
+        guard let address = try? await start(name: name, ip: "127.0.0.1", port: candidate) else { continue }
+        started.append(address.port)
+        break
+      }
     }
-    return ports
+    return started
   }
 
   /// Starts one origin.

@@ -31,13 +31,13 @@ extension DefaultConfiguration {
       curl http://127.0.0.1:9900/metrics          (what is counted)
       curl http://127.0.0.1:9900/config           (what runs, as a file to start from)
 
-    Your own configuration:
+    Your own configuration: save this one, end this gateway with Ctrl-C, put your servers under
+    `endpoints:` (or start an origin to try with), and run it.
 
       curl -s http://127.0.0.1:9900/config > penstock.yaml
+      penstock origin --port 9001 &
       penstock check penstock.yaml
       penstock run -c penstock.yaml
-
-    Ctrl-C ends it.
 
     """
 }

@@ -37,7 +37,8 @@ struct RunCommand: AsyncParsableCommand {
       let origins = EmbeddedOrigins()
       embedded = origins
       source = .fixed(
-        DefaultConfiguration.make(origins: await origins.start(names: ["origin-1", "origin-2"])))
+        DefaultConfiguration.make(
+          origins: await origins.start(names: ["origin-1", "origin-2"], ports: [9_001, 9_002])))
     }
     var options = Gateway.Options(source: source, workers: workers, logger: logger)
     if config == nil { options.whenReady = { _ in say(DefaultConfiguration.greeting) } }

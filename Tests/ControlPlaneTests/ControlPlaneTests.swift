@@ -106,8 +106,11 @@ import Testing
     let control = ControlPlane(source: .file(folder.path("penstock.yaml")), logger: logger(), sink: sink)
     try await control.start()
     // Nothing has changed: a success without a new revision.
-    #expect(await control.reload(reason: .hangup))
+    #expect(await control.reload(reason: .request))
     #expect(sink.snapshots.count == 1)
+    // SIGHUP has the same configuration applied once more.
+    #expect(await control.reload(reason: .hangup))
+    #expect(sink.snapshots.map(\.revision) == [1, 1])
     try folder.remove("penstock.yaml")
     #expect(await control.reload(reason: .hangup) == false)
     #expect(control.snapshot?.revision == 1)

@@ -236,3 +236,24 @@ def answers(port) -> bool:
         return get(port).status == 200
     except (OSError, AssertionError):
         return False
+
+
+class TestListeners:
+    def test_listener_that_could_not_open_is_tried_again_at_hup(self, gateway):
+        port = free_port()
+        with socket.create_server(("127.0.0.1", port)):
+            gateway.configuration["listeners"].append({"name": "late", "address": f"127.0.0.1:{port}"})
+            gateway.save()
+            wait_until(lambda: not gateway.is_ready(), "the gateway says that it is not ready")
+        gateway.hang_up()
+        wait_until(gateway.is_ready, "the listener is open")
+        assert get(port, "/").status == 200
+
+    def test_listener_moves_to_another_address_of_its_port(self, gateway):
+        listener = gateway.configuration["listeners"][0]
+        port = listener["address"].rsplit(":", 1)[1]
+        listener["address"] = f"0.0.0.0:{port}"
+        gateway.save()
+        gateway.wait_for_revision("0.0.0.0")
+        wait_until(gateway.is_ready, "the listener is open")
+        assert gateway.get().status == 200

@@ -70,6 +70,11 @@ final class ClientConnection: Waiter {
     if state == .awaitsResponse { serveByTask() } else { wake() }
   }
 
+  /// Whether it may wait for another request.
+  private var mayWait: Bool { !isAborted && !data.isDraining && listener.index >= 0 }
+
+  override var refusesToWait: Bool { isAborted }
+
   // MARK: Parked
 
   /// Waits for bytes without a task.
@@ -129,7 +134,7 @@ final class ClientConnection: Waiter {
       socket.interest = []
       self.exchange = nil
       data.give(exchange)
-      if keep && !data.isDraining { park() } else { close() }
+      if keep && mayWait { park() } else { close() }
     case .done, .needsTask: serveByTask()
     }
   }
@@ -156,7 +161,7 @@ final class ClientConnection: Waiter {
     takeEarlyBytes(into: exchange.input)
     let mayContinue = await exchange.serve()
     data.give(exchange)
-    if mayContinue && !isAborted && !data.isDraining { park() } else { close() }
+    if mayContinue && mayWait { park() } else { close() }
   }
 
   private func close() {

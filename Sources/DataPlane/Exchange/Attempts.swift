@@ -53,6 +53,8 @@ extension Exchange {
     download = Download()
     download.lastClientProgress = worker.now
     response.removeAll()
+    // Interim responses of an attempt before were not passed on, and are not of this one.
+    toClient.removeAll()
     responseParser.reset()
     end = nil
     attemptStart = worker.now

@@ -11,7 +11,7 @@ extension Exchange {
 
   private func takeQuietIdle(_ endpoint: Endpoint, _ service: UpstreamService) -> UpstreamConnection? {
     while let connection = service.takeIdle(to: endpoint, for: client) {
-      if request.method.isIdempotent || connection.socket.isQuiet() { return connection }
+      if (request.method.isIdempotent && upload.isRead) || connection.socket.isQuiet() { return connection }
       service.close(connection)
     }
     return nil

@@ -258,7 +258,8 @@ extension Exchange {
       upstreamWants.insert(.readable)
       return false
     }
-    guard takeTurn() else { return false }
+    if downloadTurnsLeft == 0 { return false }
+    downloadTurnsLeft -= 1
     let result = socket.receive(into: response)
     if result.bytes > 0 {
       download.lastUpstreamProgress = worker.now

@@ -76,7 +76,8 @@ final class Exchange {
   // The pump.
   var clientWants: Readiness = []
   var upstreamWants: Readiness = []
-  var receivesLeft = 0
+  var uploadTurnsLeft = 0
+  var downloadTurnsLeft = 0
   var end: PumpEnd?
   var attemptStart = MonotonicTime(nanoseconds: 0)
   var trailerFields: [Field] = []
@@ -198,7 +199,9 @@ final class Exchange {
     use(connection)
     beginRound()
     advanceUpload(connection)
-    guard end == nil, upload.isDone, !upload.hasFailed else { return .needsTask }
+    guard end == nil, upload.isDone, !upload.hasFailed,
+      !client.socket.readiness.contains(.peerClosed)
+    else { return .needsTask }
     upstreamWants = .readable
     return .awaitsResponse
   }
@@ -211,7 +214,7 @@ final class Exchange {
     switch end {
     case nil:
       let waitsForMore =
-        receivesLeft > 0 && clientWants.isEmpty && !client.socket.readiness.contains(.peerClosed)
+        downloadTurnsLeft > 0 && clientWants.isEmpty && !client.socket.readiness.contains(.peerClosed)
       return waitsForMore ? .awaitsResponse : .needsTask
     case .complete:
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }
@@ -258,12 +261,12 @@ final class Exchange {
     }
   }
 
-  /// Some clients end content with a line of its own: no request has begun by that.
+  /// Some clients end content with a line of its own: no request has begun by that (RFC 9112 §2.2).
   private func dropEmptyLines() {
     let input = input
     let bytes = input.bytes
-    guard bytes.count <= 4 else { return }
-    for index in bytes.indices where bytes[index] != 13 && bytes[index] != 10 { return }
+    guard bytes.count == 2 || bytes.count == 4 else { return }
+    for index in bytes.indices where bytes[index] != (index % 2 == 0 ? 13 : 10) { return }
     input.removeAll()
   }
 
@@ -274,11 +277,11 @@ final class Exchange {
   func closeClient() async {
     let socket = client.socket
     guard leavesUnreadBytes else { return }
-    guard !client.isAborted, record.outcome != .clientClosed else { return }
+    guard !client.isAborted, !client.mustReset, record.outcome != .clientClosed else { return }
     socket.shutdownSending()
     let deadline = worker.now.advanced(byNanoseconds: Self.lingerNanoseconds)
-    var rest = Self.lingerBytesMax
-    while rest > 0 && !client.isAborted {
+    var receives = 0
+    while !client.isAborted && worker.now < deadline {
       input.removeAll()
       let result = socket.receive(into: input)
       if result.isWouldBlock {
@@ -288,7 +291,8 @@ final class Exchange {
         continue
       }
       guard result.bytes > 0 else { return }
-      rest -= result.bytes
+      receives += 1
+      if receives % Self.receivesPerRound == 0 { await Task.yield() }
     }
   }
 
@@ -298,8 +302,7 @@ final class Exchange {
       || client.socket.readiness.contains(.readable)
   }
 
-  /// What a client may still send after its last response; whoever goes on is cut off. nginx's
+  /// How long a client may still send after its last response; whoever goes on is cut off. nginx's
   /// `lingering_timeout` is 5 s.
   static let lingerNanoseconds: Int64 = 2_000_000_000
-  static let lingerBytesMax = 1 << 20
 }

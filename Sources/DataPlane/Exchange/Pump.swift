@@ -51,12 +51,12 @@ extension Exchange {
       if !upload.isDone { advanceUpload(connection) }
       if end == nil { advanceDownload(connection) }
       if let end { return end }
-      if receivesLeft == 0 {
+      if client.isAborted { return .aborted }
+      if socket.readiness.contains(.peerClosed) && !clientWants.contains(.readable) { return .clientClosed }
+      if uploadTurnsLeft == 0 || downloadTurnsLeft == 0 {
         await Task.yield()
         continue
       }
-      if client.isAborted { return .aborted }
-      if socket.readiness.contains(.peerClosed) && !clientWants.contains(.readable) { return .clientClosed }
       clientWants.insert(.peerClosed)
       let deadline = nextDeadline()
       switch await client.wait(
@@ -68,21 +68,15 @@ extension Exchange {
     }
   }
 
-  /// Receives that an exchange may make before it lets others run: a transfer between fast peers
-  /// would never have to wait.
+  /// Receives that either direction may make before it lets others run: a transfer between fast
+  /// peers would never have to wait.
   static let receivesPerRound = 16
 
   func beginRound() {
     clientWants = []
     upstreamWants = []
-    receivesLeft = Self.receivesPerRound
-  }
-
-  /// Counts a receive; false when the round is used up.
-  func takeTurn() -> Bool {
-    if receivesLeft == 0 { return false }
-    receivesLeft -= 1
-    return true
+    uploadTurnsLeft = Self.receivesPerRound
+    downloadTurnsLeft = Self.receivesPerRound
   }
 
   func nextDeadline() -> MonotonicTime {

@@ -129,7 +129,8 @@ extension Exchange {
       clientWants.insert(.readable)
       return false
     }
-    guard takeTurn() else { return false }
+    if uploadTurnsLeft == 0 { return false }
+    uploadTurnsLeft -= 1
     upload.hasStreamed = true
     toUpstream.removeAll()
     upload.headSent = 0

@@ -234,6 +234,7 @@ public final class UpstreamService {
 
   /// Closes a leased connection.
   func close(_ connection: UpstreamConnection) {
+    guard connection.socket.isOpen else { return }
     connection.cancelDeadline()
     connection.socket.close()
     connectionClosed()

@@ -42,7 +42,11 @@ public final class DataPlaneWorker {
   /// Changes where lines go; those that were made go where they were meant for.
   public func setAccessLog(_ writer: AccessLogWriter?, format: Resources.AccessLog.Format) {
     if writer === accessLogWriter && accessLog?.format == format { return }
-    accessLog?.close()
+    if let accessLog {
+      accessLog.close()
+      counters.figures.accessLogLines &+= accessLog.linesWritten
+      counters.figures.accessLogDropped &+= accessLog.linesDropped
+    }
     accessLogWriter = writer
     accessLog = writer.map { WorkerAccessLog(on: worker, writer: $0, format: format) }
   }
@@ -182,7 +186,10 @@ public final class DataPlaneWorker {
   public var parkedCount: Int { parked.count }
 
   private func closeLongestIdle() -> Bool {
-    guard let connection = parked.longestIdle() else { return false }
+    // One whose request has just arrived is not idle.
+    guard let connection = parked.longestIdle(), !connection.socket.readiness.contains(.readable) else {
+      return false
+    }
     counters.figures.connectionsEvicted &+= 1
     connection.closeParked()
     return true

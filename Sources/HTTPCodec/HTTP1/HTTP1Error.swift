@@ -12,7 +12,7 @@ public enum HTTP1Error: UInt8, Error, Equatable, Sendable, CaseIterable {
   case headTooLarge, tooManyFields
   case leadingWhiteSpace, foldedLine, whiteSpaceBeforeColon, emptyFieldName, invalidFieldName
   // Fields with a meaning
-  case missingHost, severalHosts, invalidHost, hostMismatch
+  case missingHost, severalHosts, invalidHost
   case invalidContentLength, severalContentLengths, contentLengthAndTransferEncoding
   case transferEncodingInHTTP10, invalidTransferEncoding, unknownTransferCoding
   case unknownExpectation, invalidConnection, connectionTooLong
@@ -70,7 +70,6 @@ extension HTTP1Error: CustomStringConvertible {
     case .missingHost: "an HTTP/1.1 request has no Host (RFC 9112 §3.2)"
     case .severalHosts: "there is more than one Host (RFC 9112 §3.2)"
     case .invalidHost: "the host or port is malformed or empty (RFC 9112 §3.2)"
-    case .hostMismatch: "Host differs from the host of the request target (RFC 9112 §3.2.2)"
     case .invalidContentLength: "Content-Length is not a number that can be used (RFC 9110 §8.6)"
     case .severalContentLengths: "there is more than one Content-Length (RFC 9112 §6.3)"
     case .contentLengthAndTransferEncoding:

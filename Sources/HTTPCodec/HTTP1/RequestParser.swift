@@ -112,23 +112,8 @@ public struct RequestParser: Sendable {
     case .origin, .asterisk:
       head.authority = meaning.host
       head.host = field.host
-    case .absolute: try checkAgreement(bytes, meaning.host, field, head)
-    case .authority: break
+    // Host is checked like any other, and has no say (RFC 9112 §3.2.2).
+    case .absolute, .authority: break
     }
-  }
-
-  /// The absolute form decides, but a `Host` that says otherwise is a trap for someone
-  /// (RFC 9112 §3.2.2): it is refused.
-  @inline(never)
-  private static func checkAgreement(
-    _ bytes: Span<UInt8>, _ range: ByteRange, _ field: Authority, _ head: RequestHead
-  ) throws(HTTP1Error) {
-    let target = try Authority.parse(bytes, head.authority)
-    // "http:" or "https:".
-    let isSecure = bytes[Int(head.target.start) &+ 4] != ASCII.colon
-    let defaultPort: UInt16 = isSecure ? 443 : 80
-    guard bytes.equalIgnoringCase(field.host, target.host),
-      field.port ?? defaultPort == target.port ?? defaultPort
-    else { throw .hostMismatch }
   }
 }

@@ -9,7 +9,10 @@ enum RequestTarget {
   ) throws(HTTP1Error) {
     if head.method == .connect { return try parseAuthorityForm(bytes, into: &head) }
     if head.target.count == 1, bytes[Int(head.target.start)] == ASCII.asterisk {
-      guard head.method == .options else { throw .wrongTargetForm }
+      guard head.method == .options else {
+        // The preface of HTTP/2 is made to be refused for its version (RFC 9113 §3.4).
+        throw bytes.equalsIgnoringCase(head.methodRange, lowercase: "pri") ? .unsupportedVersion : .wrongTargetForm
+      }
       head.targetForm = .asterisk
       head.path = .empty
       return

@@ -7,14 +7,15 @@ enum HealthReader {
   static func read(_ value: Value) -> HealthCheck?? {
     if value.isWord("off") { return .some(nil) }
     guard let mapping = MappingReader(value, keys: keys, wanted: "a mapping, or off") else { return nil }
-    guard let probe = readProbe(mapping) else { return nil }
-    var check = HealthCheck(probe: probe)
+    // Read on where the probe is wrong, so that everything that is wrong is reported.
+    let probe = readProbe(mapping)
+    var check = HealthCheck(probe: probe ?? .tcp)
     mapping.read("interval", into: &check.interval) { $0.duration() }
     mapping.read("timeout", into: &check.timeout) { $0.duration() }
     mapping.read("rise", into: &check.rise) { $0.integer(in: 1...countMax) }
     mapping.read("fall", into: &check.fall) { $0.integer(in: 1...countMax) }
     mapping.read("port", into: &check.port) { $0.integer(in: 1...65_535).map { UInt16($0) } }
-    return check
+    return probe == nil ? nil : check
   }
 
   private static func readProbe(_ mapping: MappingReader) -> HealthCheck.Probe? {

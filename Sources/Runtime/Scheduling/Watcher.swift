@@ -97,7 +97,12 @@ open class Waiter: Watcher {
 
   override open func deadlinePassed() { resume(.deadline) }
 
+  /// Whether every wait is to end at once with `.interrupted`: asked before each, since a task that
+  /// has not begun to wait cannot be woken.
+  open var refusesToWait: Bool { false }
+
   private func suspend(until deadline: MonotonicTime) async -> Wake {
+    if refusesToWait { return .interrupted }
     setDeadline(deadline)
     // An unsafe continuation, since a checked one allocates: it is resumed exactly once, because
     // `resume` takes it out before it uses it and everything happens on the worker's thread.
