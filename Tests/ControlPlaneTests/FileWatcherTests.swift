@@ -119,7 +119,9 @@ import Testing
     try handle.write(contentsOf: Data("one".utf8))
     let contents = Collected<String>()
     let path = folder.path("file")
-    let watcher = FileWatcher(path: path, usesInotify: true, poll: .seconds(3_600)) {
+    // No machine is so busy that the pause outlasts these.
+    let limits = FileWatcher.Limits(writer: .seconds(60), unrest: .seconds(120))
+    let watcher = FileWatcher(path: path, usesInotify: true, poll: .seconds(3_600), limits: limits) {
       contents.append((try? String(contentsOfFile: path, encoding: .utf8)) ?? "")
     }
     watcher.start()

@@ -10,16 +10,20 @@ import Synchronization
 public final class FileWatcher: Sendable {
   /// Quiet time after a change: editors make several.
   static let settleTime = Duration.milliseconds(50)
-  /// How long a writer that pauses with the file open is waited for.
-  static let writerLimit = Duration.seconds(1)
-  /// Changes that never cease are looked at this often.
-  static let unrestLimit = Duration.seconds(3)
+  struct Limits: Sendable {
+    /// How long a writer that pauses with the file open is waited for.
+    var writer = Duration.seconds(1)
+    /// Changes that never cease are looked at this often.
+    var unrest = Duration.seconds(3)
+  }
+
   /// Polling where inotify is at work.
   static let slowPoll = Duration.seconds(10)
 
   private let path: String
   private let usesInotify: Bool
   private let fastPoll: Duration
+  private let limits: Limits
   private let onChange: @Sendable () -> Void
   private let wake = WakeDescriptor()
   private let isStopped = Atomic<Bool>(false)
@@ -33,7 +37,11 @@ public final class FileWatcher: Sendable {
   }
 
   /// - Parameter poll: How often the file is looked at where inotify does not work.
-  init(path: String, usesInotify: Bool, poll: Duration, onChange: @escaping @Sendable () -> Void) {
+  init(
+    path: String, usesInotify: Bool, poll: Duration, limits: Limits = Limits(),
+    onChange: @escaping @Sendable () -> Void
+  ) {
+    self.limits = limits
     self.path = path
     self.usesInotify = usesInotify
     fastPoll = poll
@@ -63,7 +71,7 @@ public final class FileWatcher: Sendable {
   private func run(_ events: DirectoryEvents?, _ firstPause: Duration) {
     var state = baseline
     var pause = firstPause
-    var unrest = Unrest()
+    var unrest = Unrest(limits)
     // The file may have changed since the baseline.
     unrest.note(.touched, at: .now)
     while !isStopped.load(ordering: .acquiring) {
@@ -71,7 +79,7 @@ public final class FileWatcher: Sendable {
       let isTimeUp = !waitForEvents(events, atMost: unrest.pause(at: clock.now) ?? pause)
       for event in events?.take() ?? [] { unrest.note(event, at: clock.now) }
       if unrest.isOver(at: clock.now) || (isTimeUp && !unrest.hasBegun) {
-        unrest = Unrest()
+        unrest = Unrest(limits)
         pause = check(&state, events)
       }
     }
@@ -103,9 +111,12 @@ public final class FileWatcher: Sendable {
 
 /// When to look at a file after something has happened to it.
 private struct Unrest {
+  let limits: FileWatcher.Limits
   private var first: ContinuousClock.Instant?
   private var due: ContinuousClock.Instant?
   private var isBeingWritten = false
+
+  init(_ limits: FileWatcher.Limits) { self.limits = limits }
 
   var hasBegun: Bool { first != nil }
 
@@ -117,8 +128,8 @@ private struct Unrest {
     case .finished: isBeingWritten = false
     case .touched: if isBeingWritten { return }
     }
-    let rest = isBeingWritten ? FileWatcher.writerLimit : FileWatcher.settleTime
-    due = min(now + rest, first + FileWatcher.unrestLimit)
+    let rest = isBeingWritten ? limits.writer : FileWatcher.settleTime
+    due = min(now + rest, first + limits.unrest)
   }
 
   func isOver(at now: ContinuousClock.Instant) -> Bool { due.map { $0 <= now } ?? false }

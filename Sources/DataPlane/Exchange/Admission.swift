@@ -23,8 +23,8 @@ extension Exchange {
     makeRequestID()
     appendRequestHead()
     triedEndpoints = 0
-    let input = input
-    balancingKey = service.hashKeySource?.key(client: record.client, head: request, bytes: input.bytes)
+    balancingKey = nil
+    if let source = service.hashKeySource { balancingKey = key(of: input, source) }
     service.retryBudget.countRequest(at: worker.now)
     return nil
   }
@@ -42,17 +42,13 @@ extension Exchange {
       return .contentTooLarge
     }
     if forwardsLeft == 0 { return .options }
-    let input = input
     do {
-      hasNormalisedPath =
-        request.path.isEmpty
-        ? false
-        : try PathNormaliser.normalise(input.bytes.extracting(request.path.range), into: &normalisedPath)
+      hasNormalisedPath = request.path.isEmpty ? false : try normalisePath(in: input)
     } catch {
       return .badRequest(error)
     }
     isPeerTrusted = data.settings.trusts(client.peer)
-    route = findRoute()
+    route = findRoute(in: input)
     guard let route else { return .noRoute }
     let index = route.pickBackend(random: &worker.random)
     guard index >= 0 else { return .noEndpoint }
@@ -61,8 +57,15 @@ extension Exchange {
     return nil
   }
 
-  private func findRoute() -> CompiledRoute? {
-    let input = input
+  private func key(of input: Buffer, _ source: HashKeySource) -> UInt64? {
+    source.key(client: record.client, head: request, bytes: input.bytes)
+  }
+
+  private func normalisePath(in input: Buffer) throws(HTTP1Error) -> Bool {
+    try PathNormaliser.normalise(input.bytes.extracting(request.path.range), into: &normalisedPath)
+  }
+
+  private func findRoute(in input: Buffer) -> CompiledRoute? {
     let bytes = input.bytes
     let host = bytes.extracting(request.host.range)
     if hasNormalisedPath {

@@ -176,7 +176,7 @@ final class Exchange {
   /// Does what the usual request needs, a whole head with its content and an idle connection to an
   /// endpoint, without a task: a suspension costs as much as all of this (docs/decisions/0008).
   func startWithoutWaiting() -> Progress {
-    let input = input
+    let client = client!
     record = ExchangeRecord()
     record.client = client.peer
     record.start = worker.now
@@ -184,9 +184,9 @@ final class Exchange {
     guard result.bytes > 0 else { return .done(keep: result.isWouldBlock) }
     requestParser.reset()
     // What is not a whole and valid head is read again, and answered, by the task.
-    dropEmptyLines()
+    dropEmptyLines(of: input)
     if input.isEmpty { return .done(keep: true) }
-    guard (try? requestParser.parse(input.bytes, into: &request)) == true else { return .needsTask }
+    guard (try? parseHead(in: input)) == true else { return .needsTask }
     refusal = prepare()
     stage = .prepared
     guard refusal == nil, let service, service.mayStartRequest else { return .needsTask }
@@ -233,8 +233,6 @@ final class Exchange {
 
   /// Reads until a whole request head is in `input` and parsed.
   private func readHead(on socket: Socket) async -> HeadResult {
-    // Spans borrow from a local name.
-    let input = input
     requestParser.reset()
     record = ExchangeRecord()
     record.client = client.peer
@@ -243,7 +241,7 @@ final class Exchange {
     while true {
       if !input.isEmpty {
         do {
-          if try requestParser.parse(input.bytes, into: &request) { return .request }
+          if try parseHead(in: input) { return .request }
         } catch {
           return .refused(error)
         }
@@ -251,7 +249,7 @@ final class Exchange {
       let result = socket.receive(into: input)
       if result.bytes > 0 { continue }
       guard result.isWouldBlock else { return .closed }
-      dropEmptyLines()
+      dropEmptyLines(of: input)
       if input.isEmpty { return .nothing }
       switch await client.wait(for: socket, [.readable, .peerClosed], until: deadline) {
       case .ready, .interrupted:
@@ -261,9 +259,13 @@ final class Exchange {
     }
   }
 
+  /// Spans borrow from a parameter, which costs nothing, where they would have to hold a property.
+  private func parseHead(in input: Buffer) throws(HTTP1Error) -> Bool {
+    try requestParser.parse(input.bytes, into: &request)
+  }
+
   /// Some clients end content with a line of its own: no request has begun by that (RFC 9112 §2.2).
-  private func dropEmptyLines() {
-    let input = input
+  private func dropEmptyLines(of input: Buffer) {
     let bytes = input.bytes
     guard bytes.count == 2 || bytes.count == 4 else { return }
     for index in bytes.indices where bytes[index] != (index % 2 == 0 ? 13 : 10) { return }

@@ -11,7 +11,8 @@ enum RequestTarget {
     if head.target.count == 1, bytes[Int(head.target.start)] == ASCII.asterisk {
       guard head.method == .options else {
         // The preface of HTTP/2 is made to be refused for its version (RFC 9113 §3.4).
-        throw bytes.equalsIgnoringCase(head.methodRange, lowercase: "pri") ? .unsupportedVersion : .wrongTargetForm
+        throw bytes.equalsIgnoringCase(head.methodRange, lowercase: "pri")
+          ? .unsupportedVersion : .wrongTargetForm
       }
       head.targetForm = .asterisk
       head.path = .empty

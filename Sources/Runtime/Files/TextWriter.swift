@@ -97,10 +97,8 @@ extension Buffer {
   public func appendText(atMost limit: Int, _ body: (inout TextWriter) -> Void) {
     reserve(limit)
     // The writer does not leave the call, and stays within the room.
-    _ = unsafe withRoom(atMost: limit) { room in
-      var writer = unsafe TextWriter(room)
-      body(&writer)
-      return IOResult(code: writer.count)
-    }
+    var writer = unsafe TextWriter(takeRoom(atMost: limit))
+    body(&writer)
+    keep(writer.count)
   }
 }

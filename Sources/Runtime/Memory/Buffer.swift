@@ -202,18 +202,20 @@ public final class Buffer {
 
   // MARK: For sockets and files
 
-  /// Calls `body` with the room behind the bytes, and keeps as many as its result says were written.
-  func withRoom(atMost limit: Int, _ body: (UnsafeMutableRawBufferPointer) -> IOResult) -> IOResult {
+  /// The room behind the bytes, at most `limit` of it and at least one byte. Valid until the buffer
+  /// is used again; what was written is kept with ``keep(_:)``.
+  @unsafe
+  func takeRoom(atMost limit: Int) -> UnsafeMutableRawBufferPointer {
     // Moves the bytes to the front where that makes room; grows where they fill the block.
     if end == capacity { reserve(max(start, capacity / 2)) }
-    let count = min(limit, capacity - end)
     // end + count <= capacity.
-    let result = unsafe body(UnsafeMutableRawBufferPointer(start: base + end, count: count))
-    if result.bytes > 0 {
-      precondition(result.bytes <= count)
-      end += result.bytes
-    }
-    return result
+    return unsafe UnsafeMutableRawBufferPointer(start: base + end, count: min(limit, capacity - end))
+  }
+
+  /// Keeps bytes that were written into the room.
+  func keep(_ count: Int) {
+    precondition(count >= 0 && count <= capacity - end)
+    end += count
   }
 
   /// Calls `body` with the bytes; the pointer is valid during the call only.

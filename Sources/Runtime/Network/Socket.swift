@@ -6,6 +6,7 @@
 public final class Socket {
   public let handle: Int32
   public let worker: Worker
+  private let seam: Seam
   /// Whom news is reported to; `nil` while nobody waits for any.
   public var watcher: Watcher?
   /// What the watcher is to be told of.
@@ -18,6 +19,7 @@ public final class Socket {
     self.isWatchedWritable = isWatchedWritable
     self.handle = handle
     self.worker = worker
+    seam = worker.seam
     self.readiness = readiness
     worker.sockets.insert(self)
   }
@@ -43,20 +45,20 @@ public final class Socket {
     precondition(!isOpen, "a socket was dropped without being closed")
   }
 
-  public func connectError() -> SystemError? { worker.seam.connectError(of: handle) }
+  public func connectError() -> SystemError? { seam.connectError(of: handle) }
 
   /// Receives into the room behind the buffer's bytes, at most `limit` of them.
   public func receive(into buffer: Buffer, atMost limit: Int = .max) -> IOResult {
-    // The pointer does not leave the call, and the seam writes no more than the room's size.
-    let result = unsafe buffer.withRoom(atMost: limit) { room in
-      let result = unsafe worker.seam.receive(handle, into: room)
-      if result.isWouldBlock {
-        // A peer that has closed would have been answered with 0.
-        readiness.subtract([.readable, .peerClosed])
-      } else if result.bytes < room.count && !readiness.contains(.peerClosed) {
-        readiness.remove(.readable)
-      }
-      return result
+    // The pointer does not leave this function, and the seam writes no more than the room's size.
+    let room = unsafe buffer.takeRoom(atMost: limit)
+    let result = unsafe seam.receive(handle, into: room)
+    if result.isWouldBlock {
+      // A peer that has closed would have been answered with 0.
+      readiness.subtract([.readable, .peerClosed])
+    } else {
+      let isDrained = result.bytes < room.count
+      if isDrained && !readiness.contains(.peerClosed) { readiness.remove(.readable) }
+      if result.bytes > 0 { buffer.keep(result.bytes) }
     }
     return result
   }
@@ -65,7 +67,7 @@ public final class Socket {
   public func send(_ buffer: Buffer) -> IOResult {
     let count = buffer.count
     // The pointer does not leave the call.
-    let result = unsafe buffer.withBytes { unsafe worker.seam.send(handle, $0) }
+    let result = unsafe buffer.withBytes { unsafe seam.send(handle, $0) }
     return sent(result, of: count)
   }
 
@@ -73,7 +75,7 @@ public final class Socket {
   public func send(_ buffer: Buffer, range: Range<Int>) -> IOResult {
     // The pointer does not leave the call; the slice is checked against the buffer's bytes.
     let result = unsafe buffer.withBytes {
-      unsafe worker.seam.send(handle, UnsafeRawBufferPointer(rebasing: $0[range]))
+      unsafe seam.send(handle, UnsafeRawBufferPointer(rebasing: $0[range]))
     }
     return sent(result, of: range.count)
   }
@@ -83,17 +85,17 @@ public final class Socket {
     // The pointers do not leave the calls; the slice is checked against the buffer's bytes.
     let result = unsafe first.withBytes { head in
       unsafe second.withBytes { body in
-        unsafe worker.seam.send(handle, head, UnsafeRawBufferPointer(rebasing: body[range]))
+        unsafe seam.send(handle, head, UnsafeRawBufferPointer(rebasing: body[range]))
       }
     }
     return sent(result, of: first.count + range.count)
   }
 
   public func isQuiet() -> Bool {
-    readiness.isDisjoint(with: [.readable, .peerClosed]) && worker.seam.isQuiet(handle)
+    readiness.isDisjoint(with: [.readable, .peerClosed]) && seam.isQuiet(handle)
   }
 
-  public func shutdownSending() { worker.seam.shutdownSending(handle) }
+  public func shutdownSending() { seam.shutdownSending(handle) }
 
   /// Closes; closing twice is allowed. With `reset`, the peer sees a reset.
   public func close(reset: Bool = false) {
@@ -101,7 +103,7 @@ public final class Socket {
     isOpen = false
     watcher = nil
     worker.sockets.remove(self)
-    worker.seam.close(handle, reset: reset)
+    seam.close(handle, reset: reset)
   }
 
   private func sent(_ result: IOResult, of count: Int) -> IOResult {
@@ -113,7 +115,7 @@ public final class Socket {
     readiness.remove(.writable)
     if isWatchedWritable { return }
     isWatchedWritable = true
-    worker.seam.watchWritable(handle)
+    seam.watchWritable(handle)
   }
 
   func becomeReady(_ news: Readiness) { readiness.formUnion(news) }
