@@ -65,10 +65,21 @@ struct QueueTests {
     try scene.finish()
   }
 
-  @Test("A client that leaves just when its turn comes gives it to the next", arguments: 1...10)
-  func leavesAtItsTurn(seed: Int) throws {
+  /// What the requests wait for.
+  enum Limit: CaseIterable {
+    case inFlight
+    case connections
+  }
+
+  @Test(
+    "A client that leaves just when its turn comes gives it to the next",
+    arguments: Limit.allCases, 1...10)
+  func leavesAtItsTurn(limit: Limit, seed: Int) throws {
     let scene = Scene(seed: UInt64(seed)) {
-      $0.limits.inFlight = 1
+      switch limit {
+      case .inFlight: $0.limits.inFlight = 1
+      case .connections: $0.limits.connections = 1
+      }
       $0.limits.pendingTimeout = .seconds(5)
     }
     #expect(try scene.request().status == 200)
@@ -93,7 +104,8 @@ struct QueueTests {
     try scene.finish()
   }
 
-  @Test("Everybody who waits gives up at the moment in which the turn ends: nothing is lost", arguments: 95...105)
+  @Test(
+    "Those who wait give up at the moment in which the turn ends: nothing is lost", arguments: 95...105)
   func turnEndsWithTimeout(pendingMilliseconds: Int) throws {
     let scene = Scene {
       $0.limits.inFlight = 1

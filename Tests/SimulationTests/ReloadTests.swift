@@ -118,7 +118,7 @@ struct ReloadTests {
     try scene.finish()
   }
 
-  @Test("A response whose head was passed on before its listener was removed arrives whole, and is the last")
+  @Test("A response that had begun when its listener was removed arrives whole, and is the last")
   func removedListenerInResponse() throws {
     let scene = try sceneWithTwoListeners()
     #expect(try scene.request().status == 200)
@@ -166,7 +166,8 @@ struct ReloadTests {
 
   // MARK: Counters
 
-  @Test("A request in flight counts for its own route when a reload orders them anew", arguments: [false, true])
+  @Test(
+    "A request in flight counts for its own route when a reload orders them anew", arguments: [false, true])
   func countersOfReorderedRoutes(hasPooledConnection: Bool) throws {
     let scene = Scene()
     let routes = [route("first", path: "/first"), route("second", path: "/second")]
