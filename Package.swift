@@ -13,14 +13,16 @@ let settings: [SwiftSetting] = [
 /// Warnings of strict memory safety are errors in the codec: it parses what the network sends.
 let codecSettings: [SwiftSetting] =
   settings + [
-    .treatWarning("StrictMemorySafety", as: .error)
+    .treatWarning("StrictMemorySafety", as: .error),
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
   ]
 
 /// Measured: the run-time checks of exclusive access were 38 % of a request's user instructions.
 /// Debug builds, and with them all tests, keep them; see docs/decisions/0005.
 let dataPathSettings: [SwiftSetting] =
   settings + [
-    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))
+    .unsafeFlags(
+      ["-enforce-exclusivity=unchecked", "-cross-module-optimization"], .when(configuration: .release))
   ]
 
 func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {

@@ -31,6 +31,8 @@ final class ClientConnection: Waiter {
   private var exchange: Exchange?
   /// Grows with every park; see ``ParkedConnections``.
   private(set) var parkNumber: UInt32 = 0
+  /// It has an entry there.
+  var isListed = false
   var requestCount: UInt32 = 0
   /// Its place in the worker's list.
   var registryPosition: Int32 = -1

@@ -1,44 +1,65 @@
 /// Parked client connections, the longest idle first, for when descriptors or the connection limit
 /// run out.
 ///
-/// Entries are not removed when a connection wakes up: each park has a number, and an entry whose
-/// number is not its connection's latest is passed over. Parking is an append.
+/// A connection is listed once, when it is parked first. To be parked again costs nothing: whoever
+/// looks for the longest idle puts those behind that were busy since they were looked at last, as
+/// the clock algorithm of page replacement does.
 struct ParkedConnections {
   private struct Entry {
     let connection: ClientConnection
-    let park: UInt32
+    /// The connection's latest park when it was listed or looked at.
+    var park: UInt32
   }
 
   private var entries: [Entry] = []
   private var first = 0
+  private var closedCount = 0
+  /// Parked now.
   private(set) var count = 0
 
   mutating func add(_ connection: ClientConnection) {
-    if entries.count - first > 2 * count + 64 || first > entries.count / 2 + 64 { compact() }
-    entries.append(Entry(connection: connection, park: connection.parkNumber))
     count += 1
+    if connection.isListed { return }
+    connection.isListed = true
+    entries.append(Entry(connection: connection, park: connection.parkNumber))
   }
 
-  /// A parked connection has woken up or was closed.
+  /// A parked connection has woken up.
   mutating func left() { count -= 1 }
 
-  /// The connection that has been idle for longest.
-  mutating func longestIdle() -> ClientConnection? {
-    while first < entries.count {
-      let entry = entries[first]
-      if Self.isCurrent(entry) { return entry.connection }
-      first += 1
-    }
-    return nil
+  /// A connection has ended. Its entry goes when there are many of these.
+  mutating func closed(_ connection: ClientConnection) {
+    guard connection.isListed else { return }
+    closedCount += 1
+    guard closedCount > (entries.count - first) / 2 + 64 else { return }
+    dropPassed()
+    entries.removeAll { !$0.connection.socket.isOpen }
+    closedCount = 0
   }
 
-  private mutating func compact() {
+  private mutating func dropPassed() {
     entries.removeSubrange(0..<first)
     first = 0
-    entries.removeAll { !Self.isCurrent($0) }
   }
 
-  private static func isCurrent(_ entry: Entry) -> Bool {
-    entry.connection.isParked && entry.connection.parkNumber == entry.park
+  /// Connections that a search looks at: where these are all busy, few are idle.
+  private static let looksMax = 64
+
+  /// The connection that has been idle for longest, as far as is known.
+  mutating func longestIdle() -> ClientConnection? {
+    if first > entries.count / 2 + Self.looksMax { dropPassed() }
+    for _ in 0..<min(entries.count - first, Self.looksMax) {
+      var entry = entries[first]
+      let connection = entry.connection
+      if connection.isParked && connection.parkNumber == entry.park { return connection }
+      first += 1
+      if connection.socket.isOpen {
+        entry.park = connection.parkNumber
+        entries.append(entry)
+      } else {
+        closedCount -= 1
+      }
+    }
+    return nil
   }
 }

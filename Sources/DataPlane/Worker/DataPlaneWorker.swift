@@ -173,6 +173,7 @@ public final class DataPlaneWorker {
   }
 
   func remove(_ connection: ClientConnection) {
+    parked.closed(connection)
     let position = Int(connection.registryPosition)
     let last = connections.removeLast()
     if last !== connection {

@@ -128,31 +128,6 @@ public final class Socket {
   public func forgetReadiness() { readiness = [] }
 }
 
-/// Open sockets by handle.
-struct SocketTable {
-  private var sockets: [Socket?] = []
-  private(set) var count = 0
-
-  subscript(handle: Int32) -> Socket? {
-    handle >= 0 && Int(handle) < sockets.count ? sockets[Int(handle)] : nil
-  }
-
-  mutating func insert(_ socket: Socket) {
-    let index = Int(socket.handle)
-    if index >= sockets.count {
-      sockets.append(contentsOf: repeatElement(nil, count: max(index + 1, sockets.count * 2) - sockets.count))
-    }
-    precondition(sockets[index] == nil, "a handle is in use twice")
-    sockets[index] = socket
-    count += 1
-  }
-
-  mutating func remove(_ socket: Socket) {
-    sockets[Int(socket.handle)] = nil
-    count -= 1
-  }
-}
-
 extension Worker {
   /// Sockets that are open on this worker.
   public var openSocketCount: Int { sockets.count }

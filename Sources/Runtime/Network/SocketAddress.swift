@@ -18,7 +18,7 @@ public struct SocketAddress: Hashable, Sendable {
   }
 
   /// `0.0.0.0:0`.
-  public static let any = SocketAddress(ipv4: 0, 0, 0, 0, port: 0)
+  public static var any: SocketAddress { SocketAddress(ipv4: 0, 0, 0, 0, port: 0) }
 
   public init(ipv4 a: UInt8, _ b: UInt8, _ c: UInt8, _ d: UInt8, port: UInt16) {
     octets = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]

@@ -16,7 +16,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   public var buffers: BufferPool
   public var random: SplitMix64
   var timers: TimerWheel
-  var sockets = SocketTable()
+  let sockets = SocketTable()
 
   private var runnable: [UnownedJob] = []
   private var running: [UnownedJob] = []
@@ -148,12 +148,12 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   /// All sockets learn their news before any watcher does: a watcher may close sockets and open
   /// others, and news of a closed one must not reach another that got its handle.
   private func dispatchEvents() {
-    for event in events { sockets[event.handle]?.becomeReady(event.readiness) }
+    for event in events { sockets.note(event.readiness, of: event.handle) }
     for event in events {
       if event.handle == Seam.wakeHandle {
         openMailbox()
       } else {
-        sockets[event.handle]?.tellWatcher()
+        sockets.tellWatcher(of: event.handle)
       }
     }
     events.removeAll(keepingCapacity: true)
