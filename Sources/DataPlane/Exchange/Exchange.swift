@@ -84,6 +84,7 @@ final class Exchange {
 
   var record = ExchangeRecord()
   var isPersistent = false
+
   init(data: DataPlaneWorker) {
     self.data = data
     worker = data.worker

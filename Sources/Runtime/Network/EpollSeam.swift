@@ -17,6 +17,8 @@ public final class EpollSeam: Seam {
   private let epoll: Int32
   private let wakeDescriptor: Int32
   private let kernelEvents: UnsafeMutablePointer<epoll_event>
+  /// What ``now()`` answered last.
+  private var lastNow = MonotonicTime(nanoseconds: 0)
 
   public override init() {
     epoll = epoll_create1(PENSTOCK_EPOLL_CLOEXEC)
@@ -39,7 +41,8 @@ public final class EpollSeam: Seam {
   public override func now() -> MonotonicTime {
     var time = timespec()
     unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-    return MonotonicTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    lastNow = MonotonicTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
+    return lastNow
   }
 
   public override func wallClockNanoseconds() -> Int64 {
@@ -69,10 +72,11 @@ public final class EpollSeam: Seam {
     }
   }
 
-  /// Milliseconds for epoll, rounded up so that a deadline is not polled for in vain.
+  /// Milliseconds for epoll, rounded up so that a deadline is not polled for in vain. Counted from
+  /// the round's begin, which saves a look at the clock: a deadline is late by the round at most.
   private func timeout(until deadline: MonotonicTime) -> Int32 {
     if deadline == .never { return -1 }
-    let nanoseconds = deadline.nanoseconds(since: now())
+    let nanoseconds = deadline.nanoseconds(since: lastNow)
     if nanoseconds <= 0 { return 0 }
     return Int32(clamping: (nanoseconds + 999_999) / 1_000_000)
   }

@@ -14,10 +14,13 @@ struct TimerWheel {
   private var occupied = [UInt64](repeating: 0, count: slotCount / 64)
   /// The tick that was expired last.
   private var currentTick: Int64
+  /// No slot before this tick holds a watcher: where the search for the next one begins.
+  private var firstOccupiedTick: Int64
   private(set) var count = 0
 
   init(now: MonotonicTime) {
     currentTick = now.nanoseconds / Self.tickNanoseconds
+    firstOccupiedTick = currentTick
   }
 
   /// Makes sure that `watcher` is looked at no later than its deadline.
@@ -49,15 +52,16 @@ struct TimerWheel {
   }
 
   /// When the next slot is due, or `nil` when the wheel is empty.
-  var nextDue: MonotonicTime? {
+  mutating func nextDue() -> MonotonicTime? {
     guard count > 0 else { return nil }
-    var tick = currentTick + 1
+    var tick = max(currentTick + 1, firstOccupiedTick)
     let end = currentTick + Int64(Self.slotCount)
     while tick <= end {
       let slot = Int(tick & Int64(Self.slotCount - 1))
       let word = occupied[slot >> 6] >> UInt64(slot & 63)
       if word != 0 {
-        return MonotonicTime(nanoseconds: (tick + Int64(word.trailingZeroBitCount)) * Self.tickNanoseconds)
+        firstOccupiedTick = tick + Int64(word.trailingZeroBitCount)
+        return MonotonicTime(nanoseconds: firstOccupiedTick * Self.tickNanoseconds)
       }
       tick += Int64(64 - (slot & 63))
     }
@@ -98,6 +102,7 @@ struct TimerWheel {
     watcher.timerPosition = Int32(slots[slot].count)
     slots[slot].append(watcher)
     occupied[slot >> 6] |= 1 << UInt64(slot & 63)
+    firstOccupiedTick = min(firstOccupiedTick, tick)
     count += 1
   }
 }

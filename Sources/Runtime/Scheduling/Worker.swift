@@ -118,7 +118,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
 
     runJobs()
     roundCount &+= 1
-    let deadline = runnable.isEmpty ? min(timers.nextDue ?? .never, limit) : now
+    let deadline = runnable.isEmpty ? min(timers.nextDue() ?? .never, limit) : now
     seam.poll(until: deadline, into: &events)
     now = seam.now()
     dispatchEvents()
@@ -133,7 +133,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   public var hasRunnableJobs: Bool { !runnable.isEmpty }
 
   /// When the next deadline is due, if there is one.
-  public var nextDeadline: MonotonicTime? { timers.nextDue }
+  public var nextDeadline: MonotonicTime? { timers.nextDue() }
 
   private func runJobs() {
     guard !runnable.isEmpty else { return }
