@@ -116,12 +116,12 @@ final class ClientConnection: Waiter {
     let exchange = data.takeExchange()
     exchange.begin(on: self)
     self.exchange = exchange
-    proceed(exchange, exchange.startWithoutWaiting())
+    proceed(exchange, exchange.startWithoutWaiting(on: self))
   }
 
   private func responseArrived() {
     guard let exchange else { return }
-    proceed(exchange, exchange.continueWithoutWaiting())
+    proceed(exchange, exchange.continueWithoutWaiting(on: self))
   }
 
   private func proceed(_ exchange: Exchange, _ progress: Exchange.Progress) {

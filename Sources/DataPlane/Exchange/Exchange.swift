@@ -176,8 +176,7 @@ final class Exchange {
 
   /// Does what the usual request needs, a whole head with its content and an idle connection to an
   /// endpoint, without a task: a suspension costs as much as all of this (docs/decisions/0008).
-  func startWithoutWaiting() -> Progress {
-    let client = client!
+  func startWithoutWaiting(on client: ClientConnection) -> Progress {
     record = ExchangeRecord()
     record.client = client.peer
     record.start = worker.now
@@ -208,7 +207,7 @@ final class Exchange {
   }
 
   /// Passes on what has come of the response.
-  func continueWithoutWaiting() -> Progress {
+  func continueWithoutWaiting(on client: ClientConnection) -> Progress {
     guard let connection = upstream, let service, let endpoint = servedBy else { return .needsTask }
     beginRound()
     advanceDownload(connection)

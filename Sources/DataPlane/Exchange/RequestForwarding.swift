@@ -11,15 +11,13 @@ extension Exchange {
     out.append(input, range: request.methodRange.range)
     out.append(UInt8(ascii: " "))
     appendTarget(to: out)
-    out.append(" HTTP/1.1\r\n")
+    out.append(" HTTP/1.1\r\nHost: ")
     if !request.authority.isEmpty {
       // The authority of an absolute form replaces Host (RFC 9112 §3.2.2).
-      out.append("Host: ")
       out.append(input, range: request.authority.range)
       out.append("\r\n")
     } else {
       // HTTP/1.0 allows none, HTTP/1.1 does not: the address that the client came to (RFC 9112 §3.3).
-      out.append("Host: ")
       let local = worker.seam.localAddress(of: client.socket.handle) ?? client.listener.address
       out.append(string: local.description)
       out.append("\r\n")
@@ -120,7 +118,8 @@ extension Exchange {
   private func appendXForwarded(to out: Buffer) {
     out.append("X-Forwarded-For: ")
     if isPeerTrusted { return appendTrustedXForwarded(to: out) }
-    out.append(hostOf: client.peer)
+    // The peer: nobody else was believed.
+    out.append(hostOf: record.client)
     if request.authority.isEmpty {
       out.append("\r\nX-Forwarded-Proto: http")
     } else {

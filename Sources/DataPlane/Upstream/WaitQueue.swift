@@ -17,7 +17,15 @@ struct WaitQueue {
   }
 
   /// Wakes the first that was not woken yet. It keeps its place until it leaves by itself.
+  @inline(__always)
   func wakeFirst() {
+    // Nearly always, and after every request.
+    if waiters.isEmpty { return }
+    wakeFirstOfSome()
+  }
+
+  @inline(never)
+  private func wakeFirstOfSome() {
     for waiter in waiters where waiter.isWaiting {
       waiter.wake()
       return
