@@ -26,7 +26,7 @@ extension DefaultConfiguration {
     Penstock serves http://127.0.0.1:8080 with a built-in configuration:
     one listener, one route, two echo origins that answer what they received.
 
-      curl http://127.0.0.1:8080/hello            (twice: the origins take turns)
+      curl http://127.0.0.1:8080/hello            (a few times: both origins answer)
       curl 'http://127.0.0.1:8080/?status=503'    (an origin that fails)
       curl http://127.0.0.1:9900/metrics          (what is counted)
       curl http://127.0.0.1:9900/config           (what runs, as a file to start from)
