@@ -18,7 +18,7 @@ let codecSettings: [SwiftSetting] =
   ]
 
 /// Measured: the run-time checks of exclusive access were 38 % of a request's user instructions.
-/// Debug builds, and with them all tests, keep them; see docs/decisions/0005.
+/// Debug builds, and with them all tests but that of the allocation budget, keep them; see docs/decisions/0005.
 let dataPathSettings: [SwiftSetting] =
   settings + [
     .unsafeFlags(

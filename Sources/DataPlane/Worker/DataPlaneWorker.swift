@@ -37,8 +37,6 @@ public final class DataPlaneWorker {
     routes = RouteTable(configuration: Configuration(), seed: hashSeed)
   }
 
-  var logsAccess: Bool { accessLog != nil }
-
   /// Changes where lines go; those that were made go where they were meant for.
   public func setAccessLog(_ writer: AccessLogWriter?, format: Resources.AccessLog.Format) {
     if writer === accessLogWriter && accessLog?.format == format { return }
@@ -138,8 +136,6 @@ public final class DataPlaneWorker {
   public func setHealth(ofService name: String, address: SocketAddress, isHealthy: Bool) {
     services.first { $0.name == name }?.setHealth(address: address, isHealthy)
   }
-
-  public var listenerAddresses: [SocketAddress] { listeners.map(\.address) }
 
   /// Whether a listener is open on this worker, and why not.
   public struct ListenerState: Sendable {

@@ -193,13 +193,6 @@ public final class Buffer {
 
   private static func hexDigit(_ digit: UInt8) -> UInt8 { digit < 10 ? 48 + digit : 87 + digit }
 
-  /// Replaces the byte at `index`, counted from the first.
-  public func replaceByte(at index: Int, with byte: UInt8) {
-    precondition(index >= 0 && index < end - start)
-    // Checked above.
-    unsafe base[start + index] = byte
-  }
-
   // MARK: For sockets and files
 
   /// The room behind the bytes, at most `limit` of it and at least one byte. Valid until the buffer
