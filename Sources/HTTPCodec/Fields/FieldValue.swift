@@ -48,6 +48,17 @@ extension Span where Element == UInt8 {
     return true
   }
 
+  /// Whether the range holds exactly this text, which is ASCII.
+  func equals(_ range: ByteRange, _ text: String) -> Bool {
+    guard Int(range.count) == text.utf8.count else { return false }
+    var position = Int(range.start)
+    for byte in text.utf8 {
+      guard self[position] == byte else { return false }
+      position &+= 1
+    }
+    return true
+  }
+
   /// Whether the range is a token (RFC 9110 §5.6.2).
   public func isToken(_ range: ByteRange) -> Bool {
     guard !range.isEmpty else { return false }

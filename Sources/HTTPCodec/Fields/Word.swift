@@ -33,6 +33,17 @@ enum Word {
     return (~(letters | digits | hyphens) | word) & highBits
   }
 
+  /// Marks every ASCII upper-case letter; all marks are exact.
+  @inline(__always)
+  static func upperCase(_ word: UInt64) -> UInt64 {
+    let low = word & ~highBits
+    return atLeast(low, UInt8(ascii: "A")) & ~atLeast(low, UInt8(ascii: "Z") &+ 1) & ~word & highBits
+  }
+
+  /// The word with its ASCII upper-case letters made lower-case.
+  @inline(__always)
+  static func lowercased(_ word: UInt64) -> UInt64 { word | upperCase(word) &>> 2 }
+
   /// Marks every byte that equals `byte`, which is less than 128; all marks are exact.
   @inline(__always)
   static func exactlyEqual(_ word: UInt64, to byte: UInt8) -> UInt64 {
@@ -71,6 +82,25 @@ extension Span where Element == UInt8 {
     return UInt64(eight[0]) | UInt64(eight[1]) &<< 8 | UInt64(eight[2]) &<< 16
       | UInt64(eight[3]) &<< 24 | UInt64(eight[4]) &<< 32 | UInt64(eight[5]) &<< 40
       | UInt64(eight[6]) &<< 48 | UInt64(eight[7]) &<< 56
+  }
+
+  /// At most eight bytes from `index`, zero where the string has ended.
+  @inline(__always)
+  func word(at index: Int, count length: Int) -> UInt64 {
+    if let word = word(at: index) { return length >= 8 ? word : word & Word.mask(length) }
+    return wordTail(at: index, count: length)
+  }
+
+  /// The same near the end of the span, where eight bytes cannot be read.
+  @inline(never)
+  private func wordTail(at index: Int, count length: Int) -> UInt64 {
+    var word: UInt64 = 0
+    var offset = 0
+    while offset < length {
+      word |= UInt64(self[index &+ offset]) &<< UInt64(offset &* 8)
+      offset &+= 1
+    }
+    return word
   }
 
   /// At most eight bytes from `index` with bit 5 set, zero where the string has ended.

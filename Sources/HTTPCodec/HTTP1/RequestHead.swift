@@ -2,6 +2,8 @@
 public enum HTTPVersion: UInt8, Sendable {
   case http10
   case http11
+  /// Its messages have no version of their own: it is the connection's (RFC 9113 §8.3).
+  case http2
 }
 
 /// How the end of a message's content is found (RFC 9112 §6.3).
@@ -14,6 +16,8 @@ public enum BodyFraming: Equatable, Sendable {
   case chunked
   /// The content ends when the peer closes; responses only.
   case untilClose
+  /// The content ends with the stream (RFC 9113 §8.1), and its length is not known.
+  case untilEndOfStream
 }
 
 /// The four forms of a request target (RFC 9112 §3.2).
@@ -60,12 +64,15 @@ public struct RequestHead: Sendable {
   /// The part of `authority` before the port and without a trailing dot; an IPv6 literal keeps
   /// its brackets.
   public var host: ByteRange = .empty
+  /// `:protocol` of an extended CONNECT (RFC 8441 §4), which asks for a protocol inside the stream as
+  /// `Upgrade` does in HTTP/1; empty for all other requests.
+  public var upgradeProtocol: ByteRange = .empty
   public var version: HTTPVersion = .http11
   public var fields: [Field] = []
   public var framing: BodyFraming = .none
   /// What the client asked for: HTTP/1.1 without `close`, or HTTP/1.0 with `keep-alive`.
   public var isPersistent = true
-  /// `Expect: 100-continue` on an HTTP/1.1 request (RFC 9110 §10.1.1).
+  /// `Expect: 100-continue`, but on an HTTP/1.0 request (RFC 9110 §10.1.1).
   public var expectsContinue = false
   /// `Connection` lists options other than `close`, `keep-alive`: they name fields to remove.
   public var hasConnectionOptions = false

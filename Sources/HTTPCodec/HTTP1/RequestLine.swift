@@ -74,6 +74,21 @@ enum RequestLine {
     return position
   }
 
+  /// The index of the first question mark in a target, or of its end; nil where it holds a byte that
+  /// it must not. A line end follows the target.
+  static func pathEnd(_ bytes: Span<UInt8>, _ target: ByteRange) -> Int? {
+    var question = -1
+    var position = Int(target.start)
+    while true {
+      position = nextDelimiter(bytes, from: position)
+      guard position < target.end else { break }
+      guard bytes[position] == ASCII.question else { return nil }
+      if question < 0 { question = position }
+      position &+= 1
+    }
+    return question < 0 ? target.end : question
+  }
+
   /// The next byte that is a question mark or may not be in a target: a space, a control
   /// character, a number sign (a fragment is never sent) or a byte of 128 and above.
   @inline(__always)

@@ -75,6 +75,7 @@ public struct RequestParser: Sendable {
     try setHost(bytes, meaning, &head)
     head.isPersistent = meaning.isPersistent(head.version)
     head.hasConnectionOptions = meaning.hasConnectionOptions
+    head.upgradeProtocol = .empty
     // An HTTP/1.0 client cannot mean it (RFC 9110 §10.1.1).
     head.expectsContinue = meaning.expectsContinue && head.version == .http11
     if meaning.expectsMore { throw .unknownExpectation }

@@ -77,7 +77,7 @@ public struct ResponseParser: Sendable {
 
   /// Whether content follows, whatever the fields say (RFC 9112 §6.3).
   @inline(__always)
-  private static func hasContent(_ status: UInt16, _ requestMethod: HTTPMethod) -> Bool {
+  static func hasContent(_ status: UInt16, _ requestMethod: HTTPMethod) -> Bool {
     switch status {
     case 100..<200, 204, 304: false
     // After CONNECT a tunnel follows.
