@@ -1,0 +1,282 @@
+// Certificates, chains and keys: reading, checking, describing.
+
+#define _GNU_SOURCE
+#include <openssl/ec.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+#include "internal.h"
+
+// MARK: Reading
+
+// Keys are not to be asked a password for.
+static int no_password(char *buffer, int size, int writes, void *argument) {
+  (void)buffer, (void)size, (void)writes;
+  *(int *)argument = 1;
+  return -1;
+}
+
+static int ended_without_error(void) {
+  unsigned long error = ERR_peek_last_error();
+  int ended = error == 0 || (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE);
+  ERR_clear_error();
+  return ended;
+}
+
+static void add_certificate(cossl_certificate *certificate, X509 *x509) {
+  if (certificate->leaf == NULL) {
+    certificate->leaf = x509;
+  } else {
+    sk_X509_push(certificate->chain, x509);
+  }
+}
+
+static int read_chain(cossl_certificate *certificate, const uint8_t *bytes, size_t count) {
+  BIO *bio = BIO_new_mem_buf(bytes, (int)count);
+  ERR_clear_error();
+  X509 *x509;
+  while ((x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) add_certificate(certificate, x509);
+  BIO_free(bio);
+  if (!ended_without_error()) return COSSL_CERTIFICATE_BAD_PEM;
+  return certificate->leaf == NULL ? COSSL_CERTIFICATE_NO_PEM : COSSL_CERTIFICATE_OK;
+}
+
+static int read_key(cossl_certificate *certificate, const uint8_t *bytes, size_t count) {
+  BIO *bio = BIO_new_mem_buf(bytes, (int)count);
+  int was_asked = 0;
+  ERR_clear_error();
+  certificate->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &was_asked);
+  BIO_free(bio);
+  ERR_clear_error();
+  if (certificate->key != NULL) return COSSL_CERTIFICATE_OK;
+  if (was_asked) return COSSL_CERTIFICATE_ENCRYPTED_KEY;
+  static const char label[] = "PRIVATE KEY-----";
+  int has_key = count > 0 && memmem(bytes, count, label, sizeof label - 1) != NULL;
+  return has_key ? COSSL_CERTIFICATE_BAD_KEY : COSSL_CERTIFICATE_NO_KEY;
+}
+
+static int check_fit(const cossl_certificate *certificate, int *position) {
+  if (X509_check_private_key(certificate->leaf, certificate->key) != 1) {
+    for (int index = 0; index < sk_X509_num(certificate->chain); index++) {
+      *position = index + 1;
+      if (X509_check_private_key(sk_X509_value(certificate->chain, index), certificate->key) == 1) {
+        return COSSL_CERTIFICATE_ORDER;
+      }
+    }
+    *position = 0;
+    return COSSL_CERTIFICATE_MISMATCH;
+  }
+  X509 *subject = certificate->leaf;
+  for (int index = 0; index < sk_X509_num(certificate->chain); index++) {
+    X509 *issuer = sk_X509_value(certificate->chain, index);
+    *position = index;
+    if (X509_NAME_cmp(X509_get_issuer_name(subject), X509_get_subject_name(issuer)) != 0) {
+      return COSSL_CERTIFICATE_CHAIN_ORDER;
+    }
+    subject = issuer;
+  }
+  *position = 0;
+  if (cossl_certificate_key_kind(certificate) < 0) return COSSL_CERTIFICATE_KEY_KIND;
+  // What OpenSSL refuses at its security level 2.
+  if (cossl_certificate_key_kind(certificate) == COSSL_KEY_RSA && EVP_PKEY_get_bits(certificate->key) < 2048) {
+    return COSSL_CERTIFICATE_KEY_SIZE;
+  }
+  return COSSL_CERTIFICATE_OK;
+}
+
+static cossl_certificate *certificate_new(void) {
+  cossl_certificate *certificate = OPENSSL_zalloc(sizeof *certificate);
+  if (certificate == NULL) abort();
+  certificate->chain = sk_X509_new_null();
+  return certificate;
+}
+
+cossl_certificate *cossl_certificate_read(
+    const uint8_t *chain, size_t chain_count, const uint8_t *key, size_t key_count, int *status, int *position) {
+  cossl_certificate *certificate = certificate_new();
+  *position = 0;
+  *status = read_chain(certificate, chain, chain_count);
+  if (*status == COSSL_CERTIFICATE_BAD_PEM) {
+    *position = certificate->leaf == NULL ? 0 : sk_X509_num(certificate->chain) + 1;
+  }
+  if (*status == COSSL_CERTIFICATE_OK) *status = read_key(certificate, key, key_count);
+  if (*status == COSSL_CERTIFICATE_OK) *status = check_fit(certificate, position);
+  ERR_clear_error();
+  if (*status == COSSL_CERTIFICATE_OK) return certificate;
+  cossl_certificate_free(certificate);
+  return NULL;
+}
+
+cossl_certificate *cossl_certificate_parse(
+    const uint8_t *chain, size_t chain_count, const uint8_t *key, size_t key_count) {
+  cossl_certificate *certificate = certificate_new();
+  const uint8_t *position = chain;
+  while (position < chain + chain_count) {
+    X509 *x509 = d2i_X509(NULL, &position, (long)(chain + chain_count - position));
+    if (x509 == NULL) break;
+    add_certificate(certificate, x509);
+  }
+  position = key;
+  certificate->key = d2i_AutoPrivateKey(NULL, &position, (long)key_count);
+  ERR_clear_error();
+  if (certificate->leaf != NULL && certificate->key != NULL) return certificate;
+  cossl_certificate_free(certificate);
+  return NULL;
+}
+
+void cossl_certificate_free(cossl_certificate *certificate) {
+  X509_free(certificate->leaf);
+  EVP_PKEY_free(certificate->key);
+  sk_X509_pop_free(certificate->chain, X509_free);
+  OPENSSL_free(certificate);
+}
+
+// MARK: What it is
+
+X509 *cossl_certificate_leaf(const cossl_certificate *certificate) { return certificate->leaf; }
+
+int cossl_certificate_key_bits(const cossl_certificate *certificate) { return EVP_PKEY_get_bits(certificate->key); }
+
+int cossl_certificate_key_kind(const cossl_certificate *certificate) {
+  switch (EVP_PKEY_get_base_id(certificate->key)) {
+    case EVP_PKEY_RSA: return COSSL_KEY_RSA;
+    case EVP_PKEY_ED25519: return COSSL_KEY_ED25519;
+    case EVP_PKEY_EC: break;
+    default: return -1;
+  }
+  char group[32];
+  if (EVP_PKEY_get_group_name(certificate->key, group, sizeof group, NULL) != 1) return -1;
+  switch (OBJ_sn2nid(group)) {
+    case NID_X9_62_prime256v1: return COSSL_KEY_P256;
+    case NID_secp384r1: return COSSL_KEY_P384;
+    case NID_secp521r1: return COSSL_KEY_P521;
+    default: return -1;
+  }
+}
+
+uint8_t *cossl_certificate_chain_der(const cossl_certificate *certificate, size_t *count) {
+  int leaf = i2d_X509(certificate->leaf, NULL);
+  if (leaf < 0) return NULL;
+  size_t total = (size_t)leaf;
+  for (int index = 0; index < sk_X509_num(certificate->chain); index++) {
+    int size = i2d_X509(sk_X509_value(certificate->chain, index), NULL);
+    if (size < 0) return NULL;
+    total += (size_t)size;
+  }
+  uint8_t *bytes = OPENSSL_malloc(total);
+  if (bytes == NULL) return NULL;
+  uint8_t *position = bytes;
+  i2d_X509(certificate->leaf, &position);
+  for (int index = 0; index < sk_X509_num(certificate->chain); index++) {
+    i2d_X509(sk_X509_value(certificate->chain, index), &position);
+  }
+  *count = total;
+  return bytes;
+}
+
+uint8_t *cossl_certificate_key_der(const cossl_certificate *certificate, size_t *count) {
+  uint8_t *bytes = NULL;
+  PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(certificate->key);
+  if (info == NULL) return NULL;
+  int size = i2d_PKCS8_PRIV_KEY_INFO(info, &bytes);
+  PKCS8_PRIV_KEY_INFO_free(info);
+  if (size < 0) return NULL;
+  *count = (size_t)size;
+  return bytes;
+}
+
+void cossl_bytes_free(uint8_t *bytes) { OPENSSL_free(bytes); }
+
+// The memory of a BIO, taken out of it.
+static uint8_t *take(BIO *bio, size_t *count) {
+  char *content;
+  long size = BIO_get_mem_data(bio, &content);
+  uint8_t *bytes = OPENSSL_memdup(content, size > 0 ? (size_t)size : 1);
+  *count = size > 0 ? (size_t)size : 0;
+  BIO_free(bio);
+  return bytes;
+}
+
+uint8_t *cossl_x509_text(X509 *certificate, int what, size_t *count) {
+  BIO *bio = BIO_new(BIO_s_mem());
+  if (bio == NULL) return NULL;
+  // RFC 2253 with its escapes, but with UTF-8 as it is.
+  const unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+  switch (what) {
+    case COSSL_TEXT_SUBJECT:
+      X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, flags);
+      break;
+    case COSSL_TEXT_ISSUER:
+      X509_NAME_print_ex(bio, X509_get_issuer_name(certificate), 0, flags);
+      break;
+    case COSSL_TEXT_SERIAL:
+      i2a_ASN1_INTEGER(bio, X509_get0_serialNumber(certificate));
+      break;
+    case COSSL_TEXT_PEM:
+      PEM_write_bio_X509(bio, certificate);
+      break;
+    default:
+      i2d_X509_bio(bio, certificate);
+      break;
+  }
+  ERR_clear_error();
+  return take(bio, count);
+}
+
+int cossl_x509_fingerprint(X509 *certificate, uint8_t *digest) {
+  unsigned count = 0;
+  return X509_digest(certificate, EVP_sha256(), digest, &count) == 1;
+}
+
+static int64_t seconds(const ASN1_TIME *time) {
+  int days = 0, rest = 0;
+  ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+  int known = epoch != NULL && ASN1_TIME_diff(&days, &rest, epoch, time);
+  ASN1_TIME_free(epoch);
+  return known ? (int64_t)days * 86400 + rest : 0;
+}
+
+int64_t cossl_x509_not_before(X509 *certificate) { return seconds(X509_get0_notBefore(certificate)); }
+int64_t cossl_x509_not_after(X509 *certificate) { return seconds(X509_get0_notAfter(certificate)); }
+
+void cossl_x509_free(X509 *certificate) { X509_free(certificate); }
+
+// MARK: Names
+
+struct cossl_names {
+  GENERAL_NAMES *list;
+};
+
+cossl_names *cossl_x509_names(X509 *certificate) {
+  GENERAL_NAMES *list = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+  ERR_clear_error();
+  if (list == NULL) return NULL;
+  cossl_names *names = OPENSSL_malloc(sizeof *names);
+  if (names == NULL) abort();
+  names->list = list;
+  return names;
+}
+
+size_t cossl_names_count(const cossl_names *names) { return (size_t)sk_GENERAL_NAME_num(names->list); }
+
+int cossl_names_at(const cossl_names *names, size_t index, const uint8_t **bytes, size_t *count) {
+  int type;
+  const ASN1_STRING *value = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names->list, (int)index), &type);
+  int kind = COSSL_NAME_OTHER;
+  switch (type) {
+    case GEN_DNS: kind = COSSL_NAME_DNS; break;
+    case GEN_EMAIL: kind = COSSL_NAME_EMAIL; break;
+    case GEN_URI: kind = COSSL_NAME_URI; break;
+    case GEN_IPADD: kind = COSSL_NAME_IP; break;
+    default: break;
+  }
+  // Only these kinds are strings.
+  *bytes = kind == COSSL_NAME_OTHER ? NULL : ASN1_STRING_get0_data(value);
+  *count = kind == COSSL_NAME_OTHER ? 0 : (size_t)ASN1_STRING_length(value);
+  return kind;
+}
+
+void cossl_names_free(cossl_names *names) {
+  GENERAL_NAMES_free(names->list);
+  OPENSSL_free(names);
+}

@@ -1,0 +1,47 @@
+#pragma once
+// Shared by the files of this target.
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "COpenSSL.h"
+
+struct cossl_certificate {
+  X509 *leaf;
+  EVP_PKEY *key;
+  STACK_OF(X509) *chain;  // without the leaf
+};
+
+struct cossl_trust {
+  X509_STORE *store;
+  STACK_OF(X509_NAME) *names;  // of the bundle's certificates; NULL for the system's
+};
+
+enum { COSSL_ALPN_BYTES_MAX = 64 };
+
+struct cossl_context {
+  SSL_CTX *ssl;
+  cossl_wire *wire;
+  BIO *bio;
+  const cossl_ticket_keys *ticket_keys;
+  uint8_t alpn[COSSL_ALPN_BYTES_MAX];
+  size_t alpn_count;
+};
+
+/// A BIO on the wire; connections share it.
+BIO *cossl_wire_bio(cossl_wire *wire);
+
+cossl_context *cossl_context_of(const SSL *ssl);
+
+/// Properties that contexts fetch algorithms with: our own where there is one (hkdf.c).
+const char *cossl_properties(void);
+/// HKDF-Expand-Label (RFC 8446 §7.1); `hash_bytes` is 32 (SHA-256) or 48 (SHA-384), and of the secret.
+int cossl_hkdf_expand_label(size_t hash_bytes, const uint8_t *secret, const char *label, size_t label_count,
+                            const uint8_t *data, size_t data_count, uint8_t *out, size_t count);
+/// Where this thread's handshake puts traffic secrets; NULL: nowhere.
+extern __thread cossl_keys *cossl_thread_keys;
+
+/// SSL_CTX_set_tlsext_ticket_key_evp_cb's callback.
+int cossl_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
+                          int seals);
