@@ -63,6 +63,7 @@ import Testing
     #expect(Self.exampleNames.contains("minimal.yaml"))
     #expect(Self.exampleNames.contains("full.yaml"))
     #expect(Self.exampleNames.contains("canary.yaml"))
+    #expect(Self.exampleNames.contains("tls.yaml"))
   }
 
   @Test(arguments: exampleNames)
@@ -80,7 +81,9 @@ import Testing
       encoding: .utf8)
     let keys =
       ConfigurationReader.keys + ListenerReader.keys + HTTPSettingsReader.allKeys + ServiceReader.allKeys
-      + HealthReader.keys + RouteReader.keys + MatchReader.keys
+      + HealthReader.keys + RouteReader.keys + MatchReader.keys + MatchReader.grpcKeys
+      + ListenerTLSReader.allKeys + CertificateReader.keys + HTTPSOnlyReader.redirectKeys
+      + HTTPSOnlyReader.hstsKeys
     for key in Set(keys).sorted() {
       #expect(full.contains(key + ":"), "examples/full.yaml has no \(key)")
       #expect(reference.contains("`\(key)`"), "docs/configuration.md has no `\(key)`")

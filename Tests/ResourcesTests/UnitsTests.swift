@@ -6,7 +6,7 @@ import Testing
   @Test(arguments: [
     ("500ms", Duration.milliseconds(500)), ("2s", .seconds(2)), ("1m", .seconds(60)),
     ("1h", .seconds(3_600)), ("1m30s", .seconds(90)), ("1h2m3s4ms", .milliseconds(3_723_004)),
-    ("0s", .zero), ("720h", .seconds(30 * 24 * 3_600)),
+    ("0s", .zero), ("720h", .seconds(2_592_000)), ("30d", .seconds(2_592_000)), ("1d12h", .seconds(129_600)),
   ])
   func durations(text: String, duration: Duration) throws {
     #expect(try DurationText.parse(text) == duration)
@@ -14,7 +14,8 @@ import Testing
 
   @Test(arguments: [
     ("5", DurationText.Failure.unitMissing), ("", .malformed), ("s", .malformed), ("1.5s", .malformed),
-    ("-1s", .malformed), ("1s2m", .malformed), ("1s1s", .malformed), ("1 s", .malformed), ("1d", .malformed),
+    ("-1s", .malformed), ("1s2m", .malformed), ("1s1s", .malformed), ("1 s", .malformed), ("1y", .malformed),
+    ("12h1d", .malformed), ("31d", .tooLong),
     ("1m30", .malformed), ("721h", .tooLong), ("99999999999999999999s", .tooLong),
     ("999999999999999999h", .tooLong),
   ])
@@ -25,6 +26,7 @@ import Testing
   @Test(arguments: [
     (Duration.zero, "0s"), (.milliseconds(1), "1ms"), (.milliseconds(1_500), "1500ms"), (.seconds(75), "75s"),
     (.seconds(60), "1m"), (.seconds(3_600), "1h"), (.seconds(5_400), "90m"),
+    (.seconds(86_400), "1d"), (.seconds(129_600), "36h"),
   ])
   func durationsAreWritten(duration: Duration, text: String) throws {
     #expect(DurationText.format(duration) == text)

@@ -5,6 +5,7 @@ public struct Configuration: Sendable, Equatable {
   /// Worker threads; `nil` means one for each CPU that the process may use.
   public var workers: Int?
   public var listeners: [Listener] = []
+  public var certificates: [CertificateSpec] = []
   public var admin: Admin?
   public var http = HTTPSettings()
   public var accessLog: AccessLog?
@@ -36,6 +37,15 @@ public struct Listener: Sendable, Equatable {
   public var address: HostPort
   /// Connections begin with a PROXY protocol header, version 1 or 2; without one they are closed.
   public var proxyProtocol = false
+  /// `nil`: plain text.
+  public var tls: ListenerTLS?
+  /// Plain text only: connections that begin with HTTP/2's preface are HTTP/2 (prior knowledge, RFC
+  /// 9113 §3.3). With TLS, ALPN decides.
+  public var h2c = true
+  /// Plain text only: every request is sent to https, except those of routes that say otherwise.
+  public var redirect: HTTPSRedirect?
+  /// TLS only: for routes that say nothing themselves.
+  public var hsts: StrictTransportSecurity?
 
   public init(name: String, address: HostPort) {
     self.name = name
@@ -53,6 +63,7 @@ public struct HTTPSettings: Sendable, Equatable {
   public var timeouts = ClientTimeouts()
   public var limits = MessageLimits()
   public var forwarding = Forwarding()
+  public var http2 = HTTP2Settings()
   public init() {}
 }
 
@@ -84,6 +95,8 @@ public struct MessageLimits: Sendable, Equatable {
   public var connections = 100_000
   /// Requests on one client connection before it is closed. `nil`: no limit.
   public var requestsPerConnection: Int?
+  /// TLS handshakes of the whole process at a time: each costs far more than a request.
+  public var handshakes = 1_000
   public init() {}
 }
 
@@ -97,6 +110,9 @@ public struct Forwarding: Sendable, Equatable {
   public var requestID = true
   /// `Via` in both directions (RFC 9110 §7.6.3).
   public var via = true
+  /// `Client-Cert` (RFC 9440): the certificate that a client has shown, where the listener verifies
+  /// them. Never believed from anyone.
+  public var clientCertificate = true
   /// Peers in these networks may send forwarding fields of their own; those of others are removed.
   public var trustedNetworks: [Network] = []
   public init() {}

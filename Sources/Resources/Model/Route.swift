@@ -7,7 +7,14 @@ public struct Route: Sendable, Equatable {
   public var hosts: [String] = []
   /// Any of these; a file that says none means one that matches every path.
   public var matches: [Match] = [Match()]
+  /// Empty only where all requests are redirected.
   public var backends: [Backend]
+  /// Protocols that `Upgrade`, or HTTP/2's extended CONNECT (RFC 8441), may switch to; lower case.
+  public var upgrades = ["websocket"]
+  /// For requests that come without TLS. `nil`: as the listener.
+  public var redirect: Override<HTTPSRedirect>?
+  /// For responses that go by TLS. `nil`: as the listener.
+  public var hsts: Override<StrictTransportSecurity>?
 
   public init(name: String, backends: [Backend]) {
     self.name = name

@@ -2,6 +2,10 @@
 public struct Service: Sendable, Equatable {
   public var name: String
   public var endpoints: [EndpointSpec]
+  public var `protocol` = ServiceProtocol.http1
+  /// `nil`: plain text.
+  public var tls: ServiceTLS?
+  public var http2 = ServiceHTTP2()
   public var balance = Balance.roundRobin
   /// A new or recovered endpoint's share grows to its weight over this time; zero: at once.
   public var slowStart = Duration.zero
@@ -16,6 +20,18 @@ public struct Service: Sendable, Equatable {
     self.name = name
     self.endpoints = endpoints
   }
+
+  /// How checks reach endpoints: as requests do, unless ``HealthCheck/tls`` says otherwise.
+  public var healthTLS: ServiceTLS? { Override.resolve(health?.tls, inherited: tls) }
+}
+
+/// What is spoken with a service's endpoints.
+public enum ServiceProtocol: String, Sendable, CaseIterable {
+  case http1 = "http/1.1"
+  /// With TLS by ALPN, without by prior knowledge (RFC 9113 §3.3).
+  case http2 = "h2"
+  /// TLS only: HTTP/2 where ALPN agrees on it, else HTTP/1.1.
+  case automatic = "auto"
 }
 
 public struct EndpointSpec: Sendable, Hashable {
@@ -51,8 +67,10 @@ public struct HealthCheck: Sendable, Equatable {
   public enum Probe: Sendable, Equatable {
     /// A GET of this path; 200 to 399 is healthy unless `statuses` says otherwise.
     case http(path: String, host: String?, statuses: [ClosedRange<Int>])
-    /// A connection that is accepted.
+    /// A connection that is accepted; with TLS, the handshake too.
     case tcp
+    /// `grpc.health.v1.Health/Check` of a service, `""` for the whole server; SERVING is healthy.
+    case grpc(service: String, host: String?)
   }
   public var probe: Probe
   public var interval = Duration.seconds(5)
@@ -63,6 +81,8 @@ public struct HealthCheck: Sendable, Equatable {
   public var fall = 3
   /// Another port than the endpoint's own.
   public var port: UInt16?
+  /// `nil`: as the service's requests.
+  public var tls: Override<ServiceTLS>?
   public init(probe: Probe) { self.probe = probe }
 }
 
@@ -84,6 +104,9 @@ public struct ServiceTimeouts: Sendable, Equatable {
   public var response = Duration.seconds(60)
   /// Between two reads of the response's content, or two writes of the request's.
   public var idle = Duration.seconds(60)
+  /// Between two reads of a connection that was upgraded (WebSocket), in either direction; HAProxy's
+  /// `timeout tunnel`.
+  public var tunnel = Duration.seconds(3_600)
   public init() {}
 }
 
@@ -96,6 +119,9 @@ public struct Retries: Sendable, Equatable {
     /// No response in time.
     case responseTimeout
     case status(UInt16)
+    /// A gRPC call that ended with this status before any message of it came back; whatever its
+    /// method, which is always POST.
+    case grpcStatus(UInt8)
   }
   /// Attempts beyond the first.
   public var attempts = 1

@@ -1,6 +1,8 @@
 /// Reads the root of a file. Services are read before routes, which refer to them.
 struct ConfigurationReader {
-  static let keys = ["workers", "listeners", "admin", "http", "accessLog", "services", "routes"]
+  static let keys = [
+    "workers", "listeners", "certificates", "admin", "http", "accessLog", "services", "routes",
+  ]
   /// More threads than any machine has cores for this.
   static let workersMax = 1_024
 
@@ -10,15 +12,27 @@ struct ConfigurationReader {
     var configuration = Configuration()
     guard let mapping = MappingReader(root, keys: Self.keys) else { return configuration }
     if let workers = mapping["workers"] { configuration.workers = readWorkers(workers) }
-    configuration.listeners = ListenerReader.readAll(mapping)
+    readListeners(mapping, into: &configuration)
     mapping.read("admin", into: &configuration.admin) { readAdmin($0, listeners: configuration.listeners) }
     mapping.read("http", into: &configuration.http, HTTPSettingsReader.read)
     mapping.read("accessLog", into: &configuration.accessLog, readAccessLog)
     mapping.read("services", into: &configuration.services, ServiceReader.readAll)
-    let references = References(
-      services: configuration.services.map(\.name), listeners: configuration.listeners.map(\.name))
+    let references = References(configuration.services, configuration.listeners)
     mapping.read("routes", into: &configuration.routes) { RouteReader.readAll($0, references: references) }
     return configuration
+  }
+
+  private func readListeners(_ mapping: MappingReader, into configuration: inout Configuration) {
+    var entries = ListenerReader.readAll(mapping)
+    let references = References([], entries.map(\.listener))
+    var areReadable = true
+    if let value = mapping["certificates"] {
+      let certificates = CertificateReader.readAll(value, references: references)
+      configuration.certificates = certificates ?? []
+      areReadable = certificates != nil
+    }
+    if areReadable { ListenerCertificates.check(&entries, configuration.certificates) }
+    configuration.listeners = entries.map(\.listener)
   }
 
   private func readWorkers(_ value: Value) -> Int? {
@@ -61,23 +75,24 @@ struct ConfigurationReader {
   }
 }
 
-/// What routes may refer to.
+/// What certificates and routes may refer to.
 struct References {
   let services: [String]
   let listeners: [String]
-  private let serviceNames: Set<String>
-  private let listenerNames: Set<String>
+  private let protocols: [String: ServiceProtocol]
+  private let listenersHaveTLS: [String: Bool]
 
-  init(services: [String], listeners: [String]) {
-    self.services = services
-    self.listeners = listeners
-    serviceNames = Set(services)
-    listenerNames = Set(listeners)
+  init(_ services: [Service], _ listeners: [Listener]) {
+    self.services = services.map(\.name)
+    self.listeners = listeners.map(\.name)
+    // Names that are used twice have been reported; any of the two will do.
+    protocols = Dictionary(services.map { ($0.name, $0.protocol) }) { first, _ in first }
+    listenersHaveTLS = Dictionary(listeners.map { ($0.name, $0.tls != nil) }) { first, _ in first }
   }
 
   func service(_ value: Value) -> String? {
     guard let name = value.text("a service's name") else { return nil }
-    if !serviceNames.contains(name) {
+    if protocols[name] == nil {
       reportMissing("service", name, among: services, at: value)
     }
     return name
@@ -85,11 +100,17 @@ struct References {
 
   func listener(_ value: Value) -> String? {
     guard let name = value.text("a listener's name") else { return nil }
-    if !listenerNames.contains(name) {
+    if listenersHaveTLS[name] == nil {
       reportMissing("listener", name, among: listeners, at: value)
     }
     return name
   }
+
+  /// What a service speaks; `nil` where there is none of that name.
+  func serviceProtocol(_ name: String) -> ServiceProtocol? { protocols[name] }
+
+  /// `nil` where there is no listener of that name.
+  func hasTLS(_ listener: String) -> Bool? { listenersHaveTLS[listener] }
 
   private func reportMissing(_ kind: String, _ name: String, among names: [String], at value: Value) {
     let nearest = value.diagnostics.suggestion(for: name, among: names)

@@ -1,15 +1,18 @@
-/// Collects what is wrong while a file is read.
+/// Collects what is wrong while a file is read, and knows where the file is.
 final class Diagnostics {
   /// Comparisons for suggestions: a file full of wrong names must not cost names × names.
   static let comparisonsMax = 200_000
 
+  /// Where relative paths in the file begin; empty: nowhere, they stay as they are.
+  let folder: String
   private let path: String
   private var found: [ConfigurationError] = []
   private var omitted = 0
   private var comparisonsLeft = Diagnostics.comparisonsMax
 
-  init(path: String) {
+  init(path: String, folder: String) {
     self.path = path
+    self.folder = folder
   }
 
   /// Errors so far: where it has not changed, what was read in between is whole.

@@ -1,17 +1,20 @@
 /// Reads `http`: how the gateway speaks with clients.
 enum HTTPSettingsReader {
-  static let keys = ["timeouts", "limits", "forwarding"]
+  static let keys = ["timeouts", "limits", "forwarding", "http2"]
   static let timeoutKeys = ["head", "body", "send", "idle", "drain"]
   static let limitKeys = [
-    "headBytes", "targetBytes", "fields", "bodyBytes", "connections", "requestsPerConnection",
+    "headBytes", "targetBytes", "fields", "bodyBytes", "connections", "requestsPerConnection", "handshakes",
   ]
-  static let forwardingKeys = ["xForwarded", "forwarded", "requestId", "via", "trustedNetworks"]
-  static let allKeys = keys + timeoutKeys + limitKeys + forwardingKeys
+  static let forwardingKeys = [
+    "xForwarded", "forwarded", "requestId", "via", "clientCertificate", "trustedNetworks",
+  ]
+  static let allKeys = keys + timeoutKeys + limitKeys + forwardingKeys + HTTP2Reader.clientKeys
 
   /// A head has to fit a connection's buffers.
   static let headBytesRange: ClosedRange<UInt64> = 512...(1 << 20)
   static let fieldsMax = 1_000
   static let connectionsMax = 10_000_000
+  static let handshakesMax = 1_000_000
   static let networksMax = 10_000
 
   static func read(_ value: Value) -> HTTPSettings? {
@@ -20,6 +23,7 @@ enum HTTPSettingsReader {
     mapping.read("timeouts", into: &settings.timeouts, readTimeouts)
     mapping.read("limits", into: &settings.limits, readLimits)
     mapping.read("forwarding", into: &settings.forwarding, readForwarding)
+    mapping.read("http2", into: &settings.http2, HTTP2Reader.readClients)
     return settings
   }
 
@@ -47,6 +51,7 @@ enum HTTPSettingsReader {
     mapping.read("requestsPerConnection", into: &limits.requestsPerConnection) {
       $0.integerOrNone(in: 1...1_000_000_000)
     }
+    mapping.read("handshakes", into: &limits.handshakes) { $0.integer(in: 1...handshakesMax) }
     if limits.targetBytes > limits.headBytes {
       // The larger of the two was written; the default of the other does not fit it.
       (mapping["targetBytes"] ?? mapping["headBytes"] ?? value).report(
@@ -72,6 +77,7 @@ enum HTTPSettingsReader {
     mapping.read("forwarded", into: &forwarding.forwarded) { $0.boolean() }
     mapping.read("requestId", into: &forwarding.requestID) { $0.boolean() }
     mapping.read("via", into: &forwarding.via) { $0.boolean() }
+    mapping.read("clientCertificate", into: &forwarding.clientCertificate) { $0.boolean() }
     mapping.read("trustedNetworks", into: &forwarding.trustedNetworks) { value in
       guard let items = value.items("a list of networks", hint: "such as [10.0.0.0/8]") else { return nil }
       guard items.count <= networksMax else {

@@ -1,8 +1,12 @@
 /// Reads `health`: active checks.
 enum HealthReader {
-  static let keys = ["path", "tcp", "interval", "timeout", "rise", "fall", "port", "host", "expect"]
+  static let keys = [
+    "path", "tcp", "grpc", "interval", "timeout", "rise", "fall", "port", "host", "expect", "tls",
+  ]
   static let healthy: [ClosedRange<Int>] = [200...399]
   static let countMax = 1_000
+  /// A check's message is one small frame.
+  static let serviceBytesMax = 1_024
 
   static func read(_ value: Value) -> HealthCheck?? {
     if value.isWord("off") { return .some(nil) }
@@ -15,6 +19,7 @@ enum HealthReader {
     mapping.read("rise", into: &check.rise) { $0.integer(in: 1...countMax) }
     mapping.read("fall", into: &check.fall) { $0.integer(in: 1...countMax) }
     mapping.read("port", into: &check.port) { $0.integer(in: 1...65_535).map { UInt16($0) } }
+    mapping.read("tls", into: &check.tls) { $0.override(ServiceTLSReader.read) }
     return probe == nil ? nil : check
   }
 
@@ -22,21 +27,45 @@ enum HealthReader {
     if let tcp = mapping["tcp"] {
       guard let isTCP = tcp.boolean() else { return nil }
       if isTCP {
-        for key in ["path", "host", "expect"] {
+        for key in ["path", "host", "expect", "grpc"] {
           mapping[key]?.report("\(key) has no meaning with tcp: true", hint: "a TCP check only connects")
         }
         return .tcp
       }
     }
-    guard let pathValue = mapping.required("path", "path: /healthz for an HTTP check, or tcp: true") else {
-      return nil
-    }
-    let path = readPath(pathValue)
     var host: String?
     mapping.read("host", into: &host, readHost)
+    if let grpc = mapping["grpc"] {
+      for key in ["path", "expect"] {
+        mapping[key]?.report("\(key) has no meaning with grpc", hint: "gRPC's health protocol has its own")
+      }
+      return readService(grpc).map { .grpc(service: $0, host: host) }
+    }
+    let kinds = "path: /healthz for an HTTP check, grpc: true, or tcp: true"
+    guard let pathValue = mapping.required("path", kinds) else { return nil }
+    let path = readPath(pathValue)
     var statuses = healthy
     mapping.read("expect", into: &statuses, readStatuses)
     return path.map { .http(path: $0, host: host, statuses: statuses) }
+  }
+
+  /// `true`, or `{service: orders.v1.Orders}`. What a service is called is up to the server.
+  private static func readService(_ value: Value) -> String? {
+    if value.isWord("true") { return "" }
+    let example = "such as {service: orders.v1.Orders}"
+    guard
+      let mapping = MappingReader(value, keys: ["service"], wanted: "true, or a mapping", hint: example)
+    else { return nil }
+    guard let service = mapping["service"] else { return "" }
+    guard !service.isNull, let name = service.plainText else {
+      service.reportWrongType("a service's name", hint: "write \"\" for the whole server")
+      return nil
+    }
+    guard name.utf8.count <= serviceBytesMax else {
+      service.report("the name is longer than \(serviceBytesMax) bytes")
+      return nil
+    }
+    return name
   }
 
   /// Sent as it is, so a query may follow; what a request line cannot hold is refused.

@@ -1,9 +1,13 @@
 /// Reads a route's `match`.
 enum MatchReader {
-  static let keys = ["path", "methods", "headers", "query"]
+  static let keys = ["path", "methods", "headers", "query", "grpc"]
+  static let grpcKeys = ["service", "method"]
+  private static let grpcExample = "such as {service: orders.v1.Orders, method: Get}"
   /// What one request may cost to compare, in conditions of one match.
   static let fieldsMax = 64
   static let valueBytesMax = 8_192
+  /// As in the Gateway API.
+  static let grpcNameBytesMax = 1_024
 
   static func readAll(_ value: Value) -> [Match]? {
     let hint = "such as [{path: /orders}]"
@@ -17,12 +21,51 @@ enum MatchReader {
 
   private static func readMatch(_ value: Value) -> Match? {
     guard let mapping = MappingReader(value, keys: keys, hint: "such as {path: /orders}") else { return nil }
+    if let grpc = mapping["grpc"] { return readGRPC(grpc, mapping) }
     var match = Match()
     mapping.read("path", into: &match.path, readPath)
     mapping.read("methods", into: &match.methods, readMethods)
     mapping.read("headers", into: &match.headers) { readFields($0, isHeader: true) }
     mapping.read("query", into: &match.query) { readFields($0, isHeader: false) }
     return match
+  }
+
+  // MARK: gRPC
+
+  /// A gRPC method says path, HTTP method and content type; other headers may come beside it.
+  private static func readGRPC(_ value: Value, _ mapping: MappingReader) -> Match? {
+    for key in ["path", "methods", "query"] {
+      mapping[key]?.report("\(key) and grpc exclude each other", hint: "a gRPC call is POST /SERVICE/METHOD")
+    }
+    var headers: [FieldMatch] = []
+    mapping.read("headers", into: &headers) { readFields($0, isHeader: true) }
+    if headers.contains(where: { $0.name == "content-type" }) {
+      mapping["headers"]?.report("grpc already says the content-type", hint: "remove it")
+      return nil
+    }
+    guard let inner = MappingReader(value, keys: grpcKeys, hint: grpcExample) else { return nil }
+    var grpc = GRPCMatch()
+    inner.read("service", into: &grpc.service) { value in
+      readGRPCName(value, "a service's full name", isValid: GRPCMatch.isServiceName)
+    }
+    inner.read("method", into: &grpc.method) { value in
+      readGRPCName(value, "a method's name", isValid: GRPCMatch.isMethodName)
+    }
+    var match = Match(grpc: grpc)
+    match.headers += headers
+    return match
+  }
+
+  private static func readGRPCName(
+    _ value: Value, _ wanted: String, isValid: (String) -> Bool
+  ) -> String? {
+    guard let name = value.text(wanted) else { return nil }
+    guard isValid(name), name.utf8.count <= grpcNameBytesMax else {
+      let hint = name.contains("/") ? "service and method are two keys" : grpcExample
+      value.report("\(quoted(name)) is not \(wanted)", hint: hint)
+      return nil
+    }
+    return name
   }
 
   // MARK: Path

@@ -4,6 +4,9 @@ enum RetriesReader {
   static let attemptsMax = 10
   static let words: [(word: String, value: Retries.Condition)] = [
     ("connect-failure", .connectFailure), ("reset", .reset), ("response-timeout", .responseTimeout),
+    ("grpc-cancelled", .grpcStatus(1)), ("grpc-deadline-exceeded", .grpcStatus(4)),
+    ("grpc-internal", .grpcStatus(13)), ("grpc-resource-exhausted", .grpcStatus(8)),
+    ("grpc-unavailable", .grpcStatus(14)),
   ]
 
   static func read(_ value: Value) -> Retries?? {

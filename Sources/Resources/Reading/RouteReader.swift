@@ -1,6 +1,8 @@
 /// Reads `routes`.
 enum RouteReader {
-  static let keys = ["name", "listeners", "hosts", "match", "service", "backends"]
+  static let keys = [
+    "name", "listeners", "hosts", "match", "service", "backends", "upgrades", "redirect", "hsts",
+  ]
   static let weightMax = 1_000_000
   /// Entries that one route may make in the tables, hosts times matches.
   static let conditionsMax = 100_000
@@ -18,7 +20,9 @@ enum RouteReader {
       mapping.read("match", into: &route.matches, MatchReader.readAll)
       let hasConditions = item.diagnostics.count == errorsBefore
       route.name = ListenerReader.readName(mapping, "route", &names) ?? ""
-      route.backends = readBackends(mapping, references: references)
+      readSecurity(mapping, into: &route, references)
+      route.backends = readBackends(mapping, of: route, references: references)
+      mapping.read("upgrades", into: &route.upgrades, readUpgrades)
       guard max(1, route.hosts.count) * route.matches.count <= conditionsMax else {
         item.report(
           "\(route.hosts.count) hosts times \(route.matches.count) matches are too many",
@@ -62,21 +66,41 @@ enum RouteReader {
     }
   }
 
-  private static func readBackends(_ mapping: MappingReader, references: References) -> [Backend] {
+  private static func readBackends(
+    _ mapping: MappingReader, of route: Route, references: References
+  ) -> [Backend] {
+    let isGRPC = route.matches.contains { $0.grpc != nil }
     switch (mapping["service"], mapping["backends"]) {
     case (let service?, nil):
-      return references.service(service).map { [Backend(service: $0)] } ?? []
+      return readService(service, isGRPC: isGRPC, references).map { [Backend(service: $0)] } ?? []
     case (nil, let backends?):
-      return readList(backends, references: references)
+      return readList(backends, isGRPC: isGRPC, references: references)
     case (let service?, .some):
       service.report("service and backends exclude each other", hint: "keep one of them")
     case (nil, nil):
-      mapping.value.report("a route needs a service, or backends", hint: "such as service: orders")
+      if redirectsAll(route, references) { return [] }
+      var hint = "such as service: orders"
+      if let listener = listeners(of: route, references).first(where: { references.hasTLS($0) == true }),
+        case .on? = route.redirect
+      {
+        hint = "requests of listener \(quoted(listener)) come with TLS, and are not redirected"
+      }
+      mapping.value.report("a route needs a service, or backends", hint: hint)
     }
     return []
   }
 
-  private static func readList(_ value: Value, references: References) -> [Backend] {
+  private static func readService(_ value: Value, isGRPC: Bool, _ references: References) -> String? {
+    let service = references.service(value)
+    if isGRPC, let service, references.serviceProtocol(service) == .http1 {
+      value.report(
+        "gRPC needs HTTP/2, and the service \(quoted(service)) speaks http/1.1",
+        hint: "write protocol: h2 in the service")
+    }
+    return service
+  }
+
+  private static func readList(_ value: Value, isGRPC: Bool, references: References) -> [Backend] {
     let example = "such as [{service: orders, weight: 90}]"
     guard let items = value.items("a list of backends", hint: example) else { return [] }
     guard !items.isEmpty else {
@@ -91,9 +115,9 @@ enum RouteReader {
       else { return nil }
       var weight = 1
       mapping.read("weight", into: &weight) { $0.integer(in: 0...weightMax) }
-      guard let value = mapping.required("service"), let service = references.service(value) else {
-        return nil
-      }
+      guard let value = mapping.required("service"),
+        let service = readService(value, isGRPC: isGRPC, references)
+      else { return nil }
       if !seen.insert(service).inserted {
         value.report("the service \(quoted(service)) is listed twice", hint: "add the weights up")
       }

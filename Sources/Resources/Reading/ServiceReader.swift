@@ -1,16 +1,17 @@
 /// Reads `services`.
 enum ServiceReader {
   static let keys = [
-    "name", "endpoints", "balance", "slowStart", "health", "ejection", "timeouts", "retries", "pool",
-    "limits",
+    "name", "endpoints", "protocol", "tls", "http2", "balance", "slowStart", "health", "ejection",
+    "timeouts", "retries", "pool", "limits",
   ]
   static let endpointKeys = ["address", "weight"]
   static let ejectionKeys = ["consecutiveFailures", "duration", "durationMax", "percentMax"]
-  static let timeoutKeys = ["connect", "response", "idle"]
+  static let timeoutKeys = ["connect", "response", "idle", "tunnel"]
   static let poolKeys = ["idleMax", "idleTimeout", "lifetime"]
   static let limitKeys = ["connections", "pending", "inFlight", "pendingTimeout"]
   static let allKeys =
     keys + endpointKeys + ejectionKeys + timeoutKeys + poolKeys + limitKeys + RetriesReader.keys
+    + ServiceTLSReader.keys + HTTP2Reader.serviceKeys
 
   static let endpointWeightMax = 1_000
   static let countMax = 1_000_000
@@ -24,6 +25,7 @@ enum ServiceReader {
       let hint = "such as endpoints: [\"10.0.0.1:8080\"]"
       let endpoints = mapping.required("endpoints", hint).flatMap(readEndpoints)
       var service = Service(name: name ?? "", endpoints: endpoints ?? [])
+      readProtocol(mapping, into: &service)
       mapping.read("balance", into: &service.balance, BalanceReader.read)
       mapping.read("slowStart", into: &service.slowStart) { $0.duration(allowsZero: true) }
       mapping.read("health", into: &service.health, HealthReader.read)
@@ -32,7 +34,23 @@ enum ServiceReader {
       mapping.read("retries", into: &service.retries, RetriesReader.read)
       mapping.read("pool", into: &service.pool, readPool)
       mapping.read("limits", into: &service.limits, readLimits)
+      if case .grpc? = service.health?.probe, service.protocol == .http1, service.health?.port == nil {
+        mapping["health"]?.member("grpc")?.report(
+          "a gRPC check needs HTTP/2, and this service speaks http/1.1", hint: "write protocol: h2")
+      }
       return service
+    }
+  }
+
+  private static func readProtocol(_ mapping: MappingReader, into service: inout Service) {
+    let words = ServiceProtocol.allCases.map { (word: $0.rawValue, value: $0) }
+    mapping.read("protocol", into: &service.protocol) { $0.choice(words) }
+    mapping.read("tls", into: &service.tls, ServiceTLSReader.readOrOff)
+    mapping.read("http2", into: &service.http2, HTTP2Reader.readService)
+    let hasTLS = mapping["tls"].map { !$0.isWord("off") } ?? false
+    if service.protocol == .automatic, !hasTLS {
+      mapping["protocol"]?.report(
+        "auto needs tls: only a handshake says what an endpoint speaks", hint: "write http/1.1 or h2")
     }
   }
 
@@ -98,6 +116,7 @@ enum ServiceReader {
     mapping.read("connect", into: &timeouts.connect) { $0.duration() }
     mapping.read("response", into: &timeouts.response) { $0.duration() }
     mapping.read("idle", into: &timeouts.idle) { $0.duration() }
+    mapping.read("tunnel", into: &timeouts.tunnel) { $0.duration() }
     return timeouts
   }
 

@@ -25,6 +25,13 @@ struct Value {
     return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 
+  /// The value of a key, without a report where there is none.
+  func member(_ key: String) -> Value? {
+    guard case .mapping(let entries) = node.content, let entry = entries.first(where: { $0.key == key })
+    else { return nil }
+    return Value(node: entry.value, place: .key(key, place), diagnostics: diagnostics)
+  }
+
   /// The text of a scalar, without a report where it is none.
   var plainText: String? {
     guard case .scalar(let text, _) = node.content else { return nil }
@@ -105,10 +112,10 @@ struct Value {
     return integer(in: range).map(Optional.some)
   }
 
-  func duration(allowsZero: Bool = false) -> Duration? {
+  func duration(allowsZero: Bool = false, longest: Duration = DurationText.longest) -> Duration? {
     guard let text = text("a duration such as 500ms, 2s or 1m30s") else { return nil }
     do throws(DurationText.Failure) {
-      let duration = try DurationText.parse(text)
+      let duration = try DurationText.parse(text, longest: longest)
       guard allowsZero || duration > .zero else {
         report("has to be longer than zero")
         return nil
@@ -118,11 +125,13 @@ struct Value {
       switch error {
       case .unitMissing:
         report("the duration \(quoted(text)) has no unit", hint: "add one: \(text)s or \(text)ms")
-      case .tooLong: report("the duration \(quoted(text)) is out of range", hint: "at most 720h")
+      case .tooLong:
+        report(
+          "the duration \(quoted(text)) is out of range", hint: "at most \(DurationText.format(longest))")
       case .malformed:
         report(
           "\(quoted(text)) is not a duration",
-          hint: "whole numbers with h, m, s or ms, such as 500ms, 2s or 1m30s")
+          hint: "whole numbers with d, h, m, s or ms, such as 500ms, 2s or 1m30s")
       }
       return nil
     }
@@ -156,6 +165,22 @@ struct Value {
       return nil
     }
     return number
+  }
+
+  /// The path of a file; a relative one begins at the configuration file's folder.
+  func filePath(_ wanted: String) -> String? {
+    guard let path = text(wanted) else { return nil }
+    guard !path.utf8.contains(0) else {
+      report("a path cannot contain NUL")
+      return nil
+    }
+    if path.hasPrefix("/") || diagnostics.folder.isEmpty { return path }
+    return diagnostics.folder + (diagnostics.folder.hasSuffix("/") ? "" : "/") + path
+  }
+
+  /// A feature's settings, or the word `off`.
+  func override<T>(_ reading: (Value) -> T?) -> Override<T>? {
+    isWord("off") ? .off : reading(self).map(Override.on)
   }
 
   /// One of a few words; `others` are only named, where a mapping would be right as well.

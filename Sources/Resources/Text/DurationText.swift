@@ -1,4 +1,4 @@
-/// Durations as a file holds them: `500ms`, `2s`, `1m30s`, `1h`.
+/// Durations as a file holds them: `500ms`, `2s`, `1m30s`, `1h`, `30d`.
 enum DurationText {
   /// Why a text is not a duration.
   enum Failure: Error, Equatable {
@@ -12,11 +12,11 @@ enum DurationText {
   static let longest = Duration.seconds(30 * 24 * 3_600)
 
   private static let units: [(name: String, milliseconds: Int64)] = [
-    ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
+    ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
   ]
 
   /// Whole numbers with a unit, from the largest unit to the smallest, each at most once.
-  static func parse(_ text: String) throws(Failure) -> Duration {
+  static func parse(_ text: String, longest: Duration = longest) throws(Failure) -> Duration {
     let bytes = Array(text.utf8)
     guard !bytes.isEmpty else { throw .malformed }
     if bytes.allSatisfy(isDigit) { throw .unitMissing }

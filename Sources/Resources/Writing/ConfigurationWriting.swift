@@ -6,11 +6,8 @@ extension Configuration {
   public var yaml: String {
     var writer = YAMLWriter()
     writer.pair("workers", workers.map(String.init) ?? "auto")
-    writer.list("listeners", listeners) { writer, listener in
-      writer.pair("name", YAMLWriter.scalar(listener.name))
-      writer.pair("address", YAMLWriter.scalar(listener.address.description))
-      writer.pair("proxyProtocol", "\(listener.proxyProtocol)")
-    }
+    writer.list("listeners", listeners) { $1.write(to: &$0) }
+    writer.list("certificates", certificates) { $1.write(to: &$0) }
     if let admin {
       writer.block("admin") { $0.pair("address", YAMLWriter.scalar(admin.address.description)) }
     } else {
@@ -47,13 +44,28 @@ extension HTTPSettings {
       writer.pair("bodyBytes", limits.bodyBytes.map(SizeText.format) ?? "none")
       writer.pair("connections", "\(limits.connections)")
       writer.pair("requestsPerConnection", limits.requestsPerConnection.map(String.init) ?? "none")
+      writer.pair("handshakes", "\(limits.handshakes)")
     }
     writer.block("forwarding") { writer in
       writer.pair("xForwarded", "\(forwarding.xForwarded)")
       writer.pair("forwarded", "\(forwarding.forwarded)")
       writer.pair("requestId", "\(forwarding.requestID)")
       writer.pair("via", "\(forwarding.via)")
+      writer.pair("clientCertificate", "\(forwarding.clientCertificate)")
       writer.pair("trustedNetworks", texts: forwarding.trustedNetworks.map(\.text))
     }
+    writer.block("http2") { http2.write(to: &$0) }
+  }
+}
+
+extension HTTP2Settings {
+  fileprivate func write(to writer: inout YAMLWriter) {
+    writer.pair("streams", "\(streams)")
+    writer.pair("windowBytes", SizeText.format(UInt64(windowBytes)))
+    writer.pair("connectionWindowBytes", SizeText.format(UInt64(connectionWindowBytes)))
+    writer.pair("frameBytes", SizeText.format(UInt64(frameBytes)))
+    writer.pair("headerTableBytes", SizeText.format(UInt64(headerTableBytes)))
+    writer.pair("connectionAge", connectionAge.map(DurationText.format) ?? "none")
+    writer.pair("connectionAgeGrace", DurationText.format(connectionAgeGrace))
   }
 }

@@ -5,6 +5,18 @@ extension Service {
       writer.pair("address", YAMLWriter.scalar(endpoint.address.description))
       writer.pair("weight", "\(endpoint.weight)")
     }
+    writer.pair("protocol", self.protocol.rawValue)
+    if let tls {
+      writer.block("tls") { tls.write(to: &$0) }
+    } else {
+      writer.pair("tls", "off")
+    }
+    writer.block("http2") { writer in
+      writer.pair("streams", "\(http2.streams)")
+      writer.pair("connections", "\(http2.connections)")
+      writer.pair("windowBytes", SizeText.format(UInt64(http2.windowBytes)))
+      writer.pair("connectionWindowBytes", SizeText.format(UInt64(http2.connectionWindowBytes)))
+    }
     writer.pair("balance", balance.flowText)
     writer.pair("slowStart", DurationText.format(slowStart))
     writeHealth(to: &writer)
@@ -13,6 +25,7 @@ extension Service {
       writer.pair("connect", DurationText.format(timeouts.connect))
       writer.pair("response", DurationText.format(timeouts.response))
       writer.pair("idle", DurationText.format(timeouts.idle))
+      writer.pair("tunnel", DurationText.format(timeouts.tunnel))
     }
     writeRetries(to: &writer)
     writer.block("pool") { writer in
@@ -42,12 +55,16 @@ extension Service {
         let ranges = statuses.isEmpty ? HealthReader.healthy : statuses
         let texts = ranges.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
         writer.pair("expect", texts: texts)
+      case .grpc(let service, let host):
+        writer.pair("grpc", "{service: \(YAMLWriter.scalar(service))}")
+        if let host { writer.pair("host", YAMLWriter.scalar(host)) }
       }
       writer.pair("interval", DurationText.format(health.interval))
       writer.pair("timeout", DurationText.format(health.timeout))
       writer.pair("rise", "\(health.rise)")
       writer.pair("fall", "\(health.fall)")
       if let port = health.port { writer.pair("port", "\(port)") }
+      health.tls.write("tls", to: &writer)
     }
   }
 
