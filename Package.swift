@@ -51,6 +51,7 @@ let package = Package(
       name: "CRE2", cxxSettings: [.unsafeFlags(["-std=c++17"])],
       linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "CLinux"),
+    .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
     .target(name: "HTTPCodec", swiftSettings: codecSettings),
     .target(name: "Runtime", dependencies: ["CLinux"], swiftSettings: dataPathSettings),
@@ -58,12 +59,14 @@ let package = Package(
       "Resources",
       ["CRE2", "HTTPCodec", .product(name: "Yams", package: "Yams")]),
     .target(
-      name: "DataPlane", dependencies: ["HTTPCodec", "Resources", "Runtime"],
+      name: "TLS", dependencies: ["COpenSSL", "Runtime"], swiftSettings: dataPathSettings),
+    .target(
+      name: "DataPlane", dependencies: ["HTTPCodec", "Resources", "Runtime", "TLS"],
       swiftSettings: dataPathSettings),
     module(
       "ControlPlane",
       [
-        "CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime",
+        "CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", "TLS",
         .product(name: "Logging", package: "swift-log"),
       ]),
     module(
@@ -97,6 +100,7 @@ let package = Package(
 
     tests("HTTPCodecTests", ["HTTPCodec"]),
     tests("ResourcesTests", ["Resources"], exclude: ["Cases"]),
+    tests("TLSTests", ["Runtime", "TLS"]),
     tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
     tests(
       "ControlPlaneTests",

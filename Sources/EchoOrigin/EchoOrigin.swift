@@ -27,7 +27,7 @@ public final class EchoOrigin: Watcher {
     socket.close()
   }
 
-  public override func socketIsReady(_ socket: Socket) {
+  public override func socketIsReady(_ transport: Transport) {
     socket.forgetReadiness()
     while true {
       var peer = SocketAddress.any
@@ -59,6 +59,8 @@ private final class EchoConnection: Waiter {
     self.origin = origin
     self.peer = peer
     socket = Socket(accepted: handle, on: origin.worker)
+    // Without news the connection waits for the client to give up.
+    _ = socket.beginWatching()
     input = origin.worker.buffers.take()
     output = origin.worker.buffers.take()
     super.init(on: origin.worker)
@@ -110,7 +112,7 @@ private final class EchoConnection: Waiter {
     }
     let start = head.byteCount
     switch head.framing {
-    case .none, .untilClose: return true
+    case .none, .untilClose, .untilEndOfStream: return true
     case .length(let length):
       while contentBytes < length {
         if input.count == start, await !receive() { return false }

@@ -127,6 +127,7 @@ private final class Player {
     var peer = SocketAddress.any
     serverHandle = Int32(server.accept(from: listener, peer: &peer).bytes)
     try #require(serverHandle >= 0)
+    #expect(server.watch(accepted: serverHandle))
     settle()
     for step in steps.steps { perform(step) }
     if clientHandle >= 0 { client.close(clientHandle, reset: false) }

@@ -1,175 +1,250 @@
 import HTTPCodec
 import Runtime
+import TLS
 
 /// A client's connection.
 ///
-/// Between two requests it is parked: this small record waits for bytes. The usual request is then
-/// served by calls from the event loop, without a task; one that has to wait for anything but its
-/// response gets a task, which serves until the client has sent nothing ahead.
-final class ClientConnection: Waiter {
-  private enum State {
-    case parked
-    /// The exchange's request is on its way, and only its response is missing.
-    case awaitsResponse
-    /// A task serves it.
-    case served
-  }
-
-  let data: DataPlaneWorker
+/// Between two requests of HTTP/1 it is parked: this small record waits for bytes. A connection of
+/// HTTP/2 is taken over by an ``HTTP2ServerConnection``, and stays here to be counted and closed.
+final class ClientConnection: ClientSide {
   let socket: Socket
-  let listener: BoundListener
-  /// The other end of the socket, or what a PROXY header says.
-  var peer: SocketAddress
+  /// ``socket`` on a listener with TLS.
+  let tls: TLSSocket?
   /// The PROXY header is still to come.
-  var expectsPROXYHeader: Bool
-  /// The gateway closes it in the middle of whatever it does.
-  private(set) var isAborted = false
-  /// Its end must not look like the end of the content.
-  var mustReset = false
-  private var state = State.served
-  /// In flight without a task.
-  private var exchange: Exchange?
+  private var expectsPROXYHeader: Bool
+  /// The TLS handshake is still to be done.
+  private var expectsHandshake: Bool
+  private var isHandshaking = false
+  /// The client speaks HTTP on a listener that expects TLS.
+  private(set) var isPlainOnTLS = false
+  /// Takes over where the client speaks HTTP/2.
+  private(set) var http2: HTTP2ServerConnection?
+  private(set) var isParked = false
   /// Grows with every park; see ``ParkedConnections``.
   private(set) var parkNumber: UInt32 = 0
   /// It has an entry there.
   var isListed = false
-  var requestCount: UInt32 = 0
   /// Its place in the worker's list.
   var registryPosition: Int32 = -1
 
   init(_ handle: Int32, peer: SocketAddress, listener: BoundListener, data: DataPlaneWorker) {
-    self.data = data
-    self.listener = listener
-    self.peer = peer
     expectsPROXYHeader = listener.usesPROXYProtocol
-    socket = Socket(accepted: handle, on: data.worker)
-    super.init(on: data.worker)
+    expectsHandshake = listener.tls != nil
+    tls = expectsHandshake ? TLSSocket(accepted: handle, on: data.worker) : nil
+    socket = tls ?? Socket(accepted: handle, on: data.worker)
+    super.init(socket, stream: nil, peer: peer, listener: listener, data: data)
     socket.watcher = self
   }
 
-  var isParked: Bool { state == .parked }
+  override var connection: ClientConnection { self }
 
-  override func socketIsReady(_ socket: Socket) {
-    switch state {
-    case .parked: requestArrived()
-    case .awaitsResponse: responseArrived()
-    case .served: super.socketIsReady(socket)
-    }
-  }
+  override func idleTransportIsReady() { isHandshaking ? shakeHands() : requestArrived() }
 
-  override func deadlinePassed() {
-    switch state {
-    case .parked: closeParked()
-    case .awaitsResponse: serveByTask()
-    case .served: super.deadlinePassed()
-    }
-  }
+  override func idleDeadlinePassed() { isHandshaking ? handshakeEnded(.init(.timeout)) : closeParked() }
 
   /// Ends whatever the connection does, at once.
   func abort() {
+    if let http2 { return http2.abort() }
     if isParked { return closeParked() }
     isAborted = true
+    if isHandshaking { return handshakeEnded(nil) }
     if state == .awaitsResponse { serveByTask() } else { wake() }
   }
 
-  /// Whether it may wait for another request.
-  private var mayWait: Bool { !isAborted && !data.isDraining && listener.index >= 0 }
+  /// Lets it end by itself: after what is in flight, or with its client's next request.
+  func drain() {
+    if let http2 { return http2.drain() }
+    if isParked { closeIfIdle() } else { wake() }
+  }
 
-  override var refusesToWait: Bool { isAborted }
+  /// Its listener is no longer there: it finishes what it has begun.
+  func leaveListener() {
+    if let http2 { return http2.drain() }
+    if isParked { closeIfIdle() }
+  }
+
+  /// Whether it may wait for another request.
+  var mayWait: Bool { !isAborted && !data.isDraining && listener.index >= 0 }
+
+  /// Reads what the client has sent by the time it is accepted, mostly its request, and only then asks
+  /// for news: a report that has become needless costs a round (docs/decisions/0009).
+  func begin() {
+    serveRequest()
+    if socket.isOpen && !socket.beginWatching() { abort() }
+  }
 
   // MARK: Parked
 
   /// Waits for bytes without a task.
   func park() {
-    state = .parked
-    parkNumber &+= 1
-    data.parked.add(self)
+    state = .idle
+    countAsParked()
     socket.interest = [.readable, .peerClosed]
     setDeadline(worker.now.advanced(byNanoseconds: data.settings.idleNanoseconds))
     // What arrived before the interest was set is not reported again.
     if !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) { requestArrived() }
   }
 
+  /// Lists it among those that may be closed to make room.
+  func countAsParked() {
+    if isParked { return }
+    isParked = true
+    parkNumber &+= 1
+    data.parked.add(self)
+  }
+
+  func countAsBusy() {
+    guard isParked else { return }
+    isParked = false
+    data.parked.left()
+  }
+
   private func unpark() {
     state = .served
-    data.parked.left()
+    countAsBusy()
     socket.interest = []
     setDeadline(.never)
   }
 
   /// Closes it while it is parked.
   func closeParked() {
+    if let http2 { return http2.closeParked() }
     unpark()
     close()
   }
 
   /// Closes it while it is parked, unless a request has arrived that nobody has looked at.
   func closeIfIdle() {
-    if socket.isQuiet() { closeParked() } else { requestArrived() }
+    if http2 != nil || socket.isQuiet() { closeParked() } else { requestArrived() }
   }
+
+  // MARK: TLS
+
+  /// The client's certificate as a field value: its DER in base64 between colons (RFC 9440 §2.1).
+  private(set) lazy var clientCertificate: [UInt8]? = tls?.peerIdentity.map { identity in
+    // The lines of the PEM between its first and its last are the DER in base64.
+    let lines = identity.pem.split(separator: 10)
+    return [58] + lines.dropFirst().dropLast().joined() + [58]
+  }
+
+  private func beginHandshake(early: Buffer?) {
+    guard let tls, let context = listener.tls else { return close() }
+    guard data.mayShakeHands else {
+      data.counters.figures.handshakesRefused &+= 1
+      return close()
+    }
+    expectsHandshake = false
+    isHandshaking = true
+    data.handshakeCount += 1
+    tls.startServer(context, early: early)
+    setDeadline(worker.now.advanced(byNanoseconds: listener.handshakeNanoseconds))
+    shakeHands()
+  }
+
+  private func shakeHands() {
+    guard let tls else { return }
+    state = .idle
+    switch tls.handshake() {
+    case .done: handshakeEnded(nil)
+    case .wantsRead: tls.interest = [.readable, .peerClosed]
+    case .wantsWrite: tls.interest = [.readable, .writable, .peerClosed]
+    case .failed(let failure): handshakeEnded(failure)
+    }
+  }
+
+  private func handshakeEnded(_ failure: TLSFailure?) {
+    isHandshaking = false
+    data.handshakeCount -= 1
+    unpark()
+    guard let tls, !isAborted else { return close() }
+    if let failure {
+      data.counters.figures.handshakes.recordFailure(failure.kind)
+      if failure.kind != .plainHTTP { return close() }
+      // Whoever speaks HTTP without TLS is answered (400), as nginx does.
+      isPlainOnTLS = true
+      return serveRequest()
+    }
+    data.counters.figures.handshakes.record(tls.version, isResumed: tls.isResumed)
+    if tls.applicationProtocol == .http2 { return beginHTTP2(early: nil) }
+    park()
+  }
+
+  // MARK: HTTP/2
+
+  /// Hands the socket over. `early`: what was received already; it is copied.
+  private func beginHTTP2(early: Buffer?) {
+    let http2 = HTTP2ServerConnection(self)
+    self.http2 = http2
+    http2.begin(early: early)
+  }
+
+  /// Whether its first bytes may say that it is HTTP/2: with TLS, ALPN has decided.
+  var mayBecomeHTTP2: Bool { tls == nil && listener.allowsH2C }
 
   // MARK: Served by the event loop
 
   private func requestArrived() {
     unpark()
+    serveRequest()
+  }
+
+  private func serveRequest() {
     if expectsPROXYHeader { return serveByTask() }
+    if expectsHandshake { return beginHandshake(early: nil) }
     let exchange = data.takeExchange()
     exchange.begin(on: self)
     self.exchange = exchange
     proceed(exchange, exchange.startWithoutWaiting(on: self))
   }
 
-  private func responseArrived() {
-    guard let exchange else { return }
-    proceed(exchange, exchange.continueWithoutWaiting(on: self))
-  }
-
-  private func proceed(_ exchange: Exchange, _ progress: Exchange.Progress) {
-    switch progress {
-    case .awaitsResponse:
-      state = .awaitsResponse
-      socket.interest = .peerClosed
-      exchange.upstream?.socket.interest = .readable
-      setDeadline(exchange.nextDeadline())
-    case .done(let keep) where exchange.input.isEmpty:
-      state = .served
-      socket.interest = []
-      self.exchange = nil
-      data.give(exchange)
-      if keep && mayWait { park() } else { close() }
-    case .done, .needsTask: serveByTask()
-    }
+  override func exchangeEnded(_ exchange: Exchange, keep: Bool) {
+    if !exchange.input.isEmpty { return serveByTask() }
+    state = .served
+    socket.interest = []
+    self.exchange = nil
+    data.give(exchange)
+    if keep && mayWait { park() } else { close() }
   }
 
   // MARK: Served by a task
 
-  /// Lets a task go on from wherever the connection stands.
-  private func serveByTask() {
-    state = .served
-    socket.interest = []
-    exchange?.upstream?.socket.interest = []
-    setDeadline(.never)
-    worker.spawn { await self.serve() }
-  }
-
   /// Serves requests until the client has sent none ahead, or the connection ends.
-  private func serve() async {
+  override func serve() async {
     if expectsPROXYHeader {
       guard await readPROXYHeader() else { return close() }
+    }
+    if expectsHandshake {
+      beginHandshake(early: earlyBytes)
+      return dropEarlyBytes()
     }
     let exchange = self.exchange ?? data.takeExchange()
     self.exchange = nil
     exchange.begin(on: self)
-    takeEarlyBytes(into: exchange.input)
-    let mayContinue = await exchange.serve()
-    data.give(exchange)
-    if mayContinue && mayWait { park() } else { close() }
+    if let earlyBytes { exchange.input.append(earlyBytes, range: 0..<earlyBytes.count) }
+    dropEarlyBytes()
+    switch await exchange.serve() {
+    case .keep:
+      data.give(exchange)
+      if mayWait { park() } else { close() }
+    case .close:
+      data.give(exchange)
+      close()
+    case .http2:
+      beginHTTP2(early: exchange.input)
+      data.give(exchange)
+    case .tunnel(let upstream):
+      Tunnel(exchange, client: self, upstream: upstream).begin()
+    }
   }
 
-  private func close() {
+  override func tunnelEnded() { close() }
+
+  /// Closes the connection, and ends this record.
+  func close() {
     cancelDeadline()
-    if let early = earlyBytes { worker.buffers.give(early) }
-    earlyBytes = nil
+    countAsBusy()
+    dropEarlyBytes()
+    http2 = nil
     socket.close(reset: isAborted || mustReset)
     data.remove(self)
   }
@@ -210,12 +285,11 @@ final class ClientConnection: Waiter {
     }
   }
 
-  /// What came behind the PROXY header, for the first exchange.
+  /// What came behind the PROXY header, for the first exchange or the handshake.
   private var earlyBytes: Buffer?
 
-  private func takeEarlyBytes(into input: Buffer) {
+  private func dropEarlyBytes() {
     guard let early = earlyBytes else { return }
-    input.append(early, range: 0..<early.count)
     worker.buffers.give(early)
     earlyBytes = nil
   }

@@ -1,6 +1,7 @@
 import HTTPCodec
 import Resources
 import Runtime
+import TLS
 
 /// What happens to a request before an endpoint is chosen.
 extension Exchange {
@@ -9,6 +10,9 @@ extension Exchange {
   /// - Returns: what to answer when it goes to none.
   func prepare() -> Answer? {
     client.requestCount &+= 1
+    isGRPC = false
+    callDeadline = .never
+    upgrade = .none
     record.headNanoseconds = worker.now.nanoseconds(since: record.start)
     record.receivedBytes = UInt64(input.count)
     // A listener that was removed finishes what it has begun.
@@ -19,9 +23,8 @@ extension Exchange {
     toClient.removeAll()
     if let refusal = admit() { return refusal }
     guard let service else { return .noEndpoint }
-    toUpstream.removeAll()
+    hasRequestHead = false
     makeRequestID()
-    appendRequestHead()
     triedEndpoints = 0
     balancingKey = nil
     if let source = service.hashKeySource { balancingKey = key(of: input, source) }
@@ -37,9 +40,13 @@ extension Exchange {
     } catch {
       return .badRequest(error)
     }
-    if request.method == .connect || request.method == .trace { return .methodNotSupported }
-    if let limit = data.settings.bodyBytesMax, case .length(let length) = request.framing, length > limit {
-      return .contentTooLarge
+    if client.connection.isPlainOnTLS { return .plainHTTP }
+    if request.method == .trace { return .methodNotSupported }
+    if request.method == .connect && request.upgradeProtocol.isEmpty { return .methodNotSupported }
+    if client.stream != nil { noteCall() }
+    if let limit = data.settings.bodyBytesMax {
+      if case .length(let length) = request.framing, length > limit { return .contentTooLarge }
+      if record.requestBodyBytes > limit { return .contentTooLarge }
     }
     if forwardsLeft == 0 { return .options }
     do {
@@ -48,12 +55,18 @@ extension Exchange {
       return .badRequest(error)
     }
     isPeerTrusted = data.settings.trusts(client.peer)
+    if let tls = client.connection.tls, !isHostCovered(tls) { return .misdirected }
     route = findRoute(in: input)
+    if let redirect = httpsRedirect { return .redirect(redirect) }
     guard let route else { return .noRoute }
+    if let refusal = noteUpgrade(route) { return refusal }
     let index = route.pickBackend(random: &worker.random)
     guard index >= 0 else { return .noEndpoint }
-    service = data.services[index]
+    let service = data.services[index]
+    self.service = service
     resolveClientAddress()
+    // Only HTTP/1.1 has what endpoints understand.
+    if upgrade != .none && service.settings.speaksHTTP2Only { return .upgradeNotSupported }
     return nil
   }
 
@@ -82,5 +95,19 @@ extension Exchange {
     return data.routes.route(
       listener: client.listener.index, host: host, path: bytes.extracting(request.path.range), head: request,
       bytes: bytes)
+  }
+
+  /// Whether the connection's certificate is for the request's host (RFC 9110 §7.4).
+  private func isHostCovered(_ tls: TLSSocket) -> Bool {
+    if request.host.isEmpty { return true }
+    let input = input
+    return tls.covers(host: input.bytes.extracting(request.host.range))
+  }
+
+  /// Where a request that came without TLS has to go.
+  private var httpsRedirect: HTTPSRedirect? {
+    guard client.connection.tls == nil else { return nil }
+    guard let route else { return client.listener.redirect }
+    return Override.resolve(route.redirect, inherited: client.listener.redirect)
   }
 }

@@ -1,9 +1,20 @@
 import HTTPCodec
+import Resources
 import Runtime
 
 /// An answer of the gateway's own.
 enum Answer {
   case badRequest(HTTP1Error)
+  /// HTTP without TLS came to a listener with TLS.
+  case plainHTTP
+  /// The connection's certificate is for other hosts.
+  case misdirected
+  /// To the same URL with https.
+  case redirect(HTTPSRedirect)
+  /// The protocol that the client wants to switch to is not spoken here.
+  case upgradeNotSupported
+  /// The call's own deadline has passed.
+  case deadlineExceeded
   case noRoute
   case methodNotSupported
   /// To an OPTIONS request that must not go any further.
@@ -22,13 +33,17 @@ enum Answer {
   var status: UInt16 {
     switch self {
     case .badRequest(let error): error.status
+    case .plainHTTP: 400
+    case .misdirected: 421
+    case .redirect(let redirect): redirect.status
+    case .upgradeNotSupported: 501
     case .options: 200
     case .noRoute: 404
     case .methodNotSupported: 405
     case .contentTooLarge: 413
     case .noEndpoint, .overloaded: 503
     case .connectFailure, .upstreamFailure: 502
-    case .connectTimeout, .responseTimeout: 504
+    case .connectTimeout, .responseTimeout, .deadlineExceeded: 504
     case .clientTimeout: 408
     case .clientClosed: 499
     }
@@ -36,13 +51,13 @@ enum Answer {
 
   var outcome: Outcome {
     switch self {
-    case .badRequest, .contentTooLarge: .badRequest
-    case .noRoute, .methodNotSupported, .options: .answered
+    case .badRequest, .contentTooLarge, .plainHTTP: .badRequest
+    case .noRoute, .methodNotSupported, .options, .misdirected, .redirect, .upgradeNotSupported: .answered
     case .noEndpoint: .noEndpoint
     case .overloaded: .overloaded
     case .connectFailure, .connectTimeout: .connectFailure
     case .upstreamFailure: .upstreamFailure
-    case .responseTimeout: .responseTimeout
+    case .responseTimeout, .deadlineExceeded: .responseTimeout
     case .clientTimeout: .clientTimeout
     case .clientClosed: .clientClosed
     }
@@ -60,6 +75,10 @@ enum Answer {
       case 505: "The HTTP version is not supported.\n"
       default: "The request is malformed.\n"
       }
+    case .plainHTTP: "HTTP was sent to an address that expects HTTPS.\n"
+    case .misdirected: "This connection's certificate is not for this host.\n"
+    case .redirect: "This resource is served with https.\n"
+    case .upgradeNotSupported: "The protocol to switch to is not supported.\n"
     case .noRoute: "No route matches this request.\n"
     case .methodNotSupported: "The method is not supported.\n"
     case .contentTooLarge: "The request's content is too large.\n"
@@ -68,7 +87,7 @@ enum Answer {
     case .connectFailure: "The service cannot be reached.\n"
     case .connectTimeout: "The service did not accept the connection in time.\n"
     case .upstreamFailure: "The service failed to answer.\n"
-    case .responseTimeout: "The service did not answer in time.\n"
+    case .responseTimeout, .deadlineExceeded: "The service did not answer in time.\n"
     case .clientTimeout: "The request did not arrive in time.\n"
     case .clientClosed, .options: ""
     }
@@ -78,6 +97,11 @@ enum Answer {
   static func reason(of status: UInt16) -> StaticString {
     switch status {
     case 200: "OK"
+    case 301: "Moved Permanently"
+    case 302: "Found"
+    case 303: "See Other"
+    case 307: "Temporary Redirect"
+    case 308: "Permanent Redirect"
     case 400: "Bad Request"
     case 404: "Not Found"
     case 405: "Method Not Allowed"
@@ -85,6 +109,7 @@ enum Answer {
     case 413: "Content Too Large"
     case 414: "URI Too Long"
     case 417: "Expectation Failed"
+    case 421: "Misdirected Request"
     case 431: "Request Header Fields Too Large"
     case 501: "Not Implemented"
     case 502: "Bad Gateway"
@@ -93,92 +118,5 @@ enum Answer {
     case 505: "HTTP Version Not Supported"
     default: "Error"
     }
-  }
-}
-
-extension Exchange {
-  /// Answers a request by the gateway itself.
-  /// - Returns: whether the connection may carry another request.
-  func answer(_ answer: Answer) async -> Bool {
-    record.status = answer.status
-    record.outcome = answer.outcome
-    if case .clientClosed = answer { return false }
-    if record.outcome == .badRequest || record.outcome == .clientTimeout {
-      data.counters.figures.refusals.record(answer.status)
-    }
-    if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead {
-      isPersistent = false
-    }
-    if data.isDraining { isPersistent = false }
-    // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
-    if request.method == .connect { isPersistent = false }
-    let out = toClient
-    out.removeAll()
-    out.append("HTTP/1.1 ")
-    out.append(decimal: UInt64(answer.status))
-    out.append(" ")
-    out.append(Answer.reason(of: answer.status))
-    out.append("\r\n")
-    data.appendDate(to: out)
-    out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")
-    out.append(decimal: UInt64(answer.text.utf8CodeUnitCount))
-    out.append("\r\n")
-    switch answer {
-    // RFC 9110 §15.5.6 asks for Allow; everything else is the endpoints' to say.
-    case .methodNotSupported, .options: out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
-    case .overloaded, .noEndpoint: out.append("Retry-After: 1\r\n")
-    default: break
-    }
-    appendPersistence(to: out)
-    out.append("\r\n")
-    if request.method != .head {
-      out.append(answer.text)
-      record.responseBodyBytes = UInt64(answer.text.utf8CodeUnitCount)
-    }
-    return await sendAnswer() && isPersistent
-  }
-
-  private func sendAnswer() async -> Bool {
-    let deadline = worker.now.advanced(byNanoseconds: data.settings.sendNanoseconds)
-    while !toClient.isEmpty {
-      let result = client.socket.send(toClient)
-      if result.isError { return false }
-      if result.isWouldBlock {
-        let wake = await client.wait(for: client.socket, [.writable, .peerClosed], until: deadline)
-        guard wake == .ready, !client.socket.readiness.contains(.peerClosed) else { return false }
-        continue
-      }
-      record.sentBytes += UInt64(result.bytes)
-      toClient.consume(result.bytes)
-    }
-    return true
-  }
-
-  /// Answers what could not be parsed, and ends the connection: where the next request begins is
-  /// not known.
-  func refuse(_ error: HTTP1Error) async {
-    // Of a head that was not understood, nothing may be used, and nothing of an earlier one.
-    request.method = .other
-    request.version = .http11
-    await refuse(.badRequest(error))
-  }
-
-  /// The head did not come in time. Only a client that began a request is told (RFC 9110 §15.5.9).
-  func refuseSlowHead() async {
-    request.method = .other
-    request.version = .http11
-    await refuse(.clientTimeout)
-  }
-
-  private func refuse(_ answer: Answer) async {
-    isPersistent = false
-    upload = Upload()
-    upload.isRead = false
-    toClient.removeAll()
-    record.receivedBytes = UInt64(input.count)
-    _ = await self.answer(answer)
-    record.totalNanoseconds = worker.now.nanoseconds(since: record.start)
-    data.requestRefused(self)
-    await closeClient()
   }
 }

@@ -5,13 +5,19 @@ import Runtime
 /// The attempts to have a request answered.
 extension Exchange {
   /// Brings the request to its end from wherever it stands: refuses it, or passes it to an endpoint.
-  /// - Returns: whether the connection may carry another request.
-  func perform() async -> Bool {
-    defer { finish() }
+  func perform() async -> Ending {
     if stage == .head {
       refusal = prepare()
       stage = .prepared
     }
+    let ending = await pursue()
+    // A tunnel is counted and logged when it ends.
+    if case .tunnel = ending { return ending }
+    finish()
+    return ending
+  }
+
+  private func pursue() async -> Ending {
     if let refusal { return await answer(refusal) }
     let service = service!
     if stage == .prepared {
@@ -20,12 +26,13 @@ extension Exchange {
       stage = .started
     }
     let result = await attempts(service)
+    if case .tunnel(let connection) = result { return .tunnel(connection) }
     // Before an answer of the gateway's own, which a slow client may take its time to read.
     service.requestEnded()
     switch result {
     case .refuse(let refusal): return await answer(refusal)
-    case .answered(let keep): return keep && isPersistent
-    case .again: preconditionFailure("attempts end with a result")
+    case .answered(let keep): return keep && isPersistent ? .keep : .close
+    case .again, .tunnel: preconditionFailure("attempts end with a result")
     }
   }
 
@@ -40,6 +47,7 @@ extension Exchange {
       } else {
         attempt = await self.attempt(endpoint, of: service)
       }
+      if case .tunnel = attempt { return attempt }
       endpoint.inFlight -= 1
       stage = .started
       guard case .again = attempt else { return attempt }
@@ -77,6 +85,8 @@ extension Exchange {
     case again
     case answered(keep: Bool)
     case refuse(Answer)
+    /// The endpoint has switched protocols.
+    case tunnel(UpstreamConnection)
   }
 
   private func attempt(_ endpoint: Endpoint, of service: UpstreamService) async -> Attempt {
@@ -106,6 +116,7 @@ extension Exchange {
     upload.lastProgress = worker.now
     upstream = connection
     stage = .sent
+    layOutRequest(for: connection)
   }
 
   /// Draws the consequences of how the pump ended.
@@ -113,6 +124,10 @@ extension Exchange {
     upstream = nil
     let endpoint = connection.endpoint
     switch end {
+    case .switched:
+      service.recordSuccess(endpoint)
+      record.outcome = .proxied
+      return .tunnel(connection)
     case .complete:
       if isFailure(responseHead.status) {
         service.recordFailure(endpoint)
@@ -166,10 +181,19 @@ extension Exchange {
       data.counters.figures.poolStale &+= 1
       return .again
     }
+    if case .refusedStream = failure, canBeRepeated, record.retries < Self.refusalsMax {
+      // Not processed at all: another connection, or another endpoint, takes it (RFC 9113 §8.7).
+      return again()
+    }
+    if case .deadline = failure {
+      // The client's own impatience, which says nothing of the endpoint.
+      record.outcome = .responseTimeout
+      return deadlinePassed()
+    }
     service.recordFailure(endpoint)
     record.outcome = .upstreamFailure
     switch failure {
-    case .closedWithoutResponse where mayRetry(.reset):
+    case .closedWithoutResponse where mayRetry(.reset), .streamReset where mayRetry(.reset):
       return again()
     case .responseTimeout, .stalled:
       record.outcome = .responseTimeout
@@ -178,6 +202,9 @@ extension Exchange {
       return download.hasSentFinalHead ? cutOff(.upstreamFailure) : .refuse(.upstreamFailure)
     }
   }
+
+  /// How often a request goes on after its stream was refused.
+  private static let refusalsMax = 3
 
   private func again() -> Attempt {
     record.retries += 1
@@ -198,10 +225,11 @@ extension Exchange {
     // For a client of HTTP/1.0 the end of the connection is the end of the content: only a reset
     // says that it is not whole.
     if download.hasSentFinalHead && download.framing == .verbatim
-      && (download.isChunked || download.endsWithClose)
+      && (download.isChunked || download.endsWithClose || download.endsWithStream)
     {
       client.mustReset = true
     }
+    if client.stream != nil { client.mustReset = true }
     isPersistent = false
     return .answered(keep: false)
   }
@@ -212,6 +240,12 @@ extension Exchange {
   func finish() {
     record.totalNanoseconds = worker.now.nanoseconds(since: record.start)
     data.exchangeEnded(self)
+    letGo()
+  }
+
+  /// Lets go of the request and of all that was found for it.
+  func letGo() {
+    dropTrailers()
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

@@ -1,22 +1,28 @@
 import Runtime
+import TLS
 
 /// How an exchange comes by a connection to its endpoint.
 extension Exchange {
   /// An idle connection, checked a second time for requests that must not be sent twice: a server
-  /// may be closing it just now.
+  /// may be closing it just now. With HTTP/2, a stream on a connection that has room.
   func takeIdle(_ endpoint: Endpoint, _ service: UpstreamService) -> UpstreamConnection? {
     if service.hasConnectionQueue { return nil }
-    return takeQuietIdle(endpoint, service)
+    return takeAvailable(endpoint, service)
   }
 
-  private func takeQuietIdle(_ endpoint: Endpoint, _ service: UpstreamService) -> UpstreamConnection? {
+  private func takeAvailable(_ endpoint: Endpoint, _ service: UpstreamService) -> UpstreamConnection? {
+    if service.settings.speaksHTTP2, upgrade == .none {
+      if let stream = service.takeStream(to: endpoint, for: self) { return stream }
+      if service.settings.speaksHTTP2Only { return nil }
+    }
     while let connection = service.takeIdle(to: endpoint, for: client) {
-      if (request.method.isIdempotent && upload.isRead) || connection.socket.isQuiet() { return connection }
+      if (request.method.isIdempotent && upload.isRead) || connection.transport.isQuiet() { return connection }
       service.close(connection)
     }
     return nil
   }
 
+  /// How an attempt to connect ended.
   enum Connecting {
     case connected(UpstreamConnection)
     /// Own fault: the gateway has no descriptor or port left, which says nothing of the endpoint.
@@ -28,16 +34,56 @@ extension Exchange {
   func connect(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting {
     let started = worker.now
     defer { record.connectNanoseconds += worker.now.nanoseconds(since: started) }
-    if !service.mayConnect || service.hasConnectionQueue {
+    let multiplexes = service.settings.speaksHTTP2 && upgrade == .none
+    if multiplexes, let end = await waitForConnector(to: endpoint, of: service) { return end }
+    if !service.mayConnect || service.hasConnectionQueue
+      || (multiplexes && !service.mayMultiplex(to: endpoint))
+    {
       switch await waitForConnection(to: endpoint, of: service) {
       case .some(let end): return end
       case nil: break
       }
     }
+    if !multiplexes { return await open(endpoint, service) }
+    endpoint.isConnecting = true
+    let result = await open(endpoint, service)
+    // With HTTP/2, others wait until the endpoint has said how many streams it takes.
+    if case .connected(let connection) = result, connection.stream != nil { return result }
+    endpoint.endConnecting()
+    return result
+  }
+
+  /// One request makes a connection for all that would use it; the others wait for that.
+  /// - Returns: a stream, or why there is none; nil when this one is to make the connection.
+  private func waitForConnector(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting? {
+    let deadline = worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds)
+    while endpoint.isConnecting {
+      guard endpoint.connectWaiters.count < service.settings.pendingMax else {
+        data.counters.figures.queueOverflows &+= 1
+        return .refused(.overloaded)
+      }
+      endpoint.connectWaiters.append(client)
+      client.transport.interest = .peerClosed
+      let wake = await client.sleep(until: deadline)
+      client.transport.interest = []
+      endpoint.connectWaiters.removeAll { $0 === client }
+      if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
+      if wake == .deadline { return .failed(isTimeout: true, isOwnFault: false) }
+      if let stream = takeAvailable(endpoint, service) { return .connected(stream) }
+    }
+    return nil
+  }
+
+  /// Opens a connection: TCP, then TLS, then what both ends agree to speak.
+  private func open(_ endpoint: Endpoint, _ service: UpstreamService) async -> Connecting {
     data.counters.figures.upstreamConnects &+= 1
+    let tls = service.tls.map { ($0, service.settings.service.tls?.serverName) }
     let socket: Socket
     do {
-      socket = try Socket.connect(to: endpoint.address, on: worker)
+      socket =
+        tls == nil
+        ? try Socket(connectingTo: endpoint.address, on: worker)
+        : try TLSSocket(connectingTo: endpoint.address, on: worker)
     } catch {
       if error.isShortage { data.relieveDescriptors() }
       data.counters.figures.upstreamConnectFailures &+= 1
@@ -45,27 +91,68 @@ extension Exchange {
     }
     socket.watcher = client
     service.connectionOpened()
-    let connection = UpstreamConnection(socket, to: endpoint, of: service, on: worker)
     let deadline = worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds)
-    while true {
-      switch await client.wait(for: socket, .writable, or: client.socket, .peerClosed, until: deadline) {
-      case .deadline:
-        data.counters.figures.upstreamConnectFailures &+= 1
-        service.close(connection)
-        return .failed(isTimeout: true, isOwnFault: false)
-      case .ready, .interrupted:
-        if client.isAborted || client.socket.readiness.contains(.peerClosed) {
-          service.close(connection)
-          return .clientClosed
-        }
-        guard socket.readiness.contains(.writable) else { continue }
-        if socket.connectError() != nil {
-          data.counters.figures.upstreamConnectFailures &+= 1
-          service.close(connection)
-          return .failed(isTimeout: false, isOwnFault: false)
-        }
-        return .connected(connection)
+    var failure = await waitForTCP(socket, until: deadline)
+    if failure == nil, let (context, serverName) = tls, let socket = socket as? TLSSocket {
+      socket.startClient(context, serverName: serverName ?? endpoint.host, endpoint: endpoint.address)
+      failure = await shakeHands(socket, until: deadline)
+    }
+    if let failure {
+      if case .failed = failure { data.counters.figures.upstreamConnectFailures &+= 1 }
+      socket.close()
+      service.connectionClosed()
+      return failure
+    }
+    return opened(socket, endpoint, service)
+  }
+
+  private func opened(_ socket: Socket, _ endpoint: Endpoint, _ service: UpstreamService) -> Connecting {
+    let agreed = (socket as? TLSSocket)?.applicationProtocol
+    let speaksHTTP2 =
+      service.settings.speaksHTTP2Only ? service.tls == nil || agreed == .http2 : agreed == .http2
+    guard speaksHTTP2 else {
+      guard !service.settings.speaksHTTP2Only else {
+        // An endpoint that does not agree to the only protocol that the service may use.
+        socket.close()
+        service.connectionClosed()
+        return .failed(isTimeout: false, isOwnFault: false)
       }
+      return .connected(UpstreamConnection(socket, to: endpoint, of: service, on: worker))
+    }
+    let multiplexer = HTTP2UpstreamConnection(socket, to: endpoint, of: service, data: data)
+    multiplexer.begin()
+    guard upgrade == .none else { return .refused(.upgradeNotSupported) }
+    guard let stream = multiplexer.lease(for: self) else { return .failed(isTimeout: false, isOwnFault: false) }
+    return .connected(stream)
+  }
+
+  /// - Returns: why there is no connection; nil when there is one.
+  private func waitForTCP(_ socket: Socket, until deadline: MonotonicTime) async -> Connecting? {
+    while true {
+      let wake = await client.wait(
+        for: socket, .writable, or: client.transport, .peerClosed, until: deadline)
+      if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
+      if wake == .deadline { return .failed(isTimeout: true, isOwnFault: false) }
+      guard socket.readiness.contains(.writable) else { continue }
+      return socket.connectError() == nil ? nil : .failed(isTimeout: false, isOwnFault: false)
+    }
+  }
+
+  private func shakeHands(_ socket: TLSSocket, until deadline: MonotonicTime) async -> Connecting? {
+    while true {
+      let wanted: Readiness
+      switch socket.handshake() {
+      case .done: return nil
+      case .failed(let failure):
+        data.counters.figures.upstreamHandshakeFailures &+= 1
+        record.tlsFailure = failure
+        return .failed(isTimeout: false, isOwnFault: false)
+      case .wantsRead: wanted = [.readable, .peerClosed]
+      case .wantsWrite: wanted = [.readable, .writable, .peerClosed]
+      }
+      let wake = await client.wait(for: socket, wanted, or: client.transport, .peerClosed, until: deadline)
+      if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
+      if wake == .deadline { return .failed(isTimeout: true, isOwnFault: false) }
     }
   }
 
@@ -84,8 +171,10 @@ extension Exchange {
   private func waitForConnection(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting? {
     var idle: UpstreamConnection?
     let refusal = await wait(.connection, service) {
-      idle = takeQuietIdle(endpoint, service)
-      return idle != nil || service.mayConnect || service.closeOneIdle()
+      idle = takeAvailable(endpoint, service)
+      if idle != nil { return true }
+      if service.settings.speaksHTTP2Only && !service.mayMultiplex(to: endpoint) { return false }
+      return service.mayConnect || service.closeOneIdle()
     }
     if let refusal {
       if case .clientClosed = refusal { return .clientClosed }
@@ -107,11 +196,11 @@ extension Exchange {
     let deadline = worker.now.advanced(byNanoseconds: service.settings.pendingNanoseconds)
     // The first in an empty queue may find that something idle can make room.
     while !(service.isFirst(client, wait) && isSatisfied()) {
-      if client.socket.readiness.contains(.peerClosed) { return .clientClosed }
-      client.socket.interest = .peerClosed
+      if client.transport.readiness.contains(.peerClosed) { return .clientClosed }
+      client.transport.interest = .peerClosed
       let wake = await client.sleep(until: deadline)
-      client.socket.interest = []
-      if client.isAborted || client.socket.readiness.contains(.peerClosed) { return .clientClosed }
+      client.transport.interest = []
+      if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
       if wake == .deadline {
         data.counters.figures.queueTimeouts &+= 1
         return .overloaded

@@ -23,6 +23,8 @@ struct Download {
   var isChunked = false
   /// The content ends when the endpoint closes.
   var endsWithClose = false
+  /// The content ends with the endpoint's stream.
+  var endsWithStream = false
   /// Content still to be received, by length.
   var remaining: UInt64 = 0
   var decoder = ChunkedDecoder()
@@ -59,6 +61,12 @@ extension Exchange {
           guard receiveContent(connection) else { return }
         }
       case .done:
+        if let stream = client.stream {
+          endResponse(on: stream)
+        } else if client.transport.hasUnsentBytes {
+          clientWants.insert(.writable)
+          return
+        }
         end = .complete
         return
       }
@@ -66,13 +74,16 @@ extension Exchange {
   }
 
   private func sendStagedToClient() -> Bool {
-    let socket = client.socket
+    let socket = client.transport
     guard socket.readiness.contains(.writable) else {
       clientWants.insert(.writable)
       return false
     }
     let headCount = toClient.count
     let result: IOResult
+    if let stream = client.stream {
+      stream.endsWithNextSend = download.isReceived && download.phase != .head && !hasResponseTrailers
+    }
     if headCount > 0 && !download.staged.isEmpty {
       result = socket.send(toClient, response, range: download.staged)
     } else if headCount > 0 {
@@ -106,6 +117,7 @@ extension Exchange {
   // MARK: The head
 
   private func receiveHead(_ connection: UpstreamConnection) -> Bool {
+    if let stream = connection.stream { return receiveHead(of: stream) }
     guard receive(connection) else { return false }
     let response = response
     while !response.isEmpty {
@@ -128,27 +140,105 @@ extension Exchange {
     return true
   }
 
+  /// The heads of streams are decoded when they arrive; see ``HTTP2UpstreamConnection``.
+  private func receiveHead(of stream: HTTP2Stream) -> Bool {
+    if stream.hasPendingHead {
+      stream.hasPendingHead = false
+      download.lastUpstreamProgress = worker.now
+      download.lastClientProgress = worker.now
+      if responseHead.status < 200 { interimHeadArrived() } else { finalHeadArrived() }
+      return end == nil
+    }
+    if stream.isReset || stream.hasEnded {
+      end = .upstreamFailed(failure(of: stream))
+      return false
+    }
+    stream.readiness.remove(.readable)
+    upstreamWants.insert(.readable)
+    return false
+  }
+
+  private func failure(of stream: HTTP2Stream) -> UpstreamFailure {
+    if stream.headError != nil { return .malformedResponse }
+    if stream.isRefused { return .refusedStream }
+    return stream.connection?.isClosing == false ? .streamReset : .closedWithoutResponse
+  }
+
   /// 1xx: passed on to those who understand it (RFC 9110 §15.2).
   private func interimHeadArrived() {
-    guard responseHead.status != 101 else {
-      // No upgrade was asked for: `Upgrade` is not passed on.
-      end = .upstreamFailed(.malformedResponse)
+    if responseHead.status == 101 {
+      // Where no upgrade was asked for, there is nothing to agree to.
+      end = acceptSwitch() ? .switched : .upstreamFailed(.malformedResponse)
       return
     }
-    if request.version == .http11 { appendInterimHead() }
+    if let stream = client.stream {
+      sendInterimHead(on: stream)
+    } else if request.version == .http11 {
+      appendInterimHead()
+    }
     response.consume(responseHead.byteCount)
     responseParser.reset()
   }
 
   private func finalHeadArrived() {
     record.responseNanoseconds = worker.now.nanoseconds(since: attemptStart)
+    if case .extendedConnect = upgrade, responseHead.status < 300 {
+      // It has not switched, but on a stream a success would say that it has (RFC 8441 §5).
+      end = .upstreamFailed(.malformedResponse)
+      return
+    }
     if mayRetry(status: responseHead.status) {
+      end = .retry(.status)
+      return
+    }
+    if mayRetryCall() {
       end = .retry(.status)
       return
     }
     let head = responseHead.byteCount
     download.phase = .content
     download.mustCloseUpstream = !responseHead.isPersistent
+    if let stream = upstream?.stream {
+      frameStreamContent(stream)
+    } else {
+      frameContent()
+    }
+    // A short answer before all of the request was read: the rest will not be read (RFC 9112 §9.3).
+    // A stream may go on for as long as the request does.
+    if !upload.isRead && !download.isChunked && !download.endsWithClose && !download.endsWithStream {
+      isPersistent = false
+    }
+    if data.isDraining || client.listener.index < 0 { isPersistent = false }
+    record.status = responseHead.status
+    if let stream = client.stream {
+      let isWhole = download.isReceived && !hasResponseTrailers
+      sendResponseHead(on: stream, endStream: isWhole)
+      download.hasSentFinalHead = true
+    } else {
+      appendResponseHead()
+    }
+    response.consume(head)
+    stageContent()
+  }
+
+  /// How a stream's content ends, and how it is framed for the client.
+  private func frameStreamContent(_ stream: HTTP2Stream) {
+    download.endsWithStream = true
+    switch responseHead.framing {
+    case .none:
+      download.isReceived = true
+      // HTTP/1 has to be told that there is no content, where there might be (RFC 9112 §6.3).
+      guard client.stream == nil, request.method != .head, responseHead.status != 204, responseHead.status != 304 else { return }
+      responseHead.framing = .length(0)
+      download.framing = .verbatim
+    case .length: download.framing = .verbatim
+    default:
+      download.framing = request.version == .http11 ? .chunked : .verbatim
+      if request.version == .http10 { isPersistent = false }
+    }
+  }
+
+  private func frameContent() {
     switch responseHead.framing {
     case .none:
       download.isReceived = true
@@ -159,22 +249,14 @@ extension Exchange {
     case .chunked:
       download.isChunked = true
       download.framing = request.version == .http11 ? .chunked : .verbatim
-    case .untilClose:
+    case .untilClose, .untilEndOfStream:
       download.endsWithClose = true
       download.mustCloseUpstream = true
       download.framing = request.version == .http11 ? .chunked : .verbatim
     }
-    if download.framing == .verbatim && (download.isChunked || download.endsWithClose) {
+    if download.framing == .verbatim && (download.isChunked || download.endsWithClose) && client.stream == nil {
       isPersistent = false
     }
-    // A short answer before all of the request was read: the rest will not be read (RFC 9112 §9.3).
-    // A stream may go on for as long as the request does.
-    if !upload.isRead && !download.isChunked && !download.endsWithClose { isPersistent = false }
-    if data.isDraining || client.listener.index < 0 { isPersistent = false }
-    record.status = responseHead.status
-    appendResponseHead()
-    response.consume(head)
-    stageContent()
   }
 
   // MARK: Content
@@ -189,6 +271,7 @@ extension Exchange {
 
   /// Stages what content `response` holds.
   private func stageContent() {
+    if download.endsWithStream { return stageStreamContent() }
     if download.isReceived {
       // What follows was not asked for: such a connection is not used again.
       if !response.isEmpty { download.mustCloseUpstream = true }
@@ -197,12 +280,30 @@ extension Exchange {
     guard !response.isEmpty else { return }
     if download.isChunked { return stageChunks() }
     let count = download.endsWithClose ? response.count : Int(min(UInt64(response.count), download.remaining))
-    record.responseBodyBytes += UInt64(count)
     if !download.endsWithClose {
       download.remaining -= UInt64(count)
       download.isReceived = download.remaining == 0
       if download.isReceived && response.count > count { download.mustCloseUpstream = true }
     }
+    stage(count)
+  }
+
+  /// Stages what a stream has brought; where its head has just come, with what came behind it.
+  private func stageStreamContent() {
+    guard !download.isReceived, let stream = upstream?.stream else { return }
+    if response.isEmpty && stream.availableBytes > 0 { _ = stream.receive(into: response, atMost: .max) }
+    if !response.isEmpty { stage(response.count) }
+    guard stream.hasEnded, stream.availableBytes == 0 else { return }
+    download.isReceived = true
+    guard download.framing == .chunked else { return }
+    toClient.append("0\r\n")
+    if let lines = stream.trailers { appendTrailers(stream.trailerFields, of: lines, to: toClient) }
+    toClient.append("\r\n")
+  }
+
+  /// Stages the first `count` bytes of `response`.
+  private func stage(_ count: Int) {
+    record.responseBodyBytes += UInt64(count)
     if download.framing == .chunked {
       toClient.append(hexadecimal: UInt64(count))
       toClient.append("\r\n")
@@ -219,12 +320,15 @@ extension Exchange {
 
   private func stageChunks() {
     do {
-      let (consumed, isComplete) =
+      let (consumed, isComplete, section) =
         download.framing == .chunked
         ? try reframe(
-          response, from: 0, decoder: &download.decoder, into: toClient, passingTrailers: true,
+          response, from: 0, decoder: &download.decoder, into: toClient,
           contentBytes: &record.responseBodyBytes)
-        : try unframe(response, decoder: &download.decoder, into: toClient)
+        : try unframe(
+          response, from: 0, decoder: &download.decoder, into: toClient,
+          contentBytes: &record.responseBodyBytes)
+      if client.stream != nil { try keepTrailers(response, section) }
       response.consume(consumed)
       download.isReceived = isComplete
       if isComplete && !response.isEmpty { download.mustCloseUpstream = true }
@@ -233,27 +337,10 @@ extension Exchange {
     }
   }
 
-  /// Takes chunked content out of `source` without its framing, for a client of HTTP/1.0.
-  private func unframe(_ source: Buffer, decoder: inout ChunkedDecoder, into target: Buffer)
-    throws(HTTP1Error) -> (Int, Bool)
-  {
-    var position = 0
-    while true {
-      switch try decoder.next(source.bytes, from: position) {
-      case .data(let range):
-        target.append(source, range: range.range)
-        record.responseBodyBytes += UInt64(range.count)
-        position = range.end
-      case .needMore(let consumed): return (consumed, false)
-      case .end(_, let consumed): return (consumed, true)
-      }
-    }
-  }
-
   /// Receives from the endpoint.
   /// - Returns: false when it has to wait, or the connection ended.
   private func receive(_ connection: UpstreamConnection) -> Bool {
-    let socket = connection.socket
+    let socket = connection.transport
     guard socket.readiness.contains(.readable) else {
       upstreamWants.insert(.readable)
       return false
@@ -263,12 +350,16 @@ extension Exchange {
     let result = socket.receive(into: response)
     if result.bytes > 0 {
       download.lastUpstreamProgress = worker.now
+      // There was nothing for the client until now.
+      download.lastClientProgress = worker.now
       return true
     }
     if result.isWouldBlock {
       upstreamWants.insert(.readable)
       return false
     }
+    // Behind the content of a stream; what it ends with is seen to when it is staged.
+    if result.bytes == 0 && download.endsWithStream { return true }
     if result.bytes == 0 && download.phase == .content && download.endsWithClose {
       download.isReceived = true
       if download.framing == .chunked { toClient.append("0\r\n\r\n") }

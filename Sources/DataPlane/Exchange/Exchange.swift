@@ -14,8 +14,8 @@ import Runtime
 final class Exchange {
   let data: DataPlaneWorker
   let worker: Worker
-  /// The connection that it serves now; set while it is in use.
-  private(set) var client: ClientConnection!
+  /// Whom it serves now; set while it is in use.
+  private(set) var client: ClientSide!
 
   /// How far it is, so that a task can take over where the fast path stops.
   enum Stage {
@@ -34,6 +34,14 @@ final class Exchange {
   }
 
   var stage = Stage.head
+  /// `toUpstream` begins with the request's head, as HTTP/1 writes it.
+  var hasRequestHead = false
+  /// A call of gRPC: it is answered with gRPC statuses.
+  var isGRPC = false
+  /// When the client gives up, as `grpc-timeout` says.
+  var callDeadline = MonotonicTime.never
+  /// What the connection becomes when the endpoint agrees.
+  var upgrade = Upgrade.none
   /// What the request is answered with, when it goes to no endpoint.
   var refusal: Answer?
 
@@ -80,6 +88,8 @@ final class Exchange {
   var downloadTurnsLeft = 0
   var end: PumpEnd?
   var attemptStart = MonotonicTime(nanoseconds: 0)
+  /// Trailer lines of chunked content that go to a stream; a buffer is held only while there are some.
+  var trailers: Buffer?
   var trailerFields: [Field] = []
 
   var record = ExchangeRecord()
@@ -104,7 +114,7 @@ final class Exchange {
 
   // MARK: Life
 
-  func begin(on client: ClientConnection) {
+  func begin(on client: ClientSide) {
     self.client = client
     if requestParser.limits != data.settings.headLimits {
       requestParser = RequestParser(limits: data.settings.headLimits)
@@ -119,40 +129,56 @@ final class Exchange {
     toUpstream.reset(to: BufferPool.bufferBytes)
     response.reset(to: BufferPool.bufferBytes)
     toClient.reset(to: BufferPool.bufferBytes)
+    dropTrailers()
     stage = .head
     client = nil
   }
 
+  /// What becomes of the client's connection.
+  enum Ending {
+    /// It may carry another request.
+    case keep
+    case close
+    /// It goes on as HTTP/2; what was received of it is in `input`.
+    case http2
+    /// It goes on as a tunnel to this connection.
+    case tunnel(UpstreamConnection)
+  }
+
   /// Serves the requests that the client has sent, until it has sent none ahead.
-  /// - Returns: whether the connection may carry another request.
-  func serve() async -> Bool {
+  func serve() async -> Ending {
     var servedCount = 0
     if stage == .closing {
       await closeClient()
-      return false
+      return .close
     }
     while true {
-      switch stage == .head ? await readHead(on: client.socket) : .request {
+      switch stage == .head ? await readHead(on: client.transport) : .request {
       case .request:
-        guard await perform() else {
-          await closeClient()
-          return false
+        let ending = await perform()
+        guard case .keep = ending else {
+          if case .close = ending { await closeClient() }
+          return ending
         }
-        if input.isEmpty { return true }
+        if input.isEmpty { return .keep }
         servedCount += 1
         // A client that pipelines without end must not keep the worker to itself.
         if servedCount % 64 == 0 { await Task.yield() }
-      case .nothing: return true
-      case .closed: return false
+      case .nothing: return .keep
+      case .http2: return .http2
+      case .closed: return .close
       case .timedOut:
         await refuseSlowHead()
-        return false
+        return .close
       case .refused(let error):
         await refuse(error)
-        return false
+        return .close
       }
     }
   }
+
+  /// Serves the request of a stream, whose head was decoded.
+  func serveStream() async -> Ending { await perform() }
 
   enum HeadResult {
     case request
@@ -160,6 +186,8 @@ final class Exchange {
     case nothing
     case closed
     case timedOut
+    /// The connection's first bytes are HTTP/2's preface.
+    case http2
     case refused(HTTP1Error)
   }
 
@@ -177,10 +205,8 @@ final class Exchange {
   /// Does what the usual request needs, a whole head with its content and an idle connection to an
   /// endpoint, without a task: a suspension costs as much as all of this (docs/decisions/0008).
   func startWithoutWaiting(on client: ClientConnection) -> Progress {
-    record = ExchangeRecord()
-    record.client = client.peer
-    record.start = worker.now
-    let result = client.socket.receive(into: input)
+    beginRecord()
+    let result = client.transport.receive(into: input)
     guard result.bytes > 0 else { return .done(keep: result.isWouldBlock) }
     requestParser.reset()
     // What is not a whole and valid head is read again, and answered, by the task.
@@ -188,8 +214,39 @@ final class Exchange {
     if input.isEmpty { return .done(keep: true) }
     guard (try? parseHead(in: input)) == true else { return .needsTask }
     refusal = prepare()
+    return sendWithoutWaiting()
+  }
+
+  /// The same for a request that came on a stream of HTTP/2: its head was decoded into `input`.
+  /// - Parameter error: what the head is refused for.
+  func startStream(_ error: HTTP1Error?) -> Progress {
+    beginRecord()
+    record.receivedBytes = UInt64(input.count)
+    if let error {
+      request.method = .other
+      isGRPC = false
+      upgrade = .none
+      callDeadline = .never
+      requestID.removeAll()
+      upload = Upload()
+      upload.isRead = false
+      refusal = .badRequest(error)
+    } else {
+      refusal = prepare()
+    }
+    return sendWithoutWaiting()
+  }
+
+  private func beginRecord() {
+    record = ExchangeRecord()
+    record.client = client.peer
+    record.start = worker.now
+  }
+
+  /// Sends what was prepared, if nothing has to be waited for.
+  private func sendWithoutWaiting() -> Progress {
     stage = .prepared
-    guard refusal == nil, let service, service.mayStartRequest else { return .needsTask }
+    guard refusal == nil, upgrade == .none, let service, service.mayStartRequest else { return .needsTask }
     service.requestStarted()
     stage = .started
     guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else {
@@ -200,21 +257,22 @@ final class Exchange {
     beginRound()
     advanceUpload(connection)
     guard end == nil, upload.isDone, !upload.hasFailed,
-      !client.socket.readiness.contains(.peerClosed)
+      !client.transport.readiness.contains(.peerClosed)
     else { return .needsTask }
+    if connection.transport.readiness.contains(.readable) { return .needsTask }
     upstreamWants = .readable
     return .awaitsResponse
   }
 
   /// Passes on what has come of the response.
-  func continueWithoutWaiting(on client: ClientConnection) -> Progress {
+  func continueWithoutWaiting(on client: ClientSide) -> Progress {
     guard let connection = upstream, let service, let endpoint = servedBy else { return .needsTask }
     beginRound()
     advanceDownload(connection)
     switch end {
     case nil:
       let waitsForMore =
-        downloadTurnsLeft > 0 && clientWants.isEmpty && !client.socket.readiness.contains(.peerClosed)
+        downloadTurnsLeft > 0 && clientWants.isEmpty && !client.transport.readiness.contains(.peerClosed)
       return waitsForMore ? .awaitsResponse : .needsTask
     case .complete:
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }
@@ -222,7 +280,7 @@ final class Exchange {
       service.requestEnded()
       let mayContinue = keep && isPersistent
       finish()
-      if mayContinue || !leavesUnreadBytes { return .done(keep: mayContinue) }
+      if mayContinue || client.stream != nil || !leavesUnreadBytes { return .done(keep: mayContinue) }
       stage = .closing
       return .needsTask
     default: return .needsTask
@@ -232,16 +290,16 @@ final class Exchange {
   // MARK: The head
 
   /// Reads until a whole request head is in `input` and parsed.
-  private func readHead(on socket: Socket) async -> HeadResult {
+  private func readHead(on socket: Transport) async -> HeadResult {
     requestParser.reset()
-    record = ExchangeRecord()
-    record.client = client.peer
-    record.start = worker.now
+    beginRecord()
     let deadline = worker.now.advanced(byNanoseconds: data.settings.headNanoseconds)
     while true {
       if !input.isEmpty {
+        let preface = prefaceMatch(input)
+        if preface == .complete { return .http2 }
         do {
-          if try parseHead(in: input) { return .request }
+          if preface == .different, try parseHead(in: input) { return .request }
         } catch {
           return .refused(error)
         }
@@ -257,6 +315,12 @@ final class Exchange {
       case .deadline: return .timedOut
       }
     }
+  }
+
+  /// Whether the bytes are the preface of HTTP/2, where that is allowed (RFC 9113 §3.3).
+  private func prefaceMatch(_ input: Buffer) -> HTTP2Preface.Match {
+    guard client.requestCount == 0, client.connection.mayBecomeHTTP2 else { return .different }
+    return HTTP2Preface.match(input.bytes)
   }
 
   /// Spans borrow from a parameter, which costs nothing, where they would have to hold a property.
@@ -277,7 +341,7 @@ final class Exchange {
   /// Closes the client's side without cutting off what was sent: a socket that is closed while the
   /// client still sends answers with a reset, which may destroy a response on its way (RFC 9112 §9.6).
   func closeClient() async {
-    let socket = client.socket
+    let socket = client.transport
     guard leavesUnreadBytes else { return }
     guard !client.isAborted, !client.mustReset, record.outcome != .clientClosed else { return }
     socket.shutdownSending()
@@ -301,7 +365,7 @@ final class Exchange {
   /// The client has sent, or is sending, what nobody will read.
   var leavesUnreadBytes: Bool {
     upload.leavesUnreadContent || record.outcome == .badRequest || !input.isEmpty
-      || client.socket.readiness.contains(.readable)
+      || client.transport.readiness.contains(.readable)
   }
 
   /// How long a client may still send after its last response; whoever goes on is cut off. nginx's

@@ -4,9 +4,15 @@ import Runtime
 /// Why an endpoint's part of an exchange failed.
 enum UpstreamFailure {
   case closedWithoutResponse
+  /// The endpoint reset the stream; its connection goes on.
+  case streamReset
   case closedInResponse
   case malformedResponse
+  /// The endpoint has not begun to process the request (RFC 9113 §8.7).
+  case refusedStream
   case responseTimeout
+  /// The call's own deadline has passed.
+  case deadline
   /// No progress in either direction.
   case stalled
 }
@@ -22,6 +28,8 @@ enum RetryReason {
 /// How the pump ended.
 enum PumpEnd {
   case complete
+  /// The endpoint has agreed to another protocol.
+  case switched
   case retry(RetryReason)
   case upstreamFailed(UpstreamFailure)
   /// The client's content is malformed or too large.
@@ -44,7 +52,7 @@ extension Exchange {
   /// Each direction holds at most one buffer: what the receiver does not take is not read from the
   /// sender.
   func pump(_ connection: UpstreamConnection) async -> PumpEnd {
-    let socket = client.socket
+    let socket = client.transport
     while true {
       if let end { return end }
       beginRound()
@@ -60,7 +68,7 @@ extension Exchange {
       clientWants.insert(.peerClosed)
       let deadline = nextDeadline()
       switch await client.wait(
-        for: socket, clientWants, or: connection.socket, upstreamWants, until: deadline)
+        for: socket, clientWants, or: connection.transport, upstreamWants, until: deadline)
       {
       case .ready, .interrupted: continue
       case .deadline: return expiredWait()
@@ -81,9 +89,10 @@ extension Exchange {
 
   func nextDeadline() -> MonotonicTime {
     let settings = service!.settings
-    var deadline = MonotonicTime.never
+    var deadline = callDeadline
     if clientWants.contains(.writable) {
-      deadline = download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds)
+      deadline = min(
+        deadline, download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds))
     }
     if clientWants.contains(.readable) {
       deadline = min(deadline, upload.lastProgress.advanced(byNanoseconds: data.settings.bodyNanoseconds))
@@ -105,6 +114,7 @@ extension Exchange {
   /// Which of the timeouts it was that passed.
   private func expiredWait() -> PumpEnd {
     let now = worker.now
+    if callDeadline <= now { return .upstreamFailed(.deadline) }
     if clientWants.contains(.writable),
       download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds) <= now
     {
@@ -149,6 +159,9 @@ extension Exchange {
     }
     return isRetrySafe(settings) && takeRetry(settings)
   }
+
+  /// For what the settings allow whatever the method.
+  func mayRetryAnyMethod() -> Bool { canBeRepeated && takeRetry(service!.settings) }
 
   private func isRetrySafe(_ settings: ServiceSettings) -> Bool {
     canBeRepeated && (request.method.isIdempotent || settings.retriesNonIdempotent)

@@ -8,8 +8,13 @@ extension Exchange {
   /// Writes the canonical head to `toUpstream`.
   func appendRequestHead() {
     let out = toUpstream
-    out.append(input, range: request.methodRange.range)
-    out.append(UInt8(ascii: " "))
+    if case .extendedConnect = upgrade {
+      // What a WebSocket handshake is in HTTP/1.1 (RFC 8441 §5).
+      out.append("GET ")
+    } else {
+      out.append(input, range: request.methodRange.range)
+      out.append(UInt8(ascii: " "))
+    }
     appendTarget(to: out)
     out.append(" HTTP/1.1\r\nHost: ")
     if !request.authority.isEmpty {
@@ -18,7 +23,7 @@ extension Exchange {
       out.append("\r\n")
     } else {
       // HTTP/1.0 allows none, HTTP/1.1 does not: the address that the client came to (RFC 9112 §3.3).
-      let local = worker.seam.localAddress(of: client.socket.handle) ?? client.listener.address
+      let local = worker.seam.localAddress(of: client.connection.socket.handle) ?? client.listener.address
       out.append(string: local.description)
       out.append("\r\n")
     }
@@ -28,17 +33,91 @@ extension Exchange {
       out.append("Content-Length: ")
       out.append(decimal: length)
       out.append("\r\n")
-    case .chunked: out.append("Transfer-Encoding: chunked\r\n")
+    case .chunked, .untilEndOfStream: out.append("Transfer-Encoding: chunked\r\n")
     case .none, .untilClose: break
     }
+    appendUpgrade(to: out)
     // HTTP/1.0 has no interim responses (RFC 9110 §10.1.1).
     if request.expectsContinue && !upload.isRead { out.append("Expect: 100-continue\r\n") }
-    if let hops = forwardsLeft, hops > 0 {
-      out.append("Max-Forwards: ")
-      out.append(decimal: hops - 1)
-      out.append("\r\n")
-    }
+    appendHopLimit(to: out)
     appendForwardingFields(to: out)
+    out.append("\r\n")
+  }
+
+  /// Sends the head on a stream to the endpoint.
+  func sendRequestHead(on stream: HTTP2Stream) {
+    guard let connection = stream.connection, stream.slot >= 0 else { return }
+    let input = input
+    let bytes = input.bytes
+    let lines = toUpstream
+    lines.removeAll()
+    appendTarget(to: lines)
+    connection.engine.encoder.begin()
+    connection.engine.encoder.encode(method: request.method, request.methodRange, in: bytes)
+    connection.engine.encoder.encode(schemeIsHTTPS: connection.isTLS)
+    encodeAuthority(bytes, connection)
+    connection.engine.encoder.encode(path: lines.bytes)
+    for field in request.fields where isPassedOn(field) {
+      connection.engine.encoder.encode(field, in: bytes)
+    }
+    if acceptsTrailers(bytes) { connection.engine.encoder.encode(.te, value: Self.trailersToken.span) }
+    switch request.framing {
+    case .length(let length): connection.engine.encoder.encode(.contentLength, decimal: length)
+    default: break
+    }
+    lines.removeAll()
+    if request.expectsContinue && !upload.isRead { lines.append("expect: 100-continue\r\n") }
+    appendHopLimit(to: lines)
+    appendForwardingFields(to: lines)
+    encodeLines(lines.bytes, connection)
+    lines.removeAll()
+    upload.headSent = 0
+    let isWhole = upload.isRead && upload.staged.isEmpty && !hasRequestTrailers
+    connection.appendHeaders(slot: stream.slot, endStream: isWhole)
+    if isWhole { stream.noteFinished() }
+  }
+
+  private func encodeAuthority(_ bytes: Span<UInt8>, _ connection: HTTP2Connection) {
+    if !request.authority.isEmpty {
+      return connection.engine.encoder.encode(authority: bytes.extracting(request.authority.range))
+    }
+    let local = worker.seam.localAddress(of: client.connection.socket.handle) ?? client.listener.address
+    connection.engine.encoder.encode(authority: local.description.utf8.span)
+  }
+
+  private static let trailersToken = Array("trailers".utf8)
+
+  /// Whether the client takes trailers: what `TE` says for one hop is said anew for the next.
+  private func acceptsTrailers(_ bytes: Span<UInt8>) -> Bool {
+    for field in request.fields where field.known == .te {
+      var cursor = ListCursor(field.value)
+      while let coding = cursor.next(in: bytes) {
+        if bytes.equalsIgnoringCase(coding, lowercase: "trailers") { return true }
+      }
+    }
+    return false
+  }
+
+  /// Encodes lines that the gateway wrote itself: `name: value` each.
+  func encodeLines(_ lines: Span<UInt8>, _ connection: HTTP2Connection) {
+    var position = 0
+    while position < lines.count {
+      let nameStart = position
+      while lines[position] != UInt8(ascii: ":") { position &+= 1 }
+      let name = ByteRange(start: nameStart, count: position &- nameStart)
+      let valueStart = position &+ 2
+      position = valueStart
+      while lines[position] != UInt8(ascii: "\r") { position &+= 1 }
+      let value = ByteRange(start: valueStart, count: position &- valueStart)
+      connection.engine.encoder.encode(name: lines, name, value: lines, value)
+      position &+= 2
+    }
+  }
+
+  private func appendHopLimit(to out: Buffer) {
+    guard let hops = forwardsLeft, hops > 0 else { return }
+    out.append("Max-Forwards: ")
+    out.append(decimal: hops - 1)
     out.append("\r\n")
   }
 
@@ -53,7 +132,7 @@ extension Exchange {
     return nil
   }
 
-  private func appendTarget(to out: Buffer) {
+  func appendTarget(to out: Buffer) {
     if request.path.isEmpty && request.method == .options && !request.hasQuery {
       // RFC 9112 §3.2.4: the last proxy turns an absolute form without a path into an asterisk.
       out.append(UInt8(ascii: "*"))
@@ -78,6 +157,7 @@ extension Exchange {
     case .other:
       // Names of the length of one that is treated here, from `te` to `transfer-encoding`; a
       // spelling that some servers read as the same field must not bring it past the rules below.
+      if isReserved(field) { return false }
       if field.name.count >= 10 && field.name.count <= 17 {
         let input = input
         switch input.bytes.knownFieldSpelledWithUnderscores(field.name) {
@@ -111,8 +191,36 @@ extension Exchange {
       out.append("\r\n")
     }
     if settings.addsVia {
-      out.append(request.version == .http11 ? "Via: 1.1 penstock\r\n" : "Via: 1.0 penstock\r\n")
+      out.append("Via: ")
+      out.append(Self.via(request.version))
+      out.append("\r\n")
     }
+    appendClientCertificate(to: out)
+  }
+
+  /// Fields that say who the client is, and that only the gateway may write (RFC 9440 §2).
+  private func isReserved(_ field: Field) -> Bool {
+    switch field.name.count {
+    case 11:
+      let input = input
+      return input.bytes.equalsIgnoringCase(field.name, lowercase: "client-cert")
+        || input.bytes.equalsIgnoringCase(field.name, lowercase: "client_cert")
+    case 17:
+      let input = input
+      return input.bytes.equalsIgnoringCase(field.name, lowercase: "client-cert-chain")
+        || input.bytes.equalsIgnoringCase(field.name, lowercase: "client_cert_chain")
+    default: return false
+    }
+  }
+
+  /// The certificate that the client has shown, as RFC 9440 §2.2 writes it.
+  private func appendClientCertificate(to out: Buffer) {
+    guard data.settings.addsClientCertificate, let certificate = client.connection.clientCertificate else {
+      return
+    }
+    out.append("Client-Cert: ")
+    out.append(certificate)
+    out.append("\r\n")
   }
 
   private func appendXForwarded(to out: Buffer) {
@@ -120,10 +228,9 @@ extension Exchange {
     if isPeerTrusted { return appendTrustedXForwarded(to: out) }
     // The peer: nobody else was believed.
     out.append(hostOf: record.client)
-    if request.authority.isEmpty {
-      out.append("\r\nX-Forwarded-Proto: http")
-    } else {
-      out.append("\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Host: ")
+    out.append(client.connection.tls == nil ? "\r\nX-Forwarded-Proto: http" : "\r\nX-Forwarded-Proto: https")
+    if !request.authority.isEmpty {
+      out.append("\r\nX-Forwarded-Host: ")
       out.append(input, range: request.authority.range)
     }
     out.append(client.listener.forwardedPortLine)
@@ -140,7 +247,7 @@ extension Exchange {
     if let sent = trustedField(.xForwardedProto) {
       out.append(input, range: sent.range)
     } else {
-      out.append("http")
+      out.append(client.connection.tls == nil ? "http" : "https")
     }
     let host = trustedField(.xForwardedHost) ?? request.authority
     if !host.isEmpty {
@@ -171,7 +278,7 @@ extension Exchange {
       out.append(input, range: request.authority.range)
       out.append("\"")
     }
-    out.append(";proto=http\r\n")
+    out.append(client.connection.tls == nil ? ";proto=http\r\n" : ";proto=https\r\n")
   }
 
   // MARK: Trust
@@ -282,18 +389,5 @@ extension Exchange {
       }
     }
     return false
-  }
-
-  /// Copies the trailer fields that may be passed on (RFC 9110 §6.5.1).
-  func appendTrailers(_ source: Buffer, _ section: ByteRange, to out: Buffer) throws(HTTP1Error) {
-    trailerFields.removeAll(keepingCapacity: true)
-    try TrailerSection.parse(source.bytes, section, into: &trailerFields)
-    let bytes = source.bytes
-    for field in trailerFields where !TrailerSection.isForbidden(field, in: bytes) {
-      out.append(bytes.extracting(field.name.range))
-      out.append(": ")
-      out.append(bytes.extracting(field.value.range))
-      out.append("\r\n")
-    }
   }
 }

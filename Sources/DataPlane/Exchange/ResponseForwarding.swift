@@ -10,24 +10,92 @@ extension Exchange {
     var hasDate = false
     appendEndToEndFields(of: responseHead.fields, from: response, to: out) { field in
       if field.known == .date { hasDate = true }
-      return self.isPassedOn(field)
+      return self.isResponseFieldPassedOn(field)
     }
     // RFC 9110 §6.6.1: a recipient with a clock adds the date that is missing.
     if !hasDate { data.appendDate(to: out) }
     appendFraming(to: out)
     if data.settings.addsVia {
-      out.append(responseHead.version == .http11 ? "Via: 1.1 penstock\r\n" : "Via: 1.0 penstock\r\n")
+      out.append("Via: ")
+      out.append(Self.via(responseHead.version))
+      out.append("\r\n")
     }
     appendStickyCookie(to: out)
+    if let hsts = strictTransportSecurity {
+      out.append("Strict-Transport-Security: ")
+      out.append(hsts)
+      out.append("\r\n")
+    }
     appendPersistence(to: out)
     out.append("\r\n")
+  }
+
+  /// Sends the final head on the client's stream.
+  func sendResponseHead(on stream: HTTP2Stream, endStream: Bool) {
+    guard let connection = stream.connection, stream.slot >= 0 else { return }
+    let response = response
+    let bytes = response.bytes
+    connection.engine.encoder.begin()
+    connection.engine.encoder.encode(status: responseHead.status)
+    var hasDate = false
+    for field in responseHead.fields where isResponseFieldPassedOn(field) {
+      if field.known == .date { hasDate = true }
+      connection.engine.encoder.encode(field, in: bytes)
+    }
+    if !hasDate { data.encodeDate(with: &connection.engine.encoder) }
+    if let length = contentLength { connection.engine.encoder.encode(.contentLength, decimal: length) }
+    if data.settings.addsVia {
+      connection.engine.encoder.encode(.via, value: Self.via(responseHead.version).span)
+    }
+    if let cookie = stickyCookie { connection.engine.encoder.encode(.setCookie, value: cookie.span) }
+    if let hsts = strictTransportSecurity {
+      connection.engine.encoder.encode(Self.strictTransportSecurityName, value: hsts.span)
+    }
+    record.sentBytes += UInt64(connection.engine.encoder.blockCount)
+    connection.appendHeaders(slot: stream.slot, endStream: endStream)
+    if endStream { stream.noteFinished() }
+  }
+
+  /// Sends an interim head (1xx) on the client's stream.
+  func sendInterimHead(on stream: HTTP2Stream) {
+    guard let connection = stream.connection, stream.slot >= 0 else { return }
+    let response = response
+    let bytes = response.bytes
+    connection.engine.encoder.begin()
+    connection.engine.encoder.encode(status: responseHead.status)
+    for field in responseHead.fields where isResponseFieldPassedOn(field) {
+      connection.engine.encoder.encode(field, in: bytes)
+    }
+    connection.appendHeaders(slot: stream.slot, endStream: false)
+  }
+
+  private static let strictTransportSecurityName = HPACKName("strict-transport-security")
+
+  /// What `Via` says of a hop (RFC 9110 §7.6.3).
+  static func via(_ version: HTTPVersion) -> [UInt8] {
+    switch version {
+    case .http10: via10
+    case .http11: via11
+    case .http2: via20
+    }
+  }
+
+  private static let via10 = Array("1.0 penstock".utf8)
+  private static let via11 = Array("1.1 penstock".utf8)
+  private static let via20 = Array("2.0 penstock".utf8)
+
+  /// The route's, or its listener's, for responses that go by TLS.
+  var strictTransportSecurity: [UInt8]? {
+    guard client.connection.tls != nil else { return nil }
+    guard let route else { return client.listener.strictTransportSecurity }
+    return route.strictTransportSecurity(inherited: client.listener.strictTransportSecurity)
   }
 
   /// Writes an interim head (1xx) to `toClient`.
   func appendInterimHead() {
     let out = toClient
     appendStatusLine(to: out)
-    appendEndToEndFields(of: responseHead.fields, from: response, to: out) { self.isPassedOn($0) }
+    appendEndToEndFields(of: responseHead.fields, from: response, to: out) { self.isResponseFieldPassedOn($0) }
     out.append("\r\n")
   }
 
@@ -40,9 +108,14 @@ extension Exchange {
     out.append("\r\n")
   }
 
-  private func isPassedOn(_ field: Field) -> Bool {
+  func isResponseFieldPassedOn(_ field: Field) -> Bool {
     switch field.known {
-    case .other: break
+    case .other:
+      // The gateway's own replaces the endpoint's: there is one place that says what browsers do.
+      if field.name.count == 25, strictTransportSecurity != nil {
+        let response = response
+        if response.bytes.equalsIgnoringCase(field.name, lowercase: "strict-transport-security") { return false }
+      }
     case .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .upgrade, .te:
       return false
     default: break
@@ -53,18 +126,25 @@ extension Exchange {
   }
 
   private func appendFraming(to out: Buffer) {
+    if download.framing == .chunked { return out.append("Transfer-Encoding: chunked\r\n") }
+    if let length = contentLength { appendContentLength(length, to: out) }
+  }
+
+  /// The length that is announced, if there is one.
+  private var contentLength: UInt64? {
     switch download.framing {
-    case .chunked: out.append("Transfer-Encoding: chunked\r\n")
+    case .chunked: return nil
     case .verbatim:
-      if case .length(let length) = responseHead.framing { appendContentLength(length, to: out) }
+      guard case .length(let length) = responseHead.framing else { return nil }
+      return length
     case .none:
       // What a GET would have got (RFC 9110 §8.6); never with 1xx and 204.
-      guard request.method == .head || responseHead.status == 304, responseHead.status != 204 else { return }
+      guard request.method == .head || responseHead.status == 304, responseHead.status != 204 else { return nil }
       let response = response
       for field in responseHead.fields where field.known == .contentLength {
-        if let length = response.bytes.decimal(in: field.value) { appendContentLength(length, to: out) }
-        return
+        return response.bytes.decimal(in: field.value)
       }
+      return nil
     }
   }
 
@@ -75,13 +155,16 @@ extension Exchange {
   }
 
   private func appendStickyCookie(to out: Buffer) {
-    // The list may have changed since the endpoint was chosen.
-    guard let service, service.endpointsRevision == endpointsRevision,
-      let cookie = service.balancer.stickyCookie(for: endpointIndex, key: balancingKey)
-    else { return }
+    guard let cookie = stickyCookie else { return }
     out.append("Set-Cookie: ")
     out.append(cookie)
     out.append("\r\n")
+  }
+
+  private var stickyCookie: [UInt8]? {
+    // The list may have changed since the endpoint was chosen.
+    guard let service, service.endpointsRevision == endpointsRevision else { return nil }
+    return service.balancer.stickyCookie(for: endpointIndex, key: balancingKey)
   }
 
   /// `Connection`, where the version's default is not what happens.

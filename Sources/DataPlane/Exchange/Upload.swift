@@ -6,6 +6,10 @@ struct Upload {
   /// Content still to be read from the client, by length.
   var remaining: UInt64 = 0
   var isChunked = false
+  /// The content ends with the client's stream.
+  var endsWithStream = false
+  /// The content is sent in chunks.
+  var sendsChunks = false
   var decoder = ChunkedDecoder()
   /// Content in `input` that is staged, counted from its first byte.
   var staged = 0..<0
@@ -19,8 +23,10 @@ struct Upload {
   var hasFailed = false
   /// Something was read and let go: the request cannot be sent again.
   var hasStreamed = false
-  /// The chunks that came with the head were decoded.
+  /// The chunks that came with the head were decoded; they stay in `input`, up to here, until more is
+  /// read: another attempt decodes them again, for what its endpoint speaks.
   var hasDecoded = false
+  var decodedEnd = 0
   var doneAt = MonotonicTime.never
   var lastProgress = MonotonicTime.never
   /// Bytes at the front of `input` that belong to this request, once it was read whole.
@@ -42,6 +48,13 @@ extension Exchange {
     switch request.framing {
     case .none, .untilClose:
       upload.isRead = true
+    case .length(let length) where client.stream != nil:
+      upload.remaining = length
+      stageFromStream(length)
+    case .untilEndOfStream:
+      upload.remaining = .max
+      upload.endsWithStream = true
+      stageFromStream(.max)
     case .length(let length):
       let available = min(UInt64(input.count - head), length)
       upload.staged = head..<head + Int(available)
@@ -55,6 +68,70 @@ extension Exchange {
     }
   }
 
+  /// Stages what came of a stream's content with its head: it stays behind the head, so that it can be
+  /// sent again.
+  private func stageFromStream(_ length: UInt64) {
+    let stream = client.stream!
+    upload.isRead = false
+    let head = input.count
+    if stream.availableBytes > 0 { _ = stream.receive(into: input, atMost: input.room) }
+    let count = input.count - head
+    upload.staged = head..<input.count
+    upload.inputBytes = input.count
+    upload.remaining -= UInt64(count)
+    record.requestBodyBytes = UInt64(count)
+    record.receivedBytes += UInt64(count)
+    guard upload.remaining == 0 || (stream.hasEnded && stream.availableBytes == 0) else { return }
+    upload.isRead = true
+    // Its length is known after all; trailers need the chunked coding.
+    if upload.endsWithStream && !stream.hasTrailers {
+      request.framing = count == 0 ? .none : .length(UInt64(count))
+    }
+  }
+
+  /// Makes the request ready for the protocol that a connection speaks.
+  func layOutRequest(for connection: UpstreamConnection) {
+    if let stream = connection.stream {
+      hasRequestHead = false
+      upload.sendsChunks = false
+      sendRequestHead(on: stream)
+      return decodeAgain()
+    }
+    if hasRequestHead { return }
+    hasRequestHead = true
+    toUpstream.removeAll()
+    appendRequestHead()
+    if request.framing != .untilEndOfStream { return decodeAgain() }
+    upload.sendsChunks = true
+    appendChunk(of: input, upload.staged)
+    upload.staged = upload.staged.upperBound..<upload.staged.upperBound
+    if upload.isRead { appendLastChunk() }
+  }
+
+  /// Frames the chunks that came with the head for another attempt. They were valid before.
+  private func decodeAgain() {
+    guard upload.hasDecoded, !upload.hasStreamed else { return }
+    upload.decoder = ChunkedDecoder()
+    record.requestBodyBytes = 0
+    _ = decodeContent()
+  }
+
+  private func appendChunk(of source: Buffer, _ range: Range<Int>) {
+    if range.isEmpty { return }
+    toUpstream.append(hexadecimal: UInt64(range.count))
+    toUpstream.append("\r\n")
+    toUpstream.append(source, range: range)
+    toUpstream.append("\r\n")
+  }
+
+  private func appendLastChunk() {
+    toUpstream.append("0\r\n")
+    if let stream = client.stream, let lines = stream.trailers {
+      appendTrailers(stream.trailerFields, of: lines, to: toUpstream)
+    }
+    toUpstream.append("\r\n")
+  }
+
   /// Stages the request once more, for another endpoint. Nothing of it may have been let go.
   func rewindUpload() {
     upload.headSent = 0
@@ -62,6 +139,7 @@ extension Exchange {
     upload.hasFailed = false
     upload.doneAt = .never
     upload.lastProgress = worker.now
+    hasRequestHead = false
     if !upload.isChunked { upload.staged = request.byteCount..<upload.inputBytes }
   }
 
@@ -73,6 +151,7 @@ extension Exchange {
         continue
       }
       if upload.isRead {
+        if let stream = connection.stream { endRequest(on: stream) }
         upload.isDone = true
         upload.doneAt = worker.now
         return
@@ -83,13 +162,14 @@ extension Exchange {
 
   /// - Returns: false when it has to wait, or the endpoint takes no more.
   private func sendStaged(_ connection: UpstreamConnection) -> Bool {
-    let socket = connection.socket
+    let socket = connection.transport
     guard socket.readiness.contains(.writable) else {
       upstreamWants.insert(.writable)
       return false
     }
     let headLeft = toUpstream.count - upload.headSent
     let result: IOResult
+    if let stream = connection.stream { stream.endsWithNextSend = upload.isRead && !hasRequestTrailers }
     if headLeft > 0 && !upload.staged.isEmpty && upload.headSent == 0 {
       result = socket.send(toUpstream, input, range: upload.staged)
     } else if headLeft > 0 {
@@ -124,7 +204,7 @@ extension Exchange {
       upload.hasDecoded = true
       if input.count > request.byteCount { return decodeContent() }
     }
-    let socket = client.socket
+    let socket = client.transport
     guard socket.readiness.contains(.readable) else {
       clientWants.insert(.readable)
       return false
@@ -132,6 +212,10 @@ extension Exchange {
     if uploadTurnsLeft == 0 { return false }
     uploadTurnsLeft -= 1
     upload.hasStreamed = true
+    if upload.decodedEnd > 0 {
+      input.removeBytes(request.byteCount..<upload.decodedEnd)
+      upload.decodedEnd = 0
+    }
     toUpstream.removeAll()
     upload.headSent = 0
     if !upload.isChunked { input.truncate(to: request.byteCount) }
@@ -142,10 +226,7 @@ extension Exchange {
       clientWants.insert(.readable)
       return false
     }
-    guard result.bytes > 0 else {
-      end = .clientClosed
-      return false
-    }
+    guard result.bytes > 0 else { return contentEnded(result) }
     upload.lastProgress = worker.now
     record.receivedBytes += UInt64(result.bytes)
     if upload.isChunked { return decodeContent() }
@@ -155,6 +236,26 @@ extension Exchange {
     upload.inputBytes = request.byteCount
     if upload.isRead { upload.inputBytes = before + result.bytes }
     record.requestBodyBytes += UInt64(result.bytes)
+    if upload.sendsChunks {
+      appendChunk(of: input, upload.staged)
+      upload.staged = upload.staged.upperBound..<upload.staged.upperBound
+    }
+    if upload.endsWithStream, let limit = data.settings.bodyBytesMax, record.requestBodyBytes > limit {
+      end = .requestRefused(.tooLarge)
+      return false
+    }
+    return true
+  }
+
+  /// The client sends no more: the end of a stream's content, or of a connection too early.
+  private func contentEnded(_ result: IOResult) -> Bool {
+    guard upload.endsWithStream, result.bytes == 0 else {
+      end = .clientClosed
+      return false
+    }
+    upload.isRead = true
+    upload.inputBytes = input.count
+    if upload.sendsChunks { appendLastChunk() }
     return true
   }
 
@@ -162,14 +263,22 @@ extension Exchange {
   private func decodeContent() -> Bool {
     let head = request.byteCount
     do {
-      let (consumed, isComplete) = try reframe(
-        input, from: head, decoder: &upload.decoder, into: toUpstream, passingTrailers: true,
-        contentBytes: &record.requestBodyBytes)
+      let (consumed, isComplete, section) =
+        upstream?.stream != nil
+        ? try unframe(
+          input, from: head, decoder: &upload.decoder, into: toUpstream,
+          contentBytes: &record.requestBodyBytes)
+        : try reframe(
+          input, from: head, decoder: &upload.decoder, into: toUpstream,
+          contentBytes: &record.requestBodyBytes)
       if isComplete {
         upload.isRead = true
         upload.inputBytes = consumed
-      } else {
+        try keepTrailers(input, section)
+      } else if upload.hasStreamed {
         input.removeBytes(head..<consumed)
+      } else {
+        upload.decodedEnd = consumed
       }
       if let limit = data.settings.bodyBytesMax, record.requestBodyBytes > limit {
         end = .requestRefused(.tooLarge)
@@ -184,11 +293,12 @@ extension Exchange {
 
   /// Takes chunked content out of `source` and appends it to `target` in canonical chunks, without
   /// extensions and without the trailer fields that must not be passed on.
-  /// - Returns: where the bytes that were not taken begin, and whether the content is complete.
+  /// - Returns: where the bytes that were not taken begin, whether the content is complete, and where
+  ///   trailer lines are that are still to be passed on, which is nowhere.
   func reframe(
-    _ source: Buffer, from: Int, decoder: inout ChunkedDecoder, into target: Buffer, passingTrailers: Bool,
+    _ source: Buffer, from: Int, decoder: inout ChunkedDecoder, into target: Buffer,
     contentBytes: inout UInt64
-  ) throws(HTTP1Error) -> (consumed: Int, isComplete: Bool) {
+  ) throws(HTTP1Error) -> (consumed: Int, isComplete: Bool, trailers: ByteRange) {
     var position = from
     while true {
       switch try decoder.next(source.bytes, from: position) {
@@ -200,12 +310,32 @@ extension Exchange {
         contentBytes += UInt64(range.count)
         position = range.end
       case .needMore(let consumed):
-        return (consumed, false)
+        return (consumed, false, .empty)
       case .end(let section, let consumed):
         target.append("0\r\n")
-        if passingTrailers && !section.isEmpty { try appendTrailers(source, section, to: target) }
+        if !section.isEmpty { try appendTrailers(source, section, to: target) }
         target.append("\r\n")
-        return (consumed, true)
+        return (consumed, true, .empty)
+      }
+    }
+  }
+
+  /// Takes chunked content out of `source` without its framing.
+  /// - Returns: where the bytes that were not taken begin, whether the content is complete, and where
+  ///   its trailer lines are.
+  func unframe(
+    _ source: Buffer, from: Int, decoder: inout ChunkedDecoder, into target: Buffer,
+    contentBytes: inout UInt64
+  ) throws(HTTP1Error) -> (consumed: Int, isComplete: Bool, trailers: ByteRange) {
+    var position = from
+    while true {
+      switch try decoder.next(source.bytes, from: position) {
+      case .data(let range):
+        target.append(source, range: range.range)
+        contentBytes += UInt64(range.count)
+        position = range.end
+      case .needMore(let consumed): return (consumed, false, .empty)
+      case .end(let section, let consumed): return (consumed, true, section)
       }
     }
   }

@@ -19,7 +19,9 @@ enum CommonLine {
     LogText.appendCommon(bytes.bytes(in: head.methodRange), limit: LogLimits.nameBytesMax, to: &out)
     out.append(" ")
     LogText.appendCommon(bytes.bytes(in: head.target), limit: LogLimits.targetBytesMax, to: &out)
-    out.append(head.version == .http11 ? " HTTP/1.1\" " : " HTTP/1.0\" ")
+    out.append(" ")
+    out.append(LogText.name(of: head.version))
+    out.append("\" ")
   }
 
   /// What came of a request that could not be parsed, in the request line's place.

@@ -1,5 +1,6 @@
 import HTTPCodec
 import Runtime
+import TLS
 
 /// How an exchange ended, for the access log and the counters.
 public enum Outcome: UInt8, Sendable, CaseIterable {
@@ -65,6 +66,8 @@ public struct ExchangeRecord {
   public var receivedBytes: UInt64 = 0
   public var sentBytes: UInt64 = 0
   public var client = SocketAddress.any
+  /// Why the last handshake with an endpoint failed.
+  public var tlsFailure: TLSFailure?
 
   public init() {}
 }

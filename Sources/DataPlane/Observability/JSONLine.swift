@@ -29,7 +29,9 @@ enum JSONLine {
     LogText.appendJSON(bytes.bytes(in: head.host), limit: LogLimits.nameBytesMax, to: &out)
     out.append("\",\"path\":\"")
     LogText.appendJSON(bytes.bytes(in: head.target), limit: LogLimits.targetBytesMax, to: &out)
-    out.append(head.version == .http11 ? "\",\"protocol\":\"HTTP/1.1\"" : "\",\"protocol\":\"HTTP/1.0\"")
+    out.append("\",\"protocol\":\"")
+    out.append(LogText.name(of: head.version))
+    out.append("\"")
     appendMember(",\"userAgent\":", bytes.bytes(in: userAgent), limit: LogLimits.userAgentBytesMax, to: &out)
     appendMember(",\"referer\":", bytes.bytes(in: referer), limit: LogLimits.refererBytesMax, to: &out)
   }
@@ -56,6 +58,11 @@ enum JSONLine {
     out.append(",\"outcome\":\"")
     out.append(record.outcome.name)
     out.append("\"")
+    if let failure = record.tlsFailure {
+      out.append(",\"tlsError\":\"")
+      LogText.appendJSON(failure.description.utf8.span, limit: LogLimits.nameBytesMax, to: &out)
+      out.append("\"")
+    }
     appendMember(",\"requestId\":", requestID, limit: LogLimits.requestIDBytesMax, to: &out)
     out.append(",\"bytesReceived\":")
     out.append(decimal: record.receivedBytes)

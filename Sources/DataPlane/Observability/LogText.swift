@@ -1,3 +1,4 @@
+import HTTPCodec
 import Runtime
 
 /// Bytes that the log formats give a meaning.
@@ -13,6 +14,15 @@ enum ASCIIByte {
 /// Runs that need no escape, which is nearly all there is, are found eight bytes at a time and
 /// copied whole.
 enum LogText {
+  /// As nginx writes it.
+  static func name(of version: HTTPVersion) -> StaticString {
+    switch version {
+    case .http10: "HTTP/1.0"
+    case .http11: "HTTP/1.1"
+    case .http2: "HTTP/2.0"
+    }
+  }
+
   private static let ones: UInt64 = 0x0101_0101_0101_0101
   private static let highBits: UInt64 = 0x8080_8080_8080_8080
 

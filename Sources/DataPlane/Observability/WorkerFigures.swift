@@ -15,6 +15,16 @@ public struct WorkerFigures: Sendable {
   /// Connections without a valid PROXY header where one is required.
   public var proxyHeadersRefused: UInt64 = 0
 
+  // TLS and HTTP/2 with clients.
+  public var handshakes = HandshakeFigures()
+  /// Connections closed before their handshake because too many were under way.
+  public var handshakesRefused: UInt64 = 0
+  public var http2Connections: UInt64 = 0
+  /// Connections of HTTP/2, with clients or endpoints, ended because the peer broke a rule.
+  public var http2Failures: UInt64 = 0
+  /// Gauge: connections that were upgraded, WebSocket for instance.
+  public var tunnels = 0
+
   // Requests.
   public var requests: UInt64 = 0
   /// Requests that the parser or a limit of a message refused.
@@ -26,6 +36,8 @@ public struct WorkerFigures: Sendable {
   // Connections to endpoints.
   public var upstreamConnects: UInt64 = 0
   public var upstreamConnectFailures: UInt64 = 0
+  /// TLS handshakes with endpoints that failed.
+  public var upstreamHandshakeFailures: UInt64 = 0
   /// Requests that took an idle connection of the pool.
   public var poolReused: UInt64 = 0
   /// Gauge: idle connections.
@@ -63,6 +75,12 @@ public struct WorkerFigures: Sendable {
     connectionsEvicted &+= other.connectionsEvicted
     acceptFailures &+= other.acceptFailures
     proxyHeadersRefused &+= other.proxyHeadersRefused
+    handshakes.add(other.handshakes)
+    handshakesRefused &+= other.handshakesRefused
+    http2Connections &+= other.http2Connections
+    http2Failures &+= other.http2Failures
+    tunnels &+= other.tunnels
+    upstreamHandshakeFailures &+= other.upstreamHandshakeFailures
     requests &+= other.requests
     refusals.add(other.refusals)
     retries &+= other.retries

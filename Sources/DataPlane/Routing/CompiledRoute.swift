@@ -19,6 +19,13 @@ public final class CompiledRoute {
   /// Where its requests are counted; requests that it takes count there whatever comes after it.
   var counters: RouteCounters?
 
+  /// Protocols that its requests may switch to, in lower case.
+  let upgrades: [[UInt8]]
+  /// The route's own answer to requests that come without TLS.
+  let redirect: Override<HTTPSRedirect>?
+  private let isStrictTransportSecurityInherited: Bool
+  private let strictTransportSecurity: [UInt8]?
+
   /// What to remove when the route goes.
   let definition: Route
   /// Listeners that it is attached to, a bit for each; empty: all.
@@ -37,6 +44,10 @@ public final class CompiledRoute {
     // be the reference count that using them changes.
     nameBytes = Array(route.name.utf8)
     name = String(decoding: nameBytes, as: UTF8.self)
+    upgrades = route.upgrades.map { Array($0.utf8) }
+    redirect = route.redirect
+    isStrictTransportSecurityInherited = route.hsts == nil
+    strictTransportSecurity = Override.resolve(route.hsts, inherited: nil).map { Array($0.fieldValue.utf8) }
     var targets: [Target] = []
     targets.reserveCapacity(route.backends.count)
     for backend in route.backends {
@@ -55,6 +66,11 @@ public final class CompiledRoute {
       }
     }
     listeners = words
+  }
+
+  /// The value of `Strict-Transport-Security`, its own or its listener's.
+  func strictTransportSecurity(inherited: [UInt8]?) -> [UInt8]? {
+    isStrictTransportSecurityInherited ? inherited : strictTransportSecurity
   }
 
   /// Index into the configuration's services: each in proportion to its weight; -1 where no backend

@@ -3,6 +3,8 @@ import Runtime
 /// One address of a service, as one worker sees it.
 public final class Endpoint {
   public let name: String
+  /// The host of ``name``: what its certificate has to be for.
+  let host: String
   public let address: SocketAddress
   /// ``SocketAddress/description`` as bytes: what logs and the sticky cookie's value are made of.
   public let addressText: [UInt8]
@@ -19,6 +21,11 @@ public final class Endpoint {
   public var inFlight = 0
   /// Connections of this worker that are open and unused.
   var pool = ConnectionPool()
+  /// Connections of HTTP/2 of this worker, those in use first.
+  var multiplexers: [HTTP2UpstreamConnection] = []
+  /// A connection of HTTP/2 is being made; who waits for it.
+  var isConnecting = false
+  var connectWaiters: [Waiter] = []
   /// Taken out of its service: its connections are not kept.
   var isGone = false
 
@@ -33,10 +40,26 @@ public final class Endpoint {
 
   public init(_ resolved: ResolvedEndpoint, availableSince: MonotonicTime) {
     name = resolved.name
+    host = Endpoint.host(of: resolved.name)
     address = resolved.address
     addressText = Array(resolved.address.description.utf8)
     weight = resolved.weight
     isHealthy = resolved.isHealthy
     self.availableSince = availableSince
+  }
+
+  /// The connection of HTTP/2 that was being made is there, or there will be none.
+  func endConnecting() {
+    isConnecting = false
+    let waiters = connectWaiters
+    connectWaiters.removeAll()
+    for waiter in waiters { waiter.wake() }
+  }
+
+  /// `orders.internal:8443` without its port, `[::1]:8443` without brackets as well.
+  private static func host(of name: String) -> String {
+    guard let colon = name.lastIndex(of: ":") else { return name }
+    let host = name[..<colon]
+    return host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host)
   }
 }

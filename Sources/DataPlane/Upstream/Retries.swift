@@ -6,6 +6,8 @@ struct RetryConditions {
   private(set) var includesConnectFailure = false
   private(set) var includesReset = false
   private(set) var includesResponseTimeout = false
+  /// A bit for each status of gRPC.
+  private var callStatuses: UInt32 = 0
   /// A bit for each status from 500 to 563, and from 564 to 599.
   private var statuses: (UInt64, UInt64) = (0, 0)
 
@@ -18,9 +20,15 @@ struct RetryConditions {
       case .status(let status) where status >= 500 && status < 564: statuses.0 |= 1 << UInt64(status - 500)
       case .status(let status) where status >= 564 && status < 600: statuses.1 |= 1 << UInt64(status - 564)
       case .status: break
+      case .grpcStatus(let status): callStatuses |= 1 << UInt32(min(status, 31))
       }
     }
   }
+
+  /// Whether any status of gRPC may be tried again.
+  var includesCallStatus: Bool { callStatuses != 0 }
+
+  func includes(callStatus: UInt8) -> Bool { callStatus < 32 && callStatuses >> UInt32(callStatus) & 1 == 1 }
 
   func includes(status: UInt16) -> Bool {
     if status < 500 || status >= 600 { return false }

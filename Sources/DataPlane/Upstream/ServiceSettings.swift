@@ -1,3 +1,4 @@
+import HTTPCodec
 import Resources
 
 /// A service's settings in the form that the data path uses: nanoseconds, and a worker's share of
@@ -20,6 +21,14 @@ public final class ServiceSettings {
   let retryAttempts: Int
   let retryConditions: RetryConditions
   let retriesNonIdempotent: Bool
+  let tunnelNanoseconds: Int64
+  /// Endpoints may speak HTTP/2.
+  let speaksHTTP2: Bool
+  /// Endpoints speak nothing else.
+  let speaksHTTP2Only: Bool
+  let http2: HTTP2LocalSettings
+  let http2StreamsMax: Int
+  let http2ConnectionsMax: Int
 
   init(_ service: Service, workerCount: Int) {
     self.service = service
@@ -38,5 +47,13 @@ public final class ServiceSettings {
     retryAttempts = service.retries?.attempts ?? 0
     retryConditions = RetryConditions(service.retries?.on ?? [])
     retriesNonIdempotent = service.retries?.nonIdempotent ?? false
+    tunnelNanoseconds = service.timeouts.tunnel.inNanoseconds
+    speaksHTTP2 = service.protocol != .http1
+    speaksHTTP2Only = service.protocol == .http2
+    http2 = HTTP2LocalSettings(
+      streamWindowBytes: service.http2.windowBytes,
+      connectionWindowBytes: service.http2.connectionWindowBytes, headBytes: nil)
+    http2StreamsMax = service.http2.streams
+    http2ConnectionsMax = service.http2.connections
   }
 }

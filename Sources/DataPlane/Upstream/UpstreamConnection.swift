@@ -1,35 +1,63 @@
 import Runtime
+import TLS
 
-/// A connection to an endpoint: leased to one exchange, or idle in its endpoint's pool.
+/// What carries one exchange to an endpoint: a connection of HTTP/1, leased or idle in its endpoint's
+/// pool, or a stream on a connection of HTTP/2.
 ///
-/// While idle it watches itself: anything that the endpoint does, closing or sending unasked,
-/// takes it out of the pool at once.
+/// While idle, a connection watches itself: anything that the endpoint does, closing or sending
+/// unasked, takes it out of the pool at once.
 final class UpstreamConnection: Watcher {
-  let socket: Socket
-  let endpoint: Endpoint
-  let service: UpstreamService
+  let transport: Transport
+  /// ``transport`` where it is a stream of HTTP/2.
+  let stream: HTTP2Stream?
+  /// Of a stream: its connection.
+  private(set) var multiplexer: HTTP2UpstreamConnection?
+  private(set) var endpoint: Endpoint
+  private(set) var service: UpstreamService
   let openedAt: MonotonicTime
-  /// Exchanges that were completed on it.
+  /// Exchanges that were completed on it; of a stream, on its connection before it.
   var exchangeCount = 0
   /// Where it stands in its endpoint's pool; -1 while leased.
   fileprivate var poolPosition = -1
 
   init(_ socket: Socket, to endpoint: Endpoint, of service: UpstreamService, on worker: Worker) {
-    self.socket = socket
+    transport = socket
+    stream = nil
     self.endpoint = endpoint
     self.service = service
     openedAt = worker.now
     super.init(on: worker)
   }
 
+  /// A lease of streams, one after another; the first is one of `connection`.
+  init(streamsOf connection: HTTP2UpstreamConnection) {
+    let stream = HTTP2Stream(on: connection.worker)
+    transport = stream
+    self.stream = stream
+    endpoint = connection.endpoint
+    service = connection.service
+    openedAt = connection.worker.now
+    super.init(on: connection.worker)
+  }
+
+  /// Takes up a stream of a connection.
+  func lease(_ connection: HTTP2UpstreamConnection) {
+    multiplexer = connection
+    endpoint = connection.endpoint
+    service = connection.service
+    exchangeCount = connection.exchangeCount
+  }
+
+  /// Forgets the stream's connection.
+  func returned() { multiplexer = nil }
+
   /// Whether an exchange before this one has used it, so that the endpoint may be closing it now.
   var isReused: Bool { exchangeCount > 0 }
 
-  override func socketIsReady(_ socket: Socket) { service.discard(self) }
+  override func socketIsReady(_ socket: Transport) { service.discard(self) }
 
   override func deadlinePassed() { service.discard(self) }
 }
-
 /// The idle connections of one worker to one endpoint: last in, first out, so that a falling load
 /// lets the surplus age and close.
 struct ConnectionPool {

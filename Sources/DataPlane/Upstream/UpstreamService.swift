@@ -1,5 +1,6 @@
 import Resources
 import Runtime
+import TLS
 
 /// A service as one worker sees it: its endpoints, their connections, and the limits on both.
 public final class UpstreamService {
@@ -15,6 +16,8 @@ public final class UpstreamService {
   var balancer: Balancer
   var hashKeySource: HashKeySource?
   var retryBudget: RetryBudget
+  /// Nil: plain text.
+  private(set) var tls: TLSClientContext?
   /// Open connections, idle ones included.
   public private(set) var connectionCount = 0
   /// Requests in flight.
@@ -64,6 +67,14 @@ public final class UpstreamService {
     wakeAll()
   }
 
+  /// Takes over changed authorities or certificates; connections that were made with others are not
+  /// used for new requests.
+  func setTLS(_ context: TLSClientContext?) {
+    if context === tls { return }
+    tls = context
+    for endpoint in endpoints { closeIdle(of: endpoint, isGone: false) }
+  }
+
   /// Takes over a changed set of endpoints: those that stay keep their connections and state,
   /// those that go finish what they serve.
   func setEndpoints(_ resolved: [ResolvedEndpoint]) {
@@ -111,6 +122,7 @@ public final class UpstreamService {
 
   private func closeIdle(of endpoint: Endpoint, isGone: Bool) {
     if isGone { endpoint.isGone = true }
+    for multiplexer in endpoint.multiplexers { multiplexer.retire() }
     while let connection = endpoint.pool.takeLast() { close(connection) }
   }
 
@@ -160,7 +172,7 @@ public final class UpstreamService {
       if inFlight < settings.inFlightMax { turnQueue.wakeFirst() }
     case .connection:
       connectionQueue.remove(waiter)
-      if mayConnect || idleConnectionCount > 0 { connectionQueue.wakeFirst() }
+      if mayConnect || idleConnectionCount > 0 || hasStreams { connectionQueue.wakeFirst() }
     }
   }
 
@@ -179,11 +191,11 @@ public final class UpstreamService {
   /// An idle connection that is still good, with `watcher` as its watcher.
   func takeIdle(to endpoint: Endpoint, for watcher: Waiter) -> UpstreamConnection? {
     while let connection = endpoint.pool.takeLast() {
-      if connection.socket.readiness.isDisjoint(with: [.readable, .peerClosed]),
+      if connection.transport.readiness.isDisjoint(with: [.readable, .peerClosed]),
         worker.now.nanoseconds(since: connection.openedAt) < settings.poolLifetimeNanoseconds
       {
-        connection.socket.interest = []
-        connection.socket.watcher = watcher
+        connection.transport.interest = []
+        connection.transport.watcher = watcher
         connection.setDeadline(.never)
         return connection
       }
@@ -191,6 +203,28 @@ public final class UpstreamService {
       close(connection)
     }
     return nil
+  }
+
+  /// A stream on a connection that is there.
+  func takeStream(to endpoint: Endpoint, for exchange: Exchange) -> UpstreamConnection? {
+    for multiplexer in endpoint.multiplexers where multiplexer.hasRoom {
+      return multiplexer.lease(for: exchange)
+    }
+    return nil
+  }
+
+  private var hasStreams: Bool {
+    settings.speaksHTTP2 && endpoints.contains { $0.multiplexers.contains { $0.hasRoom } }
+  }
+
+  /// A connection of HTTP/2 may have room for a stream.
+  func streamsChanged() {
+    if hasConnectionQueue && hasStreams { connectionQueue.wakeFirst() }
+  }
+
+  /// Whether another connection of HTTP/2 to the endpoint may be made.
+  func mayMultiplex(to endpoint: Endpoint) -> Bool {
+    mayConnect && endpoint.multiplexers.count < settings.http2ConnectionsMax
   }
 
   var mayConnect: Bool { connectionCount < settings.connectionsMax }
@@ -215,9 +249,10 @@ public final class UpstreamService {
 
   /// Puts a connection back whose last exchange ended cleanly.
   func giveBack(_ connection: UpstreamConnection) {
+    if connection.stream != nil { return close(connection) }
     connection.exchangeCount += 1
     let endpoint = connection.endpoint
-    let socket = connection.socket
+    let socket = connection.transport
     guard !isRetired, !endpoint.isGone, endpoint.isHealthy,
       endpoint.pool.count < settings.poolIdleMax,
       socket.readiness.isDisjoint(with: [.readable, .peerClosed])
@@ -234,9 +269,14 @@ public final class UpstreamService {
 
   /// Closes a leased connection.
   func close(_ connection: UpstreamConnection) {
-    guard connection.socket.isOpen else { return }
+    guard connection.transport.isOpen else { return }
+    if let stream = connection.stream, let multiplexer = connection.multiplexer {
+      stream.close(reset: false)
+      multiplexer.returned()
+      return multiplexer.data.give(connection)
+    }
     connection.cancelDeadline()
-    connection.socket.close()
+    connection.transport.close()
     connectionClosed()
   }
 

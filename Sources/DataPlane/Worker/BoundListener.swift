@@ -1,5 +1,6 @@
 import Resources
 import Runtime
+import TLS
 
 /// A listener as one worker has it: a socket of its own on the shared address.
 final class BoundListener: Watcher {
@@ -18,6 +19,12 @@ final class BoundListener: Watcher {
   /// What ends the forwarding fields that are the same for all its clients.
   let forwardedPortLine: [UInt8]
   private(set) var usesPROXYProtocol: Bool
+  /// Nil: plain text.
+  private(set) var tls: TLSServerContext?
+  private(set) var handshakeNanoseconds: Int64 = 0
+  private(set) var allowsH2C = true
+  private(set) var redirect: HTTPSRedirect?
+  private(set) var strictTransportSecurity: [UInt8]?
   private let socket: Socket
   /// Connections to take in the next round: as many as usually wait, so that no call is made to
   /// hear that there are no more. Those left over are reported again.
@@ -30,10 +37,12 @@ final class BoundListener: Watcher {
     self.data = data
     usesPROXYProtocol = listener.proxyProtocol
     socket = try Socket.listen(on: address, backlog: Self.backlog, worker: data.worker)
+    data.worker.seam.awaitFirstBytes(on: socket.handle)
     requestedAddress = address
     self.address = data.worker.seam.localAddress(of: socket.handle) ?? address
     forwardedPortLine = Array("\r\nX-Forwarded-Port: \(self.address.port)\r\n".utf8)
     super.init(on: data.worker)
+    update(listener, index: index)
     socket.watcher = self
     socket.interest = .readable
   }
@@ -43,9 +52,16 @@ final class BoundListener: Watcher {
     name = listener.name
     self.index = index
     usesPROXYProtocol = listener.proxyProtocol
+    allowsH2C = listener.h2c
+    redirect = listener.redirect
+    strictTransportSecurity = listener.hsts.map { Array($0.fieldValue.utf8) }
+    handshakeNanoseconds = listener.tls?.handshakeTimeout.inNanoseconds ?? 0
   }
 
-  override func socketIsReady(_ socket: Socket) {
+  /// What new connections do TLS with; those that are there keep what they have.
+  func setTLS(_ context: TLSServerContext?) { tls = context }
+
+  override func socketIsReady(_ transport: Transport) {
     socket.forgetReadiness()
     let accepted = accept(atMost: acceptBudget)
     acceptBudget =

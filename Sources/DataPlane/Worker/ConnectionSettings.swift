@@ -18,6 +18,13 @@ final class ConnectionSettings {
   let addsForwarded: Bool
   let addsRequestID: Bool
   let addsVia: Bool
+  let addsClientCertificate: Bool
+  let http2: HTTP2LocalSettings
+  let http2HeadLimits: HTTP2HeadLimits
+  let http2AgeNanoseconds: Int64?
+  let http2AgeGraceNanoseconds: Int64?
+  /// This worker's share of the limit on TLS handshakes.
+  let handshakesMax: Int
   private let trustedNetworks: [TrustedNetwork]
 
   init(_ http: HTTPSettings, workerCount: Int) {
@@ -34,6 +41,17 @@ final class ConnectionSettings {
     addsForwarded = http.forwarding.forwarded
     addsRequestID = http.forwarding.requestID
     addsVia = http.forwarding.via
+    addsClientCertificate = http.forwarding.clientCertificate
+    http2 = HTTP2LocalSettings(
+      headerTableBytes: http.http2.headerTableBytes, concurrentStreams: http.http2.streams,
+      streamWindowBytes: http.http2.windowBytes, connectionWindowBytes: http.http2.connectionWindowBytes,
+      frameBytes: http.http2.frameBytes, headBytes: http.limits.headBytes, allowsExtendedConnect: true)
+    http2HeadLimits = HTTP2HeadLimits(
+      targetBytes: http.limits.targetBytes, headBytes: http.limits.headBytes, fields: http.limits.fields,
+      allowsExtendedConnect: true)
+    http2AgeNanoseconds = http.http2.connectionAge?.inNanoseconds
+    http2AgeGraceNanoseconds = http.http2.connectionAgeGrace.inNanoseconds
+    handshakesMax = (http.limits.handshakes + workerCount - 1) / workerCount
     trustedNetworks = http.forwarding.trustedNetworks.map(TrustedNetwork.init)
   }
 

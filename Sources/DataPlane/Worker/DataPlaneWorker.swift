@@ -1,6 +1,7 @@
 import HTTPCodec
 import Resources
 import Runtime
+import TLS
 
 /// Everything of the data plane that one worker owns. Used on the worker's thread only.
 public final class DataPlaneWorker {
@@ -21,6 +22,14 @@ public final class DataPlaneWorker {
   private var connections: [ClientConnection] = []
   var parked = ParkedConnections()
   private var freeExchanges: [Exchange] = []
+  private var freeClientStreams: [ClientStream] = []
+  private var freeLeases: [UpstreamConnection] = []
+  var tunnels = TunnelList()
+  /// TLS handshakes with clients that are under way.
+  var handshakeCount = 0
+  private let tls: TLSWorker
+  private var listenerContexts: [String: ListenerContext] = [:]
+  private var serviceContexts: [String: ServiceContext] = [:]
   public private(set) var isDraining = false
   private var drained: (() -> Void)?
 
@@ -33,6 +42,7 @@ public final class DataPlaneWorker {
     self.worker = worker
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
+    tls = TLSWorker(on: worker)
     hashSeed = worker.random.next()
     routes = RouteTable(configuration: Configuration(), seed: hashSeed)
   }
@@ -58,6 +68,7 @@ public final class DataPlaneWorker {
   public func apply(_ snapshot: Snapshot, unavailable: [String: String] = [:]) -> [ListenFailure] {
     let configuration = snapshot.configuration
     settings = ConnectionSettings(configuration.http, workerCount: workerCount)
+    applySecurity(snapshot.security)
     applyServices(snapshot)
     routes = RouteTable(configuration: configuration, seed: hashSeed)
     applyCounters(configuration)
@@ -78,7 +89,26 @@ public final class DataPlaneWorker {
       existing.setEndpoints(endpoints)
       return existing
     }
+    for service in services { service.setTLS(serviceContexts[service.name]?.context) }
     for service in known.values { service.retire() }
+  }
+
+  /// Takes over changed certificates and keys: connections that are there do not notice.
+  public func applySecurity(_ security: Security) {
+    listenerContexts = listenerContexts.filter { security.listeners[$0.key] != nil }
+    for (name, listener) in security.listeners {
+      if let context = listenerContexts[name], context.revision == listener.revision {
+        context.update(listener)
+      } else {
+        listenerContexts[name] = ListenerContext(listener, on: tls)
+      }
+    }
+    serviceContexts = serviceContexts.filter { security.services[$0.key] != nil }
+    for (name, service) in security.services where serviceContexts[name]?.revision != service.revision {
+      serviceContexts[name] = ServiceContext(service, on: tls)
+    }
+    for listener in listeners { listener.setTLS(listenerContexts[listener.name]?.context) }
+    for service in services { service.setTLS(serviceContexts[service.name]?.context) }
   }
 
   private func applyCounters(_ configuration: Configuration) {
@@ -119,10 +149,9 @@ public final class DataPlaneWorker {
       }
     }
     for listener in known.values { listener.close() }
-    for connection in connections.reversed() where connection.isParked && connection.listener.index < 0 {
-      connection.closeIfIdle()
-    }
+    for connection in connections.reversed() where connection.listener.index < 0 { connection.leaveListener() }
     listeners = kept
+    for listener in listeners { listener.setTLS(listenerContexts[listener.name]?.context) }
     listenFailures = failures
     return failures
   }
@@ -165,7 +194,7 @@ public final class DataPlaneWorker {
     let connection = ClientConnection(handle, peer: peer, listener: listener, data: self)
     connection.registryPosition = Int32(connections.count)
     connections.append(connection)
-    connection.park()
+    connection.begin()
   }
 
   func remove(_ connection: ClientConnection) {
@@ -202,6 +231,28 @@ public final class DataPlaneWorker {
 
   // MARK: Exchanges
 
+  /// Whether one more TLS handshake may begin.
+  var mayShakeHands: Bool { handshakeCount < settings.handshakesMax }
+
+  func takeClientStream(for connection: ClientConnection) -> ClientStream {
+    guard let stream = freeClientStreams.popLast() else { return ClientStream(for: connection) }
+    stream.reuse(for: connection)
+    return stream
+  }
+
+  func give(_ stream: ClientStream) {
+    if freeClientStreams.count < Self.freeExchangesMax { freeClientStreams.append(stream) }
+  }
+
+  func takeLease(of connection: HTTP2UpstreamConnection) -> UpstreamConnection {
+    freeLeases.popLast() ?? UpstreamConnection(streamsOf: connection)
+  }
+
+  func give(_ lease: UpstreamConnection) {
+    lease.returned()
+    if freeLeases.count < Self.freeExchangesMax { freeLeases.append(lease) }
+  }
+
   func takeExchange() -> Exchange { freeExchanges.popLast() ?? Exchange(data: self) }
 
   func give(_ exchange: Exchange) {
@@ -218,10 +269,14 @@ public final class DataPlaneWorker {
 
   /// Counts and logs an exchange that has ended.
   func exchangeEnded(_ exchange: Exchange) {
-    counters.figures.requests &+= 1
-    let routeCounters = exchange.route?.counters ?? counters.noRoute!
-    routeCounters.record(exchange.record, service: exchange.service?.number ?? -1)
+    count(exchange.record, route: exchange.route, service: exchange.service)
     if let accessLog { exchange.write(to: accessLog) }
+  }
+
+  func count(_ record: ExchangeRecord, route: CompiledRoute?, service: UpstreamService?) {
+    counters.figures.requests &+= 1
+    let routeCounters = route?.counters ?? counters.noRoute!
+    routeCounters.record(record, service: service?.number ?? -1)
   }
 
   /// Counts and logs a request without a head.
@@ -233,6 +288,11 @@ public final class DataPlaneWorker {
 
   func appendDate(to buffer: Buffer) {
     buffer.append(dateLine.bytes(at: worker.seam.wallClockNanoseconds()))
+  }
+
+  func encodeDate(with encoder: inout HPACKEncoder) {
+    let line = dateLine.bytes(at: worker.seam.wallClockNanoseconds())
+    encoder.encode(.date, value: line.span.extracting(DateLine.valueRange))
   }
 
   // MARK: Figures
@@ -262,14 +322,15 @@ public final class DataPlaneWorker {
     for listener in listeners { listener.close() }
     listeners = []
     // Backwards: closing takes a connection out of the list.
-    for connection in connections.reversed() where connection.isParked { connection.closeIfIdle() }
-    for connection in connections { connection.wake() }
+    for connection in connections.reversed() { connection.drain() }
+    tunnels.drain()
     finishDrainIfEmpty()
   }
 
   /// Ends what is still in flight.
   public func abortConnections() {
     for connection in connections.reversed() { connection.abort() }
+    tunnels.abort()
   }
 
   private func finishDrainIfEmpty() {

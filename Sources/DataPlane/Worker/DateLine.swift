@@ -5,6 +5,9 @@ struct DateLine {
   private var second: Int64 = -1
   private var line: [UInt8] = []
 
+  /// Where the value stands in the line.
+  static let valueRange = 6..<35
+
   /// - Parameter wallClock: nanoseconds since 1970.
   mutating func bytes(at wallClock: Int64) -> [UInt8] {
     let now = wallClock / 1_000_000_000

@@ -138,6 +138,24 @@ public final class Buffer {
 
   public func append(_ bytes: [UInt8]) { append(bytes.span) }
 
+  /// Overwrites bytes that it holds; `position` counts from the first.
+  public func replaceBytes(at position: Int, with bytes: Span<UInt8>) {
+    precondition(position >= 0 && bytes.count <= count - position)
+    for index in bytes.indices {
+      // start + position + index < end.
+      unsafe base[start + position + index] = bytes[index]
+    }
+  }
+
+  /// Bytes `range`, counted from the first, as an array.
+  public func copy(_ range: Range<Int>) -> [UInt8] {
+    let bytes = bytes.extracting(range)
+    var copy = [UInt8]()
+    copy.reserveCapacity(bytes.count)
+    for index in bytes.indices { copy.append(bytes[index]) }
+    return copy
+  }
+
   /// A label of its own, or literals would be strings rather than static ones.
   public func append(string text: String) { append(text.utf8.span) }
 

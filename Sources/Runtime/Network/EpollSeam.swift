@@ -126,6 +126,11 @@ public final class EpollSeam: Seam {
     return handle
   }
 
+  public override func awaitFirstBytes(on handle: Int32) {
+    // Where the system cannot, connections are reported at once.
+    try? setOption(handle, Int32(IPPROTO_TCP), TCP_DEFER_ACCEPT, 1)
+  }
+
   public override func localAddress(of handle: Int32) -> SocketAddress? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -143,12 +148,11 @@ public final class EpollSeam: Seam {
     let accepted = unsafe penstock_accept(handle, &storage)
     guard accepted >= 0 else { return IOResult(code: Int(accepted)) }
     peer = SocketAddress(storage) ?? .any
-    let status = penstock_epoll_add(epoll, accepted, Self.readDirection)
-    if status < 0 {
-      _ = Glibc.close(accepted)
-      return IOResult(code: Int(status))
-    }
     return IOResult(code: Int(accepted))
+  }
+
+  public override func watch(accepted handle: Int32) -> Bool {
+    penstock_epoll_add(epoll, handle, Self.readDirection) == 0
   }
 
   public override func setAccepting(_ accepting: Bool, on handle: Int32) {

@@ -30,12 +30,19 @@ open class Seam {
   open func listen(on address: SocketAddress, backlog: Int32) throws(SystemError) -> Int32 {
     preconditionFailure("abstract")
   }
+  /// Reports a connection of a listening socket with its first bytes, or after a second without any,
+  /// where the system knows how: for protocols in which the client speaks first (docs/decisions/0009).
+  open func awaitFirstBytes(on handle: Int32) {}
   /// The address that a listening socket got, where port 0 was asked for.
   open func localAddress(of handle: Int32) -> SocketAddress? { preconditionFailure("abstract") }
-  /// Takes a waiting connection; its handle is not reported before the next poll.
+  /// Takes a waiting connection. Nothing is reported of it before ``watch(accepted:)``.
   open func accept(from handle: Int32, peer: inout SocketAddress) -> IOResult {
     preconditionFailure("abstract")
   }
+  /// Begins to report what an accepted connection becomes ready for. Apart from ``accept(from:peer:)``,
+  /// so that what the client has sent already can be read first, and is not reported any more.
+  /// - Returns: false when the system has no room for it.
+  open func watch(accepted handle: Int32) -> Bool { true }
   /// Stops or resumes the reports of a listening socket.
   open func setAccepting(_ accepting: Bool, on handle: Int32) { preconditionFailure("abstract") }
   /// Begins a connection; the socket becomes writable when it is made or has failed.

@@ -16,10 +16,13 @@ open class Watcher {
 
   /// A socket that this watches has become ready for something that its `interest` names.
   /// Called between jobs.
-  open func socketIsReady(_ socket: Socket) {}
+  open func socketIsReady(_ socket: Transport) {}
 
   /// The deadline has passed; it is `.never` again. Called between jobs.
   open func deadlinePassed() {}
+
+  /// The round is about to end; asked for with ``Worker/callBeforePoll(_:)``.
+  open func beforePoll() {}
 
   /// Replaces the deadline; it fires up to 4 ms late, never early.
   public final func setDeadline(_ deadline: MonotonicTime) {
@@ -59,7 +62,7 @@ open class Waiter: Watcher {
 
   /// Suspends until `socket` is ready for any of `interest`, or the deadline passes.
   public final func wait(
-    for socket: Socket, _ interest: Readiness, until deadline: MonotonicTime
+    for socket: Transport, _ interest: Readiness, until deadline: MonotonicTime
   ) async -> Wake {
     if !socket.readiness.isDisjoint(with: interest) { return .ready }
     socket.interest = interest
@@ -70,7 +73,7 @@ open class Waiter: Watcher {
 
   /// Suspends until either socket is ready for what its interest names, or the deadline passes.
   public final func wait(
-    for a: Socket, _ interestA: Readiness, or b: Socket, _ interestB: Readiness,
+    for a: Transport, _ interestA: Readiness, or b: Transport, _ interestB: Readiness,
     until deadline: MonotonicTime
   ) async -> Wake {
     if !a.readiness.isDisjoint(with: interestA) || !b.readiness.isDisjoint(with: interestB) {
@@ -93,7 +96,7 @@ open class Waiter: Watcher {
   /// Resumes the suspended task, if there is one, with `.interrupted`.
   public final func wake() { resume(.interrupted) }
 
-  override open func socketIsReady(_ socket: Socket) { resume(.ready) }
+  override open func socketIsReady(_ socket: Transport) { resume(.ready) }
 
   override open func deadlinePassed() { resume(.deadline) }
 

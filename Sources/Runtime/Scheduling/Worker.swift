@@ -22,6 +22,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   private var running: [UnownedJob] = []
   private var events: [ReadyEvent] = []
   private var expired: [Watcher] = []
+  private var callsBeforePoll: [Watcher] = []
   private let mailbox = Mutex(Mailbox())
   private var isStopping = false
   /// Rounds of the loop so far.
@@ -117,8 +118,10 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     defer { unsafe penstock_current_worker_set(previous) }
 
     runJobs()
+    makeCallsBeforePoll()
     roundCount &+= 1
-    let deadline = runnable.isEmpty ? min(timers.nextDue() ?? .never, limit) : now
+    let mayWait = runnable.isEmpty && callsBeforePoll.isEmpty
+    let deadline = mayWait ? min(timers.nextDue() ?? .never, limit) : now
     seam.poll(until: deadline, into: &events)
     now = seam.now()
     dispatchEvents()
@@ -129,8 +132,29 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  /// Whether jobs wait to run.
-  public var hasRunnableJobs: Bool { !runnable.isEmpty }
+  /// Calls the watcher's ``Watcher/beforePoll()`` once, when everything that is ready now has had its
+  /// turn: for what is better done for many at once, such as sending what several streams have said.
+  public func callBeforePoll(_ watcher: Watcher) { callsBeforePoll.append(watcher) }
+
+  /// Calls that these calls ask for are made in the same go; a bound keeps I/O from starving.
+  private func makeCallsBeforePoll() {
+    if callsBeforePoll.isEmpty { return }
+    var made = 0
+    while made < callsBeforePoll.count, made < Self.callsPerRoundMax {
+      callsBeforePoll[made].beforePoll()
+      made += 1
+    }
+    if made == callsBeforePoll.count {
+      callsBeforePoll.removeAll(keepingCapacity: true)
+    } else {
+      callsBeforePoll.removeSubrange(0..<made)
+    }
+  }
+
+  private static let callsPerRoundMax = 4_096
+
+  /// Whether jobs, or calls before the poll, wait to run.
+  public var hasRunnableJobs: Bool { !runnable.isEmpty || !callsBeforePoll.isEmpty }
 
   /// When the next deadline is due, if there is one.
   public var nextDeadline: MonotonicTime? { timers.nextDue() }

@@ -61,8 +61,11 @@ struct ResponseReading {
 }
 
 extension ChunkedDecoder {
-  /// Takes chunks out of `input` and gives their content to `take`; false until the last one was there.
-  mutating func decode(_ input: Buffer, _ take: ([UInt8]) -> Void) throws(StreamFailure) -> Bool {
+  /// Takes chunks out of `input` and gives their content to `take`.
+  /// - Returns: the trailers, once the last chunk was there.
+  mutating func decode(
+    _ input: Buffer, _ take: ([UInt8]) -> Void
+  ) throws(StreamFailure) -> [SimulatedField]? {
     while true {
       let event: ChunkedEvent
       do {
@@ -76,10 +79,16 @@ extension ChunkedDecoder {
         take(input.takeBytes(Int(range.count)))
       case .needMore(let consumed):
         input.consume(consumed)
-        return false
-      case .end(_, let consumed):
-        input.consume(consumed)
-        return true
+        return nil
+      case .end(let section, let consumed):
+        var fields: [Field] = []
+        do {
+          try TrailerSection.parse(input.bytes, section, into: &fields)
+        } catch {
+          throw .malformed(error)
+        }
+        defer { input.consume(consumed) }
+        return input.bytes.fields(fields)
       }
     }
   }
@@ -98,13 +107,13 @@ extension Buffer {
 }
 
 extension Span where Element == UInt8 {
-  fileprivate func text(_ range: ByteRange) -> String {
+  func text(_ range: ByteRange) -> String {
     var bytes: [UInt8] = []
     for index in range.range { bytes.append(self[index]) }
     return String(decoding: bytes, as: UTF8.self)
   }
 
-  fileprivate func fields(_ fields: [Field]) -> [SimulatedField] {
+  func fields(_ fields: [Field]) -> [SimulatedField] {
     var result: [SimulatedField] = []
     for field in fields { result.append(SimulatedField(name: text(field.name), value: text(field.value))) }
     return result

@@ -5,7 +5,7 @@ import Runtime
 public final class SimulatedClient {
   public let worker: Worker
   private let simulation: Simulation
-  private let gateway: SocketAddress
+  let gateway: SocketAddress
 
   /// - Parameter gateway: whom its connections go to.
   public init(_ simulation: Simulation, host: SocketAddress, gateway: SocketAddress) {
@@ -57,13 +57,15 @@ public final class SimulatedClient {
   }
 
   /// Content in chunks of a size.
-  public static func chunks(_ body: [UInt8], size: Int) -> [UInt8] {
+  public static func chunks(_ body: [UInt8], size: Int, trailers: [String] = []) -> [UInt8] {
     var bytes: [UInt8] = []
     for start in stride(from: 0, to: body.count, by: size) {
       let piece = body[start..<min(start + size, body.count)]
       bytes += Array((String(piece.count, radix: 16) + "\r\n").utf8) + piece + [13, 10]
     }
-    return bytes + Array("0\r\n\r\n".utf8)
+    var end = "0\r\n"
+    for trailer in trailers { end += trailer + "\r\n" }
+    return bytes + Array((end + "\r\n").utf8)
   }
 }
 

@@ -26,6 +26,7 @@ public struct SimulatedRequest: SimulatedMessage, Sendable {
   public var target = ""
   public var fields: [SimulatedField] = []
   public var body: [UInt8] = []
+  public var trailers: [SimulatedField] = []
   /// All of its content came.
   public var isComplete = false
   /// The number of its connection, counted from 0 in the order in which the origin accepted them.
@@ -37,6 +38,7 @@ public struct SimulatedResponse: SimulatedMessage, Sendable {
   public var status = 0
   public var fields: [SimulatedField] = []
   public var body: [UInt8] = []
+  public var trailers: [SimulatedField] = []
   /// Statuses of the interim responses before it.
   public var interim: [Int] = []
   /// The connection may carry another request.

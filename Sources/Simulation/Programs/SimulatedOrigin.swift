@@ -11,14 +11,31 @@ public enum OriginStep: Sendable {
   case pace(SimulatedStream.Pace)
   /// A response with a length.
   case respond(Int, fields: [String] = [], body: [UInt8] = [])
-  /// A response in chunks.
-  case respondChunked(Int, fields: [String] = [], body: [UInt8] = [], size: Int = 1_000)
+  /// A response in chunks, or in frames without a length.
+  case respondChunked(
+    Int, fields: [String] = [], body: [UInt8] = [], size: Int = 1_000, trailers: [String] = [])
+  /// An interim response.
+  case interim(Int, fields: [String] = [])
   /// Bytes as they are.
   case send([UInt8])
   case close
   case reset
   /// Does nothing more on this connection; keeps it open until the other side ends it.
   case hang
+
+  // HTTP/2 only.
+
+  /// A final head alone.
+  case head(Int, fields: [String] = [], ends: Bool = false)
+  /// Content behind a head.
+  case content([UInt8])
+  /// The end of the content, and trailers where there are some.
+  case end(trailers: [String] = [])
+  /// Resets the stream; the connection goes on.
+  case resetStream(HTTP2ErrorCode)
+  /// Takes no more streams: this one is the last, or not even that.
+  case goAway(accepts: Bool)
+  case announce(HTTP2LocalSettings)
 
   /// An answer to the whole request.
   public static func answer(_ text: String) -> [OriginStep] {
@@ -33,13 +50,22 @@ public final class SimulatedOrigin {
   /// What it does about a request, by its head and number, counted from 0. To be set before requests come.
   public var script: (SimulatedRequest, Int) -> [OriginStep] = { _, _ in OriginStep.answer("ok") }
   /// Requests whose head it has read, in their order; content is added as it is read.
-  public private(set) var requests: [SimulatedRequest] = []
+  public internal(set) var requests: [SimulatedRequest] = []
   public private(set) var connectionCount = 0
   /// Connections that are open now.
-  public private(set) var openCount = 0
+  public internal(set) var openCount = 0
   /// How its connections ended, other than by the other side between requests.
-  public private(set) var failures: [StreamFailure] = []
+  public internal(set) var failures: [StreamFailure] = []
+  /// Rules of HTTP/2 that the other side broke.
+  public internal(set) var violations: [String] = []
   private var streams: [SimulatedStream] = []
+  /// Speaks HTTP/2 with everybody, and nothing else.
+  public let speaksHTTP2: Bool
+  /// What it announces; to be set before connections come.
+  public var http2Settings = HTTP2LocalSettings()
+  /// Content is released as it comes.
+  public var http2ReleasesContent = true
+  public internal(set) var http2Connections: [SimulatedHTTP2Connection] = []
   /// The connection that it accepted last, of those that are open.
   public var newestStream: SimulatedStream? { streams.last }
   private var listener: Socket?
@@ -50,8 +76,12 @@ public final class SimulatedOrigin {
   /// - Parameters:
   ///   - backlog: connections that may wait to be accepted.
   ///   - accepts: whether it takes connections before ``startAccepting()``.
-  public init(_ simulation: Simulation, address: SocketAddress, backlog: Int32 = 128, accepts: Bool = true) {
+  public init(
+    _ simulation: Simulation, address: SocketAddress, backlog: Int32 = 128, accepts: Bool = true,
+    speaksHTTP2: Bool = false
+  ) {
     self.address = address
+    self.speaksHTTP2 = speaksHTTP2
     worker = simulation.addWorker(host: address)
     acceptor = Waiter(on: worker)
     listen(backlog: backlog)
@@ -90,11 +120,16 @@ public final class SimulatedOrigin {
     listener?.close()
     listener = nil
     acceptor.wake()
-    if reset { for stream in streams { stream.reset() } }
+    guard reset else { return }
+    for stream in streams { stream.reset() }
+    for connection in http2Connections { connection.reset() }
   }
 
   /// Closes the connections that are open now.
-  public func closeConnections() { for stream in streams { stream.close() } }
+  public func closeConnections() {
+    for stream in streams { stream.close() }
+    for connection in http2Connections { connection.close() }
+  }
 
   private func acceptConnections() async {
     guard let socket = listener else { return }
@@ -102,9 +137,14 @@ public final class SimulatedOrigin {
       var peer = SocketAddress.any
       let result = worker.seam.accept(from: socket.handle, peer: &peer)
       if result.bytes >= 0 {
-        let stream = SimulatedStream(Socket(accepted: Int32(result.bytes), on: worker))
         let number = connectionCount
         connectionCount += 1
+        let socket = Socket(accepted: Int32(result.bytes), on: worker)
+        if speaksHTTP2 {
+          serveHTTP2(socket, number: number)
+          continue
+        }
+        let stream = SimulatedStream(socket)
         worker.spawn { await self.serve(stream, number: number) }
         continue
       }
@@ -144,15 +184,17 @@ public final class SimulatedOrigin {
       case .pace(let pace): stream.pace = pace
       case .respond(let status, let fields, let body):
         try await stream.send(Self.head(status, fields + ["Content-Length: \(body.count)"]) + body)
-      case .respondChunked(let status, let fields, let body, let size):
+      case .respondChunked(let status, let fields, let body, let size, let trailers):
         let head = Self.head(status, fields + ["Transfer-Encoding: chunked"])
-        try await stream.send(head + SimulatedClient.chunks(body, size: size))
+        try await stream.send(head + SimulatedClient.chunks(body, size: size, trailers: trailers))
+      case .interim(let status, let fields): try await stream.send(Self.head(status, fields))
       case .send(let bytes): try await stream.send(bytes)
       case .close: return stream.close()
       case .reset: return stream.reset()
       case .hang:
         try await stream.waitForClose()
         return stream.close()
+      case .head, .content, .end, .resetStream, .goAway, .announce: preconditionFailure("HTTP/2 only")
       }
     }
     try await readContent(of: index, reading.framing, from: stream, false)
@@ -163,7 +205,7 @@ public final class SimulatedOrigin {
   ) async throws(StreamFailure) {
     if requests[index].isComplete { return }
     if expectsContinue { try await stream.send("HTTP/1.1 100 Continue\r\n\r\n") }
-    try await stream.readContent(framing) { self.requests[index].body += $0 }
+    requests[index].trailers = try await stream.readContent(framing) { self.requests[index].body += $0 }
     requests[index].isComplete = true
   }
 

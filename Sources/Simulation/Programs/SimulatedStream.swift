@@ -38,7 +38,7 @@ public final class SimulatedStream {
     var reader: Waiter?
     var writer: Waiter?
 
-    override func socketIsReady(_ socket: Socket) {
+    override func socketIsReady(_ socket: Transport) {
       reader?.wake()
       writer?.wake()
     }
@@ -62,7 +62,7 @@ public final class SimulatedStream {
   {
     let socket: Socket
     do {
-      socket = try Socket.connect(to: address, on: worker)
+      socket = try Socket(connectingTo: address, on: worker)
     } catch {
       throw .refused
     }
@@ -184,7 +184,7 @@ public final class SimulatedStream {
       }
       if reading.isFinal { break }
     }
-    try await readContent(reading.framing) { response.body += $0 }
+    response.trailers = try await readContent(reading.framing) { response.body += $0 }
     return response
   }
 
@@ -211,9 +211,13 @@ public final class SimulatedStream {
 
   /// Reads a message's content, whatever its framing, and gives it to `take` without the framing, as
   /// it comes.
-  func readContent(_ framing: BodyFraming, _ take: ([UInt8]) -> Void) async throws(StreamFailure) {
+  /// - Returns: the trailers.
+  @discardableResult
+  func readContent(
+    _ framing: BodyFraming, _ take: ([UInt8]) -> Void
+  ) async throws(StreamFailure) -> [SimulatedField] {
     switch framing {
-    case .none: return
+    case .none: break
     case .length(let length):
       var remaining = Int(length)
       while remaining > 0 {
@@ -222,11 +226,15 @@ public final class SimulatedStream {
         remaining -= piece.count
         take(piece)
       }
-    case .untilClose:
+    case .untilClose, .untilEndOfStream:
       repeat { take(input.takeBytes(input.count)) } while try await fill()
     case .chunked:
       var decoder = ChunkedDecoder()
-      while try !decoder.decode(input, take) { try await require() }
+      while true {
+        if let trailers = try decoder.decode(input, take) { return trailers }
+        try await require()
+      }
     }
+    return []
   }
 }

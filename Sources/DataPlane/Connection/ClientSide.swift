@@ -1,0 +1,109 @@
+import HTTPCodec
+import Runtime
+
+/// The client's side of an exchange: a connection of HTTP/1, or a stream of an HTTP/2 connection.
+///
+/// The usual request is served by calls from the event loop, without a task; one that has to wait for
+/// anything but its response gets a task.
+class ClientSide: Waiter {
+  enum State {
+    /// No request is in flight.
+    case idle
+    /// The exchange's request is on its way, and only its response is missing.
+    case awaitsResponse
+    /// A task serves it.
+    case served
+  }
+
+  final let data: DataPlaneWorker
+  /// Where content comes from and goes to.
+  final let transport: Transport
+  /// ``transport`` where it is a stream of HTTP/2.
+  final let stream: HTTP2Stream?
+  final var listener: BoundListener
+  /// The other end of the connection, or what a PROXY header says.
+  final var peer: SocketAddress
+  /// The gateway ends it in the middle of whatever it does.
+  final var isAborted = false
+  /// Its end must not look like the end of the content.
+  final var mustReset = false
+  final var requestCount: UInt32 = 0
+  final var state = State.served
+  /// In flight without a task.
+  final var exchange: Exchange?
+
+  init(
+    _ transport: Transport, stream: HTTP2Stream?, peer: SocketAddress, listener: BoundListener,
+    data: DataPlaneWorker
+  ) {
+    self.data = data
+    self.transport = transport
+    self.stream = stream
+    self.listener = listener
+    self.peer = peer
+    super.init(on: data.worker)
+  }
+
+  /// The connection that carries it, with what TLS knows of the client.
+  var connection: ClientConnection { preconditionFailure("abstract") }
+
+  // MARK: For those that know what follows an exchange
+
+  /// News while no request is in flight.
+  func idleTransportIsReady() {}
+  /// The deadline has passed while no request is in flight.
+  func idleDeadlinePassed() {}
+  /// The exchange is over, and was served without a task. To be given back with
+  /// ``DataPlaneWorker/give(_:)`` unless more is asked of it.
+  func exchangeEnded(_ exchange: Exchange, keep: Bool) { preconditionFailure("abstract") }
+  /// The tunnel that took it over has ended.
+  func tunnelEnded() { preconditionFailure("abstract") }
+  /// Serves on with a task, from wherever the exchange stands.
+  func serve() async { preconditionFailure("abstract") }
+
+  // MARK: Events
+
+  override final func socketIsReady(_ socket: Transport) {
+    switch state {
+    case .idle: idleTransportIsReady()
+    case .awaitsResponse: responseArrived()
+    case .served: super.socketIsReady(socket)
+    }
+  }
+
+  override final func deadlinePassed() {
+    switch state {
+    case .idle: idleDeadlinePassed()
+    case .awaitsResponse: serveByTask()
+    case .served: super.deadlinePassed()
+    }
+  }
+
+  override final var refusesToWait: Bool { isAborted }
+
+  private func responseArrived() {
+    guard let exchange else { return }
+    proceed(exchange, exchange.continueWithoutWaiting(on: self))
+  }
+
+  final func proceed(_ exchange: Exchange, _ progress: Exchange.Progress) {
+    switch progress {
+    case .awaitsResponse:
+      state = .awaitsResponse
+      transport.interest = .peerClosed
+      exchange.upstream?.transport.interest = .readable
+      setDeadline(exchange.nextDeadline())
+    case .done(let keep): exchangeEnded(exchange, keep: keep)
+    case .needsTask: serveByTask()
+    }
+  }
+
+  /// Lets a task go on from wherever the exchange stands.
+  final func serveByTask() {
+    state = .served
+    transport.interest = []
+    exchange?.upstream?.transport.interest = []
+    setDeadline(.never)
+    worker.spawn { await self.serve() }
+  }
+}

@@ -1,0 +1,157 @@
+import HTTPCodec
+import Resources
+import Runtime
+
+extension Exchange {
+  /// Answers a request by the gateway itself.
+  func answer(_ answer: Answer) async -> Ending {
+    record.status = answer.status
+    record.outcome = answer.outcome
+    if case .clientClosed = answer { return .close }
+    if record.outcome == .badRequest || record.outcome == .clientTimeout {
+      data.counters.figures.refusals.record(answer.status)
+    }
+    if let stream = client.stream { return await self.answer(answer, on: stream) }
+    if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead {
+      isPersistent = false
+    }
+    if data.isDraining { isPersistent = false }
+    // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
+    if request.method == .connect { isPersistent = false }
+    appendAnswer(answer)
+    return await sendAnswer() && isPersistent ? .keep : .close
+  }
+
+  private func appendAnswer(_ answer: Answer) {
+    let out = toClient
+    out.removeAll()
+    out.append("HTTP/1.1 ")
+    out.append(decimal: UInt64(answer.status))
+    out.append(" ")
+    out.append(Answer.reason(of: answer.status))
+    out.append("\r\n")
+    data.appendDate(to: out)
+    out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")
+    out.append(decimal: UInt64(answer.text.utf8CodeUnitCount))
+    out.append("\r\n")
+    appendAnswerFields(answer, to: out)
+    appendPersistence(to: out)
+    out.append("\r\n")
+    if request.method != .head {
+      out.append(answer.text)
+      record.responseBodyBytes = UInt64(answer.text.utf8CodeUnitCount)
+    }
+  }
+
+  /// Fields that only some answers have, as lines.
+  private func appendAnswerFields(_ answer: Answer, to out: Buffer) {
+    switch answer {
+    // RFC 9110 §15.5.6 asks for Allow; everything else is the endpoints' to say.
+    case .methodNotSupported, .options: out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
+    case .overloaded, .noEndpoint: out.append("Retry-After: 1\r\n")
+    case .redirect(let redirect):
+      out.append("Location: ")
+      appendSecureURL(redirect, to: out)
+      out.append("\r\n")
+    default: break
+    }
+    if let hsts = strictTransportSecurity {
+      out.append("Strict-Transport-Security: ")
+      out.append(hsts)
+      out.append("\r\n")
+    }
+  }
+
+  /// The request's URL with https. The host is what the client sent, and was checked as a host.
+  private func appendSecureURL(_ redirect: HTTPSRedirect, to out: Buffer) {
+    out.append("https://")
+    out.append(input, range: request.host.range)
+    if redirect.port != 443 {
+      out.append(UInt8(ascii: ":"))
+      out.append(decimal: UInt64(redirect.port))
+    }
+    appendTarget(to: out)
+  }
+
+  private func sendAnswer() async -> Bool {
+    let deadline = worker.now.advanced(byNanoseconds: data.settings.sendNanoseconds)
+    while !toClient.isEmpty || client.transport.hasUnsentBytes {
+      if !toClient.isEmpty {
+        let result = client.transport.send(toClient)
+        if result.isError { return false }
+        if !result.isWouldBlock {
+          record.sentBytes += UInt64(result.bytes)
+          toClient.consume(result.bytes)
+          continue
+        }
+      }
+      let wake = await client.wait(for: client.transport, [.writable, .peerClosed], until: deadline)
+      guard wake == .ready, !client.transport.readiness.contains(.peerClosed) else { return false }
+    }
+    return true
+  }
+
+  // MARK: Streams
+
+  private func answer(_ answer: Answer, on stream: HTTP2Stream) async -> Ending {
+    if isGRPC {
+      answerCall(answer, on: stream)
+      return .close
+    }
+    guard let connection = stream.connection, stream.slot >= 0 else { return .close }
+    toClient.removeAll()
+    appendAnswerFields(answer, to: toClient)
+    let lines = toClient
+    connection.engine.encoder.begin()
+    connection.engine.encoder.encode(status: answer.status)
+    data.encodeDate(with: &connection.engine.encoder)
+    connection.engine.encoder.encode(.contentType, value: Self.plainText.span)
+    connection.engine.encoder.encode(.contentLength, decimal: UInt64(answer.text.utf8CodeUnitCount))
+    encodeLines(lines.bytes, connection)
+    let hasContent = request.method != .head && answer.text.utf8CodeUnitCount > 0
+    record.sentBytes += UInt64(connection.engine.encoder.blockCount)
+    connection.appendHeaders(slot: stream.slot, endStream: !hasContent)
+    toClient.removeAll()
+    guard hasContent else {
+      stream.noteFinished()
+      return .close
+    }
+    toClient.append(answer.text)
+    record.responseBodyBytes = UInt64(answer.text.utf8CodeUnitCount)
+    stream.endsWithNextSend = true
+    _ = await sendAnswer()
+    return .close
+  }
+
+  private static let plainText = Array("text/plain; charset=utf-8".utf8)
+
+  // MARK: What was not understood
+
+  /// Answers what could not be parsed, and ends the connection: where the next request begins is
+  /// not known.
+  func refuse(_ error: HTTP1Error) async {
+    // Of a head that was not understood, nothing may be used, and nothing of an earlier one.
+    request.method = .other
+    request.version = .http11
+    await refuse(.badRequest(error))
+  }
+
+  /// The head did not come in time. Only a client that began a request is told (RFC 9110 §15.5.9).
+  func refuseSlowHead() async {
+    request.method = .other
+    request.version = .http11
+    await refuse(.clientTimeout)
+  }
+
+  private func refuse(_ answer: Answer) async {
+    isPersistent = false
+    upload = Upload()
+    upload.isRead = false
+    toClient.removeAll()
+    record.receivedBytes = UInt64(input.count)
+    _ = await self.answer(answer)
+    record.totalNanoseconds = worker.now.nanoseconds(since: record.start)
+    data.requestRefused(self)
+    await closeClient()
+  }
+}

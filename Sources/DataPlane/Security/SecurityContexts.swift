@@ -1,0 +1,48 @@
+import TLS
+
+/// What a worker's listener does TLS with.
+final class ListenerContext {
+  let revision: UInt64
+  /// Nil where the options cannot be used, which the control plane has checked before.
+  let context: TLSServerContext?
+  private let table = CertificateTable()
+  private var certificates: [String: TLSCertificate] = [:]
+  private var ticketKeys: TicketKeys?
+
+  init(_ listener: ListenerSecurity, on tls: TLSWorker) {
+    revision = listener.revision
+    ticketKeys = listener.ticketKeys
+    context = try? TLSServerContext(
+      listener.options, certificates: table, ticketKeys: listener.ticketKeys, on: tls)
+    update(listener)
+  }
+
+  /// Takes over changed certificates and ticket keys.
+  func update(_ listener: ListenerSecurity) {
+    var known = certificates
+    for certificate in listener.certificates {
+      if known.removeValue(forKey: certificate.name) === certificate { continue }
+      table.set(certificate)
+      certificates[certificate.name] = certificate
+    }
+    for name in known.keys where !listener.certificates.contains(where: { $0.name == name }) {
+      table.remove(name: name)
+      certificates[name] = nil
+    }
+    context?.setDefaultCertificates(listener.defaultCertificates)
+    if let keys = listener.ticketKeys, keys !== ticketKeys { context?.setTicketKeys(keys) }
+    ticketKeys = listener.ticketKeys
+  }
+}
+
+/// What a worker's service does TLS with.
+final class ServiceContext {
+  let revision: UInt64
+  /// Nil where the options cannot be used, which the control plane has checked before.
+  let context: TLSClientContext?
+
+  init(_ service: ServiceSecurity, on tls: TLSWorker) {
+    revision = service.revision
+    context = try? TLSClientContext(service.options, on: tls)
+  }
+}

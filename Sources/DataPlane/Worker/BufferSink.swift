@@ -1,0 +1,4 @@
+import HTTPCodec
+import Runtime
+
+extension Buffer: ByteSink {}
