@@ -22,18 +22,42 @@ def configuration(setup, port: int, admin_port: int) -> dict:
             "listeners": [{
                 "name": "web",
                 "address": socket_address(port),
-                "filter_chains": [{"filters": [{
-                    "name": "envoy.filters.network.http_connection_manager",
-                    "typed_config": connection_manager(setup),
-                }]}],
+                "filter_chains": [filter_chain(setup)],
             }],
-            "clusters": [cluster(setup.origin_port)],
+            "clusters": [cluster(setup)],
         },
     }
 
 
 def socket_address(port: int) -> dict:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def filter_chain(setup) -> dict:
+    chain = {"filters": [{
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": connection_manager(setup),
+    }]}
+    if setup.work.has_tls:
+        chain["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls", "typed_config": downstream_tls(setup)}
+    return chain
+
+
+def downstream_tls(setup) -> dict:
+    return {
+        "@type": TYPE + "transport_sockets.tls.v3.DownstreamTlsContext",
+        "disable_stateless_session_resumption": not setup.work.tickets,
+        "disable_stateful_session_resumption": not setup.work.tickets,
+        "common_tls_context": {
+            "alpn_protocols": ["http/1.1"] if setup.work.front == "https" else ["h2", "http/1.1"],
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+            "tls_certificates": [{
+                "certificate_chain": {"filename": str(setup.certificate.chain)},
+                "private_key": {"filename": str(setup.certificate.key)},
+            }],
+        },
+    }
 
 
 def connection_manager(setup) -> dict:
@@ -69,6 +93,8 @@ def connection_manager(setup) -> dict:
                 } for host in hosts()],
         },
     }
+    if setup.work.origin == "websocket":
+        manager["upgrade_configs"] = [{"upgrade_type": "websocket"}]
     if setup.access_log:
         manager["access_log"] = [{
             "name": "envoy.access_loggers.file",
@@ -81,13 +107,21 @@ def connection_manager(setup) -> dict:
     return manager
 
 
-def cluster(origin_port: int) -> dict:
-    return {
+def cluster(setup) -> dict:
+    described = {
         "name": "origin",
         "type": "STATIC",
         "connect_timeout": "3s",
         "load_assignment": {
             "cluster_name": "origin",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(origin_port)}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket_address(setup.origin_port)}}]}],
         },
     }
+    if setup.work.origin == "grpc":
+        described["typed_extension_protocol_options"] = {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": TYPE + "upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            },
+        }
+    return described

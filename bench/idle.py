@@ -1,14 +1,38 @@
-"""How much memory an idle keep-alive connection holds."""
+"""Connections that have had one response each and then say nothing."""
 
 import select
 import socket
+import subprocess
 import time
 
 from process import BenchError
-from scenarios import hosts
+from scenarios import SMALL_BYTES, hosts
+from programs import built_tool
 
 OPENING_AT_ONCE = 200
 OPENING_SECONDS_MAX = 60
+
+
+class IdleTLSClients:
+    """The same by TLS, in a program of their own: `tools/tls_load.c`."""
+
+    def __init__(self, port: int, count: int):
+        self._process = subprocess.Popen(
+            [built_tool("tls_load"), "idle", hosts()[0], str(port), "/api/small", str(SMALL_BYTES), str(count),
+             str(OPENING_SECONDS_MAX)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        if self._process.stdout.readline().strip() != f"READY {count}":
+            raise BenchError(f"the idle clients failed: {self._process.communicate()[1]}")
+
+    def open_count(self) -> int:
+        """Those that the server has not closed. Closes them all."""
+        output, _ = self._process.communicate("count\n", timeout=30)
+        return int(output.split()[-1])
+
+    def close(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
 
 
 class IdleClients:

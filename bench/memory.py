@@ -1,29 +1,30 @@
-"""The scenario of idle connections: resident bytes that each adds to a fresh proxy."""
+"""The scenarios of idle connections: resident bytes that each adds to a fresh proxy."""
 
 import time
+from dataclasses import replace
 
-from idle import IdleClients
+from idle import IdleClients, IdleTLSClients
 from load import run_load
 from measure import resident_bytes
 from process import BenchError
 from proxies import connections_max
 from report import Results, judge, print_table, print_verdicts
-from scenarios import IDLE_BYTES_MAX, IDLE_NAME, SCENARIOS
+from scenarios import SCENARIOS, IdleScenario
 
 SETTLE_SECONDS = 3
 
 
-def idle_bytes(bench, name: str) -> dict:
+def idle_bytes(bench, scenario: IdleScenario, name: str) -> dict:
     """Before and after `idle_connections` (fewer where the proxy accepts fewer) have had a response each."""
     count = min(bench.options.idle_connections, connections_max(name))
-    server = bench.start(name)
+    server = bench.start(name, work=scenario.work)
     try:
         # What the first requests allocate once is not the connections' own.
-        run_load(SCENARIOS[0], server.port, 1, bench.load_cores)
+        run_load(replace(SCENARIOS[0], work=scenario.work), server.port, 1, bench.load_cores, bench.certificate)
         time.sleep(1)
         pids = server.pids()
         before = resident_bytes(pids)
-        clients = IdleClients(server.port, count)
+        clients = (IdleTLSClients if scenario.work.has_tls else IdleClients)(server.port, count)
         try:
             time.sleep(SETTLE_SECONDS)
             after = resident_bytes(pids)
@@ -38,14 +39,14 @@ def idle_bytes(bench, name: str) -> dict:
             "perConnection": (after - before) / still_open}
 
 
-def run(bench, results: Results) -> None:
-    measured = {name: idle_bytes(bench, name) for name in bench.options.peers}
-    print(f"\n{IDLE_NAME}: {bench.options.idle_connections:,} idle keep-alive connections")
+def run(bench, scenario: IdleScenario, results: Results) -> None:
+    measured = {name: idle_bytes(bench, scenario, name) for name in bench.options.peers}
+    print(f"\n{scenario.name}: {bench.options.idle_connections:,} {scenario.title}")
     print_table([("proxy", "connections", "bytes/connection", "resident before", "resident after")] + [
         (name, f"{m['connections']:,}", f"{m['perConnection']:,.0f}", f"{m['before'] / 1e6:.1f} MB",
          f"{m['after'] / 1e6:.1f} MB")
         for name, m in measured.items()])
     value = measured["penstock"]["perConnection"] if "penstock" in measured else None
-    verdicts = [judge("bytes per idle connection", value, IDLE_BYTES_MAX)]
+    verdicts = [judge("bytes per idle connection", value, scenario.bytes_max)]
     print_verdicts(verdicts)
-    results.add(IDLE_NAME, measured, verdicts)
+    results.add(scenario.name, measured, verdicts)

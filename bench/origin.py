@@ -1,12 +1,16 @@
-"""The origin that every proxy forwards to: one nginx worker that does as little as it can."""
+"""The origins that every proxy forwards to; each does as little as it can, in one thread.
+
+nginx for HTTP/1.1, and programs of `tools/` for gRPC and WebSocket.
+"""
 
 import os
-import shutil
 from pathlib import Path
 
-from process import BenchError, Server, free_port
+import ready
+from process import Server, free_port
+from scenarios import GRPC_MESSAGE_BYTES, SMALL_BYTES
+from programs import built_tool, find_program
 
-SMALL_BYTES = 100
 LARGE_BYTES = 65_536
 
 CONFIGURATION = """
@@ -48,29 +52,35 @@ http {{
 """
 
 
-def find_nginx() -> str:
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if program is None:
-        raise BenchError("nginx is not installed: scripts/bootstrap bench")
-    return program
-
-
 def user_directive() -> str:
     """As root, the worker must stay root: the folder of a run is not open to www-data."""
     return "user root;" if os.geteuid() == 0 else ""
 
 
-def start_origin(folder: Path, cores: set[int]) -> Server:
+def start_origin(kind: str, folder: Path, cores: set[int]) -> Server:
+    """The origin of a `Work`: `http`, `grpc` or `websocket`."""
     folder.mkdir(parents=True)
     port = free_port()
+    command = {"http": nginx_command, "grpc": grpc_command, "websocket": websocket_command}[kind](folder, port)
+    server = Server(f"origin ({kind})", command, folder, cores, port)
+    front = "h2c" if kind == "grpc" else "http"
+    server.wait_until_ready(lambda: ready.status_of(front, port, "origin.bench.test", "/api/small"))
+    return server
+
+
+def nginx_command(folder: Path, port: int) -> list[str]:
     (folder / "large").write_bytes(b"x" * LARGE_BYTES)
     # The static handler refuses a POST with 405 only for a file that exists.
     (folder / "api").mkdir()
     (folder / "api" / "post").write_bytes(b"")
     (folder / "nginx.conf").write_text(CONFIGURATION.format(
         folder=folder, port=port, small="x" * SMALL_BYTES, user=user_directive()))
-    server = Server(
-        "origin", [find_nginx(), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
-        folder, cores, port)
-    server.wait_until_ready("origin.bench.test", "/api/small")
-    return server
+    return [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")]
+
+
+def grpc_command(_: Path, port: int) -> list[str]:
+    return [built_tool("grpc_origin"), str(port), str(GRPC_MESSAGE_BYTES)]
+
+
+def websocket_command(_: Path, port: int) -> list[str]:
+    return [built_tool("websocket_origin"), str(port)]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Callable
 
 from measure import process_tree
 
@@ -65,28 +66,19 @@ class Server:
     def pids(self) -> list[int]:
         return process_tree(self._process.pid)
 
-    def wait_until_ready(self, host: str, path: str) -> None:
+    def wait_until_ready(self, status: Callable[[], str]) -> None:
         """Until a GET through the server is answered with 200; raises `BenchError` if it never is."""
         deadline = time.monotonic() + READY_SECONDS_MAX
         answer = "no connection"
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 raise BenchError(f"{self.name} ended at start:\n{self.output_tail()}")
-            answer = self._status_line(host, path)
+            answer = status()
             if " 200" in answer:
                 return
             time.sleep(0.05)
         raise BenchError(
             f"{self.name} was not ready in {READY_SECONDS_MAX} s (last: {answer})\n{self.output_tail()}")
-
-    def _status_line(self, host: str, path: str) -> str:
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(
-                    f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
-                return connection.recv(4096).split(b"\r\n")[0].decode("latin-1")
-        except OSError as error:
-            return str(error)
 
     def output_tail(self) -> str:
         self._output.flush()

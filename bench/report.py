@@ -16,8 +16,8 @@ class Round:
     user_microseconds: float
     system_microseconds: float
     requests_per_second: float
-    p50_microseconds: float
-    p99_microseconds: float
+    p50_microseconds: float | None  # None where the load does not tell
+    p99_microseconds: float | None
     busy: float  # CPU seconds per second of the round
 
 
@@ -36,19 +36,21 @@ def paired_ratio(ours: list[Round], theirs: list[Round]) -> float:
     return median(a.cpu_microseconds / b.cpu_microseconds for a, b in zip(ours, theirs, strict=True))
 
 
+def paired_user_ratio(ours: list[Round], theirs: list[Round]) -> float:
+    """The same for user time. The kernel's tick sees it only roughly, so the rounds are added up."""
+    return sum(one.user_microseconds for one in ours) / sum(one.user_microseconds for one in theirs)
+
+
 def judge(what: str, value: float | None, limit: float) -> Verdict:
     return Verdict(what, value, limit, None if value is None else value <= limit)
 
 
 def scenario_verdicts(scenario: Scenario, rounds: dict[str, list[Round]]) -> list[Verdict]:
     ours = rounds.get("penstock")
-    verdicts = [
-        judge(f"CPU / {peer}'s", paired_ratio(ours, rounds[peer]) if ours and peer in rounds else None, bar)
-        for peer, bar in scenario.bars.items()]
-    if scenario.user_microseconds_max is not None:
-        user = median(r.user_microseconds for r in ours) if ours else None
-        verdicts.append(judge("user µs/request", user, scenario.user_microseconds_max))
-    return verdicts
+    kinds = [("CPU", scenario.bars, paired_ratio), ("user time", scenario.user_bars, paired_user_ratio)]
+    return [
+        judge(f"{what} / {peer}'s", ratio(ours, rounds[peer]) if ours and peer in rounds else None, bar)
+        for what, bars, ratio in kinds for peer, bar in bars.items()]
 
 
 COLUMNS = ("proxy", "CPU µs/request", "lowest-highest", "user", "system", "penstock/it", "requests/s",
@@ -67,11 +69,15 @@ def print_scenario(title: str, rounds: dict[str, list[Round]], verdicts: list[Ve
             f"{median(r.system_microseconds for r in results):.2f}",
             f"{paired_ratio(ours, results):.3f}" if ours and name != "penstock" else "",
             f"{median(r.requests_per_second for r in results):,.0f}",
-            f"{median(r.p50_microseconds for r in results):,.0f}",
-            f"{median(r.p99_microseconds for r in results):,.0f}",
+            median_text([r.p50_microseconds for r in results]),
+            median_text([r.p99_microseconds for r in results]),
             f"{median(r.busy for r in results):.0%}"))
     print_table(rows)
     print_verdicts(verdicts)
+
+
+def median_text(values: list[float | None]) -> str:
+    return "" if None in values else f"{median(values):,.0f}"
 
 
 def print_table(rows: list[tuple[str, ...]]) -> None:

@@ -11,42 +11,59 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Iterable
 
 import features
 import memory
 import workers
-from load import run_load
+from certificate import make_certificate
+from load import LoadResult, run_load
 from measure import cpu_time
 from origin import start_origin
 from process import BenchError, Server, raise_descriptor_limit
 from proxies import NAMES, REPOSITORY, ProxySetup, penstock_binary, start_proxy
 from report import Results, Round, print_scenario, scenario_verdicts
-from scenarios import IDLE_CONNECTIONS, IDLE_NAME, SCENARIOS, WORKERS_NAME, Scenario
+from scenarios import IDLE_CONNECTIONS, IDLE_SCENARIOS, SCENARIOS, WORKERS_NAME, Scenario, Work
 
-ALL_NAMES = [scenario.name for scenario in SCENARIOS] + [IDLE_NAME, WORKERS_NAME]
+ALL_NAMES = [scenario.name for scenario in (*SCENARIOS, *IDLE_SCENARIOS)] + [WORKERS_NAME]
 # For the idle connections of a proxy, or of their clients, and what else is open.
 DESCRIPTORS = IDLE_CONNECTIONS + 4_096
 
 
 class Bench:
-    """One run: the folder, the cores, and the origin that all scenarios share."""
+    """One run: the folder, the cores, and the origins and the certificate that all scenarios share."""
 
     def __init__(self, options: argparse.Namespace, folder: Path):
         self.options = options
         self.folder = folder
         self.proxy_cores = {options.proxy_core}
         self.load_cores = {options.load_core}
+        self.certificate = make_certificate(folder / "certificate")
         self._folders = 0
-        self.origin: Server = start_origin(folder / "origin", self.load_cores)
+        self._origins: dict[str, Server] = {}
 
-    def start(self, name: str, *, workers: int = 1, access_log: bool = False,
-              cores: set[int] | None = None, origin_port: int | None = None) -> Server:
+    def new_folder(self, name: str) -> Path:
         self._folders += 1
-        folder = self.folder / f"{self._folders:02}-{name}"
-        return start_proxy(
-            name,
-            ProxySetup(
-                folder, origin_port or self.origin.port, cores or self.proxy_cores, workers, access_log))
+        return self.folder / f"{self._folders:02}-{name}"
+
+    def origin(self, kind: str) -> Server:
+        """The origin of this kind, started when it is first needed."""
+        if kind not in self._origins:
+            self._origins[kind] = start_origin(kind, self.new_folder(f"origin-{kind}"), self.load_cores)
+        return self._origins[kind]
+
+    def stop(self) -> None:
+        for server in self._origins.values():
+            server.stop()
+
+    def start(self, name: str, *, work: Work = Work(), workers: int = 1, access_log: bool = False,
+              cores: set[int] | None = None, origin_port: int | None = None) -> Server:
+        return start_proxy(name, ProxySetup(
+            self.new_folder(name), origin_port or self.origin(work.origin).port, cores or self.proxy_cores,
+            self.certificate, work, workers, access_log))
+
+    def load(self, scenario: Scenario, server: Server, seconds: int, cores: set[int]) -> LoadResult:
+        return run_load(scenario, server.port, seconds, cores, self.certificate)
 
     def measure_round(self, scenario: Scenario, targets: list[Server], cores: set[int]) -> Round:
         """Loads every target at once, each with the scenario's connections; a server may be named twice."""
@@ -54,14 +71,14 @@ class Bench:
         before, start = cpu_time(pids), time.monotonic()
         with ThreadPoolExecutor(len(targets)) as pool:
             loads = list(pool.map(
-                lambda server: run_load(scenario, server.port, self.options.seconds, cores), targets))
+                lambda server: self.load(scenario, server, self.options.seconds, cores), targets))
         time.sleep(0.05)
         used, seconds = cpu_time(pids).since(before), time.monotonic() - start
         per_request = 1e6 / sum(load.requests for load in loads)
         return Round(
             used.total * per_request, used.user * per_request, used.system * per_request,
-            sum(load.requests_per_second for load in loads), max(load.p50_microseconds for load in loads),
-            max(load.p99_microseconds for load in loads), used.total / seconds)
+            sum(load.requests_per_second for load in loads), highest(load.p50_microseconds for load in loads),
+            highest(load.p99_microseconds for load in loads), used.total / seconds)
 
     def compare(self, scenario: Scenario) -> dict[str, list[Round]]:
         """Rounds of all proxies, each time in another order."""
@@ -69,8 +86,8 @@ class Bench:
         rounds: dict[str, list[Round]] = {name: [] for name in self.options.peers}
         try:
             for name in rounds:
-                servers[name] = self.start(name, access_log=scenario.access_log)
-                run_load(scenario, servers[name].port, 1, self.load_cores)
+                servers[name] = self.start(name, work=scenario.work, access_log=scenario.access_log)
+                self.load(scenario, servers[name], 1, self.load_cores)
             names = list(rounds)
             for _ in range(self.options.rounds):
                 for name in names:
@@ -81,6 +98,11 @@ class Bench:
             for server in servers.values():
                 server.stop()
         return rounds
+
+
+def highest(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else max(known)
 
 
 def parse_options() -> argparse.Namespace:
@@ -135,9 +157,16 @@ def machine() -> dict:
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
 
 
+def check_features(bench: Bench) -> None:
+    """For each kind of work among the chosen scenarios, that every proxy does all of it."""
+    chosen = [one for one in (*SCENARIOS, *IDLE_SCENARIOS) if one.name in bench.options.only]
+    for work in dict.fromkeys(one.work for one in chosen):
+        for name in bench.options.peers:
+            features.check(name, work, bench.start, bench.new_folder(f"check-{name}"))
+
+
 def run_scenarios(bench: Bench, results: Results) -> None:
-    for name in bench.options.peers:
-        features.check(name, lambda name, port: bench.start(name, origin_port=port))
+    check_features(bench)
     for scenario in SCENARIOS:
         if scenario.name in bench.options.only:
             rounds = bench.compare(scenario)
@@ -145,8 +174,9 @@ def run_scenarios(bench: Bench, results: Results) -> None:
             print_scenario(f"{scenario.name}: {scenario.title}", rounds, verdicts)
             measured = {name: [asdict(one) for one in of_proxy] for name, of_proxy in rounds.items()}
             results.add(scenario.name, measured, verdicts)
-    if IDLE_NAME in bench.options.only:
-        memory.run(bench, results)
+    for scenario in IDLE_SCENARIOS:
+        if scenario.name in bench.options.only:
+            memory.run(bench, scenario, results)
     if WORKERS_NAME in bench.options.only:
         workers.run(bench, results)
 
@@ -170,7 +200,7 @@ def main() -> int:
         return 130
     finally:
         if bench is not None:
-            bench.origin.stop()
+            bench.stop()
         results.write(options.json)
         shutil.rmtree(folder, ignore_errors=True)
     print(f"\nresults: {options.json}")

@@ -33,7 +33,7 @@ def compare(bench, name: str) -> dict[str, list[Round]]:
     cores = bench.proxy_cores | bench.load_cores
     rounds: dict[str, list[Round]] = {setup: [] for setup in SETUPS}
     servers: dict[str, list] = {}
-    move(bench.origin.pids(), cores)
+    move(bench.origin("http").pids(), cores)
     try:
         for setup, (processes, workers) in SETUPS.items():
             servers[setup] = []
@@ -48,7 +48,7 @@ def compare(bench, name: str) -> dict[str, list[Round]]:
         for group in servers.values():
             for server in group:
                 server.stop()
-        move(bench.origin.pids(), bench.load_cores)
+        move(bench.origin("http").pids(), bench.load_cores)
     return rounds
 
 

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from typing import Callable
 
 from .http import ConnectionEnded, ProtocolViolation, Response, Stream
 
@@ -18,7 +19,9 @@ def reset(connection: socket.socket) -> None:
 class Client(Stream):
     """One connection to a gateway."""
 
-    def __init__(self, port: int, seconds: float = 10.0, source: str = "", receive_buffer: int = 0):
+    def __init__(self, port: int, seconds: float = 10.0, source: str = "", receive_buffer: int = 0,
+                 wrap: Callable[[socket.socket], socket.socket] | None = None):
+        """`wrap` makes another socket of the connected one: one with TLS."""
         connection = socket.socket()
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -27,6 +30,8 @@ class Client(Stream):
             connection.bind((source, 0))
         connection.connect(("127.0.0.1", port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if wrap is not None:
+            connection = wrap(connection)
         super().__init__(connection, seconds)
 
     def __enter__(self) -> "Client":

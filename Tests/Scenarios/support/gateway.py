@@ -9,9 +9,11 @@ from typing import Any
 
 from .client import Client, get, try_get
 from .http import Response
+from .http2 import HTTP2Client
 from .metrics import Metrics
 from .ports import free_port
 from .programs import Program, penstock_binary
+from .tls import TLSClient
 from .waiting import wait_until
 
 # What a Swift or C runtime prints when a process dies of a mistake.
@@ -36,7 +38,9 @@ class Gateway(Program):
 
     def __init__(self, folder: Path, services: list[dict], routes: list[dict] | None = None, *,
                  http: dict | None = None, access_log: dict | str | None = None, workers: int = 1,
-                 listeners: list[dict] | None = None, binary: str | None = None, wait: bool = True, **process: Any):
+                 listeners: list[dict] | None = None, listener: dict | None = None, tls: dict | None = None,
+                 certificates: list[dict] | None = None, binary: str | None = None, wait: bool = True, **process: Any):
+        """`tls` and `listener` are settings of the one listener, where the test does not bring its own."""
         self.port = free_port()
         self.admin_port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -44,7 +48,10 @@ class Gateway(Program):
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "penstock.yaml"
         self.configuration: dict = {
-            "listeners": listeners or [{"name": "web", "address": self.address}],
+            "listeners": listeners or [
+                {"name": "web", "address": self.address, **({} if tls is None else {"tls": tls}),
+                 **(listener or {})}],
+            **({"certificates": certificates} if certificates else {}),
             "admin": {"address": f"127.0.0.1:{self.admin_port}"},
             "http": http or {},
             "services": services,
@@ -99,6 +106,12 @@ class Gateway(Program):
 
     def client(self, **options: Any) -> Client:
         return Client(self.port, **options)
+
+    def tls_client(self, server_name: str | None = "example.test", *arguments: Any, **options: Any) -> TLSClient:
+        return TLSClient(self.port, server_name, *arguments, **options)
+
+    def http2(self, **options: Any) -> HTTP2Client:
+        return HTTP2Client(self.port, **options)
 
     def get(self, target: str = "/", *fields: tuple[str, str] | str, **options: Any) -> Response:
         return get(self.port, target, *fields, **options)

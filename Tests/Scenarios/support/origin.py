@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from typing import Callable
@@ -116,9 +117,10 @@ def early_answer(data: bytes) -> Answer:
 
 
 class Origin:
-    """Listens on a port of its own; each connection has a thread."""
+    """Listens on a port of its own; each connection has a thread. With a context, it speaks TLS."""
 
-    def __init__(self, answer: Answer = echo, name: str = "origin", port: int | None = None, ip: str = "127.0.0.1"):
+    def __init__(self, answer: Answer = echo, name: str = "origin", port: int | None = None, ip: str = "127.0.0.1",
+                 tls: ssl.SSLContext | None = None):
         self.name = name
         self.ip = ip
         self.port = port or free_port()
@@ -127,6 +129,9 @@ class Origin:
         self.requests: list[Request] = []
         self.violations: list[BaseException] = []
         self.connection_count = 0
+        self.tls = tls
+        self.handshakes: list[ssl.SSLSocket] = []
+        self.failed_handshakes: list[ssl.SSLError] = []
         self._exchanges: set[Exchange] = set()
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
@@ -173,8 +178,20 @@ class Origin:
                 self._exchanges.add(exchange)
             threading.Thread(target=self._serve, args=(exchange,), daemon=True).start()
 
+    def _shake_hands(self, exchange: Exchange) -> None:
+        if self.tls is None:
+            return
+        try:
+            secured = self.tls.wrap_socket(exchange.socket, server_side=True)
+        except ssl.SSLError as error:
+            self.failed_handshakes.append(error)
+            raise
+        self.handshakes.append(secured)
+        exchange.socket = secured
+
     def _serve(self, exchange: Exchange) -> None:
         try:
+            self._shake_hands(exchange)
             while exchange.is_open:
                 exchange.socket.settimeout(None)
                 if not exchange.buffer:

@@ -3,12 +3,18 @@
 from pathlib import Path
 from typing import Any, Callable
 
+from .certificates import Authority
 from .client import try_get
 from .gateway import Gateway
+from .grpc_peer import GRPCServer
+from .http2_origin import HTTP2Origin
+from .http2_origin import echo as http2_echo
+from .nghttpd import Nghttpd
 from .nginx import Nginx
 from .origin import Answer, FullQueue, Origin, RawOrigin, echo
 from .ports import free_port
 from .programs import Program, penstock_binary
+from .websocket import WebSocketOrigin
 
 
 class Scenario:
@@ -30,7 +36,7 @@ class Scenario:
             except AssertionError as error:
                 failures.append(error)
         for origin in self._started:
-            if isinstance(origin, Origin):
+            if isinstance(origin, (Origin, HTTP2Origin)):
                 failures += origin.violations
         if failures:
             raise failures[0]
@@ -53,6 +59,21 @@ class Scenario:
 
     def raw_origin(self, serve: Callable, **options: Any) -> RawOrigin:
         return self._add(RawOrigin(serve, **options))
+
+    def authority(self, name: str = "Test authority") -> Authority:
+        return Authority(self._folder("authority"), name)
+
+    def http2_origin(self, answer: Callable = http2_echo, name: str = "origin", **options: Any) -> HTTP2Origin:
+        return self._add(HTTP2Origin(answer, name, **options))
+
+    def nghttpd(self, **options: Any) -> Nghttpd:
+        return self._add(Nghttpd(self._folder("nghttpd"), **options))
+
+    def grpc_server(self, **options: Any) -> GRPCServer:
+        return self._add(GRPCServer(**options))
+
+    def websocket_origin(self, **options: Any) -> WebSocketOrigin:
+        return self._add(WebSocketOrigin(**options))
 
     def full_queue(self) -> FullQueue:
         return self._add(FullQueue())
