@@ -72,7 +72,7 @@ let package = Package(
     module(
       "Admin",
       [
-        "DataPlane", "Resources", "Runtime",
+        "DataPlane", "Resources", "Runtime", "TLS",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
@@ -104,11 +104,14 @@ let package = Package(
     tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
     tests(
       "ControlPlaneTests",
-      ["ControlPlane", "DataPlane", "Resources", "Runtime", .product(name: "Logging", package: "swift-log")]),
+      [
+        "ControlPlane", "DataPlane", "HTTPCodec", "Resources", "Runtime", "TLS",
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     tests(
       "AdminTests",
       [
-        "Admin", "DataPlane", "Resources", "Runtime",
+        "Admin", "DataPlane", "Resources", "Runtime", "TLS",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),

@@ -68,6 +68,38 @@ public struct ReadinessReport: Sendable, Equatable {
   public var isReady: Bool { reasons.isEmpty }
 }
 
+/// A certificate that is in use, and its time.
+public struct CertificateFigures: Sendable, Equatable {
+  public enum Use: Sendable, Equatable {
+    /// Shown to clients; its name in the configuration.
+    case certificate(String)
+    /// Shown to the endpoints of this service.
+    case service(String)
+  }
+  public var use: Use
+  /// Seconds since 1970-01-01 UTC.
+  public var notBefore: Int64
+  /// Seconds since 1970-01-01 UTC.
+  public var notAfter: Int64
+
+  public init(use: Use, notBefore: Int64, notAfter: Int64) {
+    self.use = use
+    self.notBefore = notBefore
+    self.notAfter = notAfter
+  }
+}
+
+/// How it goes with certificates, keys, authorities and ticket keys whose files change.
+public struct CertificateFileFigures: Sendable, Equatable {
+  /// Sets of files that were taken over since the start.
+  public var renewed: UInt64 = 0
+  /// Times that one could not be used.
+  public var refused: UInt64 = 0
+  /// Those that cannot be used now: what they held before is in use.
+  public var stale = 0
+  public init() {}
+}
+
 /// What the process knows about itself, apart from traffic.
 public struct GatewayStatus: Sendable {
   /// As `penstock version` prints it.
@@ -83,6 +115,9 @@ public struct GatewayStatus: Sendable {
   public var reloadsFailed: UInt64
   /// Of the access log's writer; zero without one.
   public var accessLog: AccessLogWriter.Figures
+  /// Those of the running configuration, in its order.
+  public var certificates: [CertificateFigures] = []
+  public var certificateFiles = CertificateFileFigures()
 
   public init(
     version: String, revision: UInt64, lastReloadSucceeded: Bool, lastReloadSeconds: Double,

@@ -6,6 +6,8 @@ struct MetricsPage: Sendable {
   static let routesMax = 1_000
   /// Endpoints, and services, that are shown.
   static let endpointsMax = 2_000
+  /// Certificates that are shown: those that expire first.
+  static let certificatesMax = 2_000
 
   private let selection = RouteSelection(routesMax: MetricsPage.routesMax)
 
@@ -19,6 +21,8 @@ struct MetricsPage: Sendable {
     append(status, to: &page)
     RouteMetrics.append(selection.select(sum.routes), to: &page)
     WorkerMetrics.append(sum.worker, to: &page)
+    TLSMetrics.append(sum.worker, to: &page)
+    CertificateMetrics.append(status, certificatesMax: Self.certificatesMax, to: &page)
     EndpointMetrics.append(sum.services, endpointsMax: Self.endpointsMax, to: &page)
     process.append(to: &page)
     return page.text

@@ -4,6 +4,7 @@ import DataPlane
 enum WorkerMetrics {
   static func append(_ figures: WorkerFigures, to page: inout PrometheusText) {
     appendClients(figures, to: &page)
+    appendConnections(figures, to: &page)
     appendUpstreams(figures, to: &page)
     appendWorkers(figures, to: &page)
   }
@@ -40,6 +41,19 @@ enum WorkerMetrics {
     if figures.refusals[0] > 0 { page.sample(["status": "_other"], figures.refusals[0]) }
   }
 
+  private static func appendConnections(_ figures: WorkerFigures, to page: inout PrometheusText) {
+    page.single(
+      "penstock_http2_connections_total", .counter, "Client connections that speak HTTP/2.",
+      figures.http2Connections)
+    page.single(
+      "penstock_http2_failures_total", .counter,
+      "Connections of HTTP/2, with clients or endpoints, ended because the peer broke a rule.",
+      figures.http2Failures)
+    page.gauge(
+      "penstock_tunnels_active", "Connections open now that were upgraded, such as WebSocket.",
+      figures.tunnels)
+  }
+
   private static func appendUpstreams(_ figures: WorkerFigures, to page: inout PrometheusText) {
     page.single("penstock_retries_total", .counter, "Attempts beyond the first.", figures.retries)
     page.single(
@@ -51,6 +65,9 @@ enum WorkerMetrics {
     page.single(
       "penstock_upstream_connect_failures_total", .counter, "Connections to endpoints that failed.",
       figures.upstreamConnectFailures)
+    page.single(
+      "penstock_upstream_handshake_failures_total", .counter, "TLS handshakes with endpoints that failed.",
+      figures.upstreamHandshakeFailures)
     page.single(
       "penstock_pool_reused_total", .counter, "Requests that took an idle connection of the pool.",
       figures.poolReused)

@@ -4,8 +4,9 @@ import Resources
 import Runtime
 import Synchronization
 
-/// Keeps the data plane told of what to do: loads the configuration and follows its file, resolves
-/// the endpoints' names, checks their health, and tells a sink of every change, in order.
+/// Keeps the data plane told of what to do: loads the configuration and follows its file and those
+/// that it names for TLS, resolves the endpoints' names, checks their health, and tells a sink of
+/// every change, in order.
 ///
 /// Every method is from any thread but a worker's. ``stop()`` must be awaited before the last
 /// reference goes: threads and tasks hold the control plane until then.
@@ -24,37 +25,48 @@ public final class ControlPlane: Sendable {
 
   enum Event: Sendable {
     case reload(ReloadReason, CheckedContinuation<Bool, Never>?)
+    /// Files that the configuration names for TLS may have changed.
+    case securityFilesChanged
+    /// A ticket key or a warning is due.
+    case securityDue
     case endpoints(service: String)
     case health(HealthChange)
   }
 
-  private struct State {
+  struct State {
     var snapshot: Snapshot?
     /// Those of the snapshot's configuration, by name.
     var services: [String: Service] = [:]
     var status = ControlPlaneStatus()
     var running: Running?
+    /// What ``snapshot``'s security was made of.
+    var material = SecurityMaterial()
+    /// Files of a configuration that was refused because of them; empty where none was.
+    var awaitedFiles: [String: FileSignature?] = [:]
+    var expiry = ExpiryWatch()
+    var securityTimer: Task<Void, Never>?
   }
 
   /// What exists from the start to the stop.
-  private struct Running: Sendable {
+  struct Running: Sendable {
     var worker: Worker
     var workerEnd: AsyncStream<Void>
     var checker: HealthChecker
     var resolver: Resolver
     var directory: EndpointDirectory
     var watcher: FileWatcher?
+    var securityWatcher: FileSetWatcher
     /// Handles events, one after the other.
     var loop: Task<Void, Never>?
   }
 
-  private let source: ConfigurationSource
-  private let logger: Logger
-  private let sink: any ControlPlaneSink
+  let source: ConfigurationSource
+  let logger: Logger
+  let sink: any ControlPlaneSink
   private let options: Options
   private let events: AsyncStream<Event>
-  private let eventsInput: AsyncStream<Event>.Continuation
-  private let state = Mutex(State())
+  let eventsInput: AsyncStream<Event>.Continuation
+  let state = Mutex(State())
 
   public init(
     source: ConfigurationSource, logger: Logger, sink: some ControlPlaneSink, options: Options = Options()
@@ -73,6 +85,9 @@ public final class ControlPlane: Sendable {
   /// the start.
   public var snapshot: Snapshot? { state.withLock { $0.snapshot } }
 
+  /// The certificates that run now, with what is known of their time.
+  public var certificates: [CertificateStatus] { state.withLock { $0.material.certificates } }
+
   // MARK: Life
 
   /// Loads the configuration, publishes the first snapshot and follows changes from then on.
@@ -83,15 +98,17 @@ public final class ControlPlane: Sendable {
     // Before the file is read, so that a change in between is noticed.
     let watcher = makeWatcher()
     let configuration: Configuration
+    let security: SecurityLoader.Outcome
     do throws(ConfigurationSourceError) {
       configuration = try source.load()
+      security = try readSecurity(of: configuration, .all)
     } catch {
       recordReload(succeeded: false)
       throw .configuration(error)
     }
     var running = try makeRunning(watcher)
     state.withLock { $0.running = running }
-    await apply(configuration, running, waitingAtMost: options.startLimit)
+    await apply(configuration, security, running, waitingAtMost: options.startLimit)
     recordReload(succeeded: true)
     let handler = running
     running.loop = Task { for await event in events { await handle(event, handler) } }
@@ -120,10 +137,12 @@ public final class ControlPlane: Sendable {
     eventsInput.finish()
     guard let running else { return }
     running.watcher?.stop()
+    running.securityWatcher.stop()
     // Before the events that still wait: a reload among them must not wait for names.
     await running.directory.stop()
     running.resolver.stop()
     await running.loop?.value
+    state.withLock { $0.securityTimer }?.cancel()
     await running.directory.stop()
     running.checker.stop { running.worker.stop() }
     for await _ in running.workerEnd {}
@@ -155,7 +174,7 @@ public final class ControlPlane: Sendable {
     WorkerThread.start(worker, name: "control", pinned: false) { endInput.finish() }
     return Running(
       worker: worker, workerEnd: end, checker: checker, resolver: resolver, directory: directory,
-      watcher: watcher)
+      watcher: watcher, securityWatcher: FileSetWatcher { input.yield(.securityFilesChanged) })
   }
 
   // MARK: Events
@@ -165,6 +184,12 @@ public final class ControlPlane: Sendable {
     case .reload(let reason, let continuation):
       let succeeded = await reload(reason, running)
       continuation?.resume(returning: succeeded)
+    case .securityFilesChanged:
+      // One that waits for these files comes before what runs.
+      if isAwaitingFiles, await reload(.securityFileChanged, running) { return }
+      refreshSecurity(running)
+    case .securityDue:
+      securityIsDue()
     case .endpoints(let service):
       await refreshEndpoints(of: service, running)
     case .health(let change):
@@ -174,10 +199,14 @@ public final class ControlPlane: Sendable {
 
   private func reload(_ reason: ReloadReason, _ running: Running) async -> Bool {
     let configuration: Configuration
+    let security: SecurityLoader.Outcome
     do throws(ConfigurationSourceError) {
       configuration = try source.load()
+      let isAsked = reason == .hangup || reason == .request
+      security = try readSecurity(of: configuration, isAsked ? .all : .changed)
     } catch {
       recordReload(succeeded: false)
+      if case .security = error { watchFiles(running) }
       for line in error.lines { logger.error("\(line)") }
       logger.error(
         "the configuration was not loaded; the one before keeps running",
@@ -185,97 +214,18 @@ public final class ControlPlane: Sendable {
       return false
     }
     if configuration == snapshot?.configuration {
+      takeOver(security, running)
       logger.info("the configuration has not changed", metadata: ["reason": "\(reason.rawValue)"])
       // Who asks for it may have freed an address that a listener could not get.
       if reason == .hangup, let snapshot { sink.publish(snapshot) }
     } else {
-      await apply(configuration, running, waitingAtMost: options.reloadLimit)
+      await apply(configuration, security, running, waitingAtMost: options.reloadLimit)
       logger.info(
         "the configuration was loaded",
         metadata: ["reason": "\(reason.rawValue)", "revision": "\(status.revision)"])
     }
     recordReload(succeeded: true)
     return true
-  }
-
-  private func apply(_ configuration: Configuration, _ running: Running, waitingAtMost limit: Duration) async
-  {
-    var endpoints = await running.directory.update(configuration.services, waitingAtMost: limit)
-    let (previous, previousServices) = state.withLock { ($0.snapshot, $0.services) }
-    let services = Dictionary(
-      configuration.services.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var changed: [Service] = []
-    for service in configuration.services {
-      let known = previous?.endpoints[service.name] ?? []
-      let present = Self.carryHealth(of: known, to: endpoints[service.name] ?? [], service)
-      endpoints[service.name] = present
-      if previousServices[service.name]?.health != service.health || known != present {
-        changed.append(service)
-      }
-    }
-    let snapshot = Snapshot(
-      revision: (previous?.revision ?? 0) + 1, configuration: configuration, endpoints: endpoints)
-    state.withLock {
-      $0.snapshot = snapshot
-      $0.services = services
-      $0.status.revision = snapshot.revision
-    }
-    sink.publish(snapshot)
-    for service in changed {
-      running.checker.watch(
-        service: service.name, check: service.health, endpoints: endpoints[service.name] ?? [])
-    }
-    for name in previousServices.keys where services[name] == nil {
-      running.checker.watch(service: name, check: nil, endpoints: [])
-    }
-  }
-
-  /// Addresses that stay keep the health that is known of them.
-  private static func carryHealth(
-    of known: [ResolvedEndpoint], to endpoints: [ResolvedEndpoint], _ service: Service
-  ) -> [ResolvedEndpoint] {
-    guard service.health != nil else { return endpoints }
-    let unhealthy = Set(known.filter { !$0.isHealthy }.map(\.address))
-    if unhealthy.isEmpty { return endpoints }
-    return endpoints.map { endpoint in
-      var endpoint = endpoint
-      endpoint.isHealthy = !unhealthy.contains(endpoint.address)
-      return endpoint
-    }
-  }
-
-  private func refreshEndpoints(of name: String, _ running: Running) async {
-    // The present ones, not those of the time of the event: a reload may have come between.
-    let present = await running.directory.endpoints(of: name)
-    let changed: (service: Service, endpoints: [ResolvedEndpoint])? = state.withLock { state in
-      guard let service = state.services[name] else { return nil }
-      let known = state.snapshot?.endpoints[name] ?? []
-      let endpoints = Self.carryHealth(of: known, to: present, service)
-      guard endpoints != known else { return nil }
-      state.snapshot?.endpoints[name] = endpoints
-      return (service, endpoints)
-    }
-    guard let changed else { return }
-    sink.endpointsChanged(service: name, endpoints: changed.endpoints)
-    running.checker.watch(service: name, check: changed.service.health, endpoints: changed.endpoints)
-  }
-
-  private func take(_ change: HealthChange) {
-    let isNews = state.withLock { state in
-      guard
-        state.services[change.service]?.health != nil,
-        let place = state.snapshot?.endpoints[change.service]?.firstIndex(where: {
-          $0.address == change.address
-        }),
-        state.snapshot?.endpoints[change.service]?[place].isHealthy != change.isHealthy
-      else { return false }
-      state.snapshot?.endpoints[change.service]?[place].isHealthy = change.isHealthy
-      return true
-    }
-    if isNews {
-      sink.healthChanged(
-        service: change.service, address: change.address, isHealthy: change.isHealthy)
-    }
   }
 
   private func recordReload(succeeded: Bool) {

@@ -9,6 +9,9 @@ public protocol ControlPlaneSink: Sendable {
   /// A whole configuration that is valid: one that differs from the last, or, after SIGHUP, the
   /// same once more.
   func publish(_ snapshot: Snapshot)
+  /// Certificates, keys or authorities have changed, and the configuration has not: all that listeners
+  /// and services do TLS with. What has not changed is the same as before, by revision and identity.
+  func securityChanged(_ security: Security)
   /// All endpoints of a service, with the health that is known of each; in a stable order.
   func endpointsChanged(service: String, endpoints: [ResolvedEndpoint])
   /// Active checks have changed their mind about one endpoint.
@@ -18,6 +21,7 @@ public protocol ControlPlaneSink: Sendable {
 /// Why the configuration is read again; for the log.
 public enum ReloadReason: String, Sendable {
   case fileChanged = "the file changed"
+  case securityFileChanged = "a file of TLS changed"
   case hangup = "SIGHUP"
   case request = "request"
 }
@@ -35,6 +39,12 @@ public struct ControlPlaneStatus: Sendable, Equatable {
   /// Attempts after the first, by result.
   public var reloadsSucceeded: UInt64 = 0
   public var reloadsFailed: UInt64 = 0
+  /// Certificates, bundles and sets of ticket keys whose files have changed and were taken over.
+  public var filesRenewed: UInt64 = 0
+  /// Times that such files could not be used.
+  public var filesRefused: UInt64 = 0
+  /// Of these, those that cannot be used now: what they held before is in use.
+  public var filesStale = 0
 
   public init() {}
 }

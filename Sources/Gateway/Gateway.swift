@@ -109,6 +109,7 @@ public final class Gateway: Sendable {
     }
     let count = options.workers ?? configuration.workers ?? WorkerPool.usableCPUs
     let pool = WorkerPool(count: count)
+    logNotices(of: pool)
     // From here on changes reach the workers, behind this first configuration.
     state.withLock { $0.pool = pool }
     let failures = await withCheckedContinuation { continuation in
@@ -116,15 +117,33 @@ public final class Gateway: Sendable {
     }
     if !failures.isEmpty { throw .listeners(failures) }
     // What the control plane published between its start and now went nowhere: catch up.
-    if let latest = controlPlane?.snapshot,
-      latest.revision != snapshot.revision || latest.endpoints != snapshot.endpoints
-    {
-      publish(latest)
+    if let latest = controlPlane?.snapshot {
+      if latest.revision != snapshot.revision || latest.endpoints != snapshot.endpoints {
+        publish(latest)
+      } else {
+        securityChanged(latest.security)
+      }
     }
     let addresses = configuration.listeners.map(\.address.description).joined(separator: " ")
     logger.info(
       "serving",
       metadata: ["workers": "\(count)", "revision": "\(snapshot.revision)", "listeners": "\(addresses)"])
+  }
+
+  /// Writes what workers report, off their threads.
+  private func logNotices(of pool: WorkerPool) {
+    let logger = logger
+    pool.post { worker in
+      worker.noticeSink = { notice in
+        Task {
+          logger.warning(
+            "the TLS handshake with an endpoint failed",
+            metadata: [
+              "service": "\(notice.service)", "endpoint": "\(notice.endpoint)", "reason": "\(notice.text)",
+            ])
+        }
+      }
+    }
   }
 
   private func stop(drainingFor limit: Duration) async {
@@ -189,6 +208,10 @@ extension Gateway: ControlPlaneSink {
       for writer in retired { BackgroundThread.start(name: "access-log-end") { writer.close() } }
       completion(failures)
     }
+  }
+
+  public func securityChanged(_ security: Security) {
+    state.withLock { $0.pool }?.post { $0.applySecurity(security) }
   }
 
   public func endpointsChanged(service: String, endpoints: [ResolvedEndpoint]) {

@@ -69,9 +69,25 @@ extension Gateway: AdminBackend {
 
   public func status() async -> GatewayStatus {
     let control = controlPlane?.status ?? ControlPlaneStatus()
-    return GatewayStatus(
+    var status = GatewayStatus(
       version: Version.current, revision: control.revision, lastReloadSucceeded: control.lastReloadSucceeded,
       lastReloadSeconds: Double(control.lastReloadSeconds), reloadsSucceeded: control.reloadsSucceeded + 1,
       reloadsFailed: control.reloadsFailed, accessLog: accessLogs.figures ?? .init())
+    status.certificates = controlPlane?.certificates.map(CertificateFigures.init) ?? []
+    status.certificateFiles.renewed = control.filesRenewed
+    status.certificateFiles.refused = control.filesRefused
+    status.certificateFiles.stale = control.filesStale
+    return status
+  }
+}
+
+extension CertificateFigures {
+  fileprivate init(_ status: CertificateStatus) {
+    let use: Use =
+      switch status.use {
+      case .listeners(let name): .certificate(name)
+      case .service(let name): .service(name)
+      }
+    self.init(use: use, notBefore: status.notBefore, notAfter: status.notAfter)
   }
 }

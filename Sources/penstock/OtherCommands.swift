@@ -6,14 +6,15 @@ import Resources
 
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "check", abstract: "Say everything that is wrong in a configuration file.")
+    commandName: "check",
+    abstract: "Say everything that is wrong in a configuration file, and in the files that it names for TLS.")
 
   @Argument(help: "The configuration file (YAML).")
   var file: String
 
   func run() throws {
     do {
-      let configuration = try ConfigurationSource.file(file).load()
+      let configuration = try ConfigurationSource.file(file).check()
       let (services, routes) = (configuration.services.count, configuration.routes.count)
       say("\(file): correct: \(services) service(s), \(routes) route(s)")
     } catch {

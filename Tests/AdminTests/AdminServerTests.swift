@@ -238,15 +238,21 @@ struct AdminServerTests {
 
   @Test("After stop the port is free, and stopping twice is allowed")
   func stop() async throws {
-    let server = AdminServer(
-      address: HostPort(host: "127.0.0.1", port: 0), backend: FakeBackend(), logger: Logger(label: "test"))
-    try await server.start()
-    let port = try #require(server.port)
+    func make(_ port: Int) -> AdminServer {
+      AdminServer(
+        address: HostPort(host: "127.0.0.1", port: UInt16(port)), backend: FakeBackend(),
+        logger: Logger(label: "test"))
+    }
+    // Below the ports that systems give to outgoing connections, one of which could take it meanwhile.
+    var port = Int.random(in: 16_000..<24_000)
+    var server = make(port)
+    while (try? await server.start()) == nil {
+      port += 1
+      server = make(port)
+    }
     await server.stop()
     await server.stop()
-    let next = AdminServer(
-      address: HostPort(host: "127.0.0.1", port: UInt16(port)), backend: FakeBackend(),
-      logger: Logger(label: "test"))
+    let next = make(port)
     try await next.start()
     let status = try await send("/healthz", to: port).status
     #expect(status == 200)

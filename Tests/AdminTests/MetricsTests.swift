@@ -1,6 +1,7 @@
 import DataPlane
 import Resources
 import Runtime
+import TLS
 import Testing
 
 @testable import Admin
@@ -85,6 +86,82 @@ struct MetricsTests {
       #expect(try #require(page.value(name), "\(name)") > 0)
     }
     #expect(try #require(page.value("process_start_time_seconds")) > 1_500_000_000)
+  }
+
+  @Test("Handshakes, HTTP/2 and tunnels of all workers are summed")
+  func secureConnections() throws {
+    var figures = WorkerFigures()
+    figures.handshakes.tls12Full = 1
+    figures.handshakes.tls12Resumed = 2
+    figures.handshakes.tls13Full = 3
+    figures.handshakes.tls13Resumed = 4
+    for kind in TLSFailure.Kind.allCases where kind != .system {
+      figures.handshakes.failures[Int(kind.rawValue)] = UInt64(kind.rawValue) + 1
+    }
+    figures.handshakesRefused = 5
+    figures.http2Connections = 6
+    figures.http2Failures = 7
+    figures.tunnels = 8
+    figures.upstreamHandshakeFailures = 9
+    let page = try page([CountersSnapshot(worker: figures), CountersSnapshot(worker: figures)])
+    for (version, resumed, count) in [
+      ("1.2", "false", 2.0), ("1.2", "true", 4), ("1.3", "false", 6), ("1.3", "true", 8),
+    ] {
+      let labels = ["version": version, "resumed": resumed]
+      #expect(page.value("penstock_tls_handshakes_total", labels) == count)
+    }
+    let failures = "penstock_tls_handshake_failures_total"
+    #expect(page[failures]?.samples.count == TLSFailure.Kind.allCases.count - 1)
+    #expect(
+      page.value(failures, ["reason": "plain_http"]) == Double(2 * (TLSFailure.Kind.plainHTTP.rawValue + 1)))
+    #expect(page.value(failures, ["reason": "system"]) == nil)
+    #expect(page.value("penstock_tls_handshakes_refused_total") == 10)
+    #expect(page.value("penstock_http2_connections_total") == 12)
+    #expect(page.value("penstock_http2_failures_total") == 14)
+    #expect(page.value("penstock_tunnels_active") == 16)
+    #expect(page.value("penstock_upstream_handshake_failures_total") == 18)
+  }
+
+  private func page(certificates: [CertificateFigures]) throws -> PrometheusParser {
+    var status = status
+    status.certificates = certificates
+    status.certificateFiles.renewed = 3
+    status.certificateFiles.refused = 2
+    status.certificateFiles.stale = 1
+    return try PrometheusParser(MetricsPage().render([], status, ProcessMetrics.read()))
+  }
+
+  @Test("Certificates tell when they begin and end, and how it goes with their files")
+  func certificates() throws {
+    let page = try page(certificates: [
+      CertificateFigures(use: .certificate("shop"), notBefore: 1_700_000_000, notAfter: 1_800_000_000),
+      CertificateFigures(use: .service("orders"), notBefore: 1, notAfter: 1_900_000_000),
+    ])
+    let expiry = "penstock_certificate_expiry_timestamp_seconds"
+    #expect(page.value(expiry, ["certificate": "shop"]) == 1_800_000_000)
+    #expect(page[expiry]?.samples.count == 1)
+    let begin = "penstock_certificate_not_before_timestamp_seconds"
+    #expect(page.value(begin, ["certificate": "shop"]) == 1_700_000_000)
+    let client = "penstock_client_certificate_expiry_timestamp_seconds"
+    #expect(page.value(client, ["service": "orders"]) == 1_900_000_000)
+    #expect(page.value("penstock_certificate_reloads_total", ["result": "success"]) == 3)
+    #expect(page.value("penstock_certificate_reloads_total", ["result": "failure"]) == 2)
+    #expect(page.value("penstock_certificate_files_stale") == 1)
+    #expect(page.value("penstock_metrics_certificates_omitted") == 0)
+  }
+
+  @Test("Of many certificates those are shown that end first")
+  func certificatesAreBounded() throws {
+    let count = MetricsPage.certificatesMax + 3
+    let page = try page(
+      certificates: (0..<count).map {
+        CertificateFigures(use: .certificate("c\($0)"), notBefore: 0, notAfter: Int64(count - $0))
+      })
+    let expiry = "penstock_certificate_expiry_timestamp_seconds"
+    #expect(page[expiry]?.samples.count == MetricsPage.certificatesMax)
+    #expect(page.value(expiry, ["certificate": "c\(count - 1)"]) == 1)
+    #expect(page.value(expiry, ["certificate": "c0"]) == nil)
+    #expect(page.value("penstock_metrics_certificates_omitted") == 3)
   }
 
   @Test("Labels may hold anything")

@@ -17,6 +17,7 @@ import Testing
     let events = Collected<Event>()
 
     func publish(_ snapshot: Snapshot) { events.append(.snapshot(snapshot)) }
+    func securityChanged(_ security: Security) {}
     func endpointsChanged(service: String, endpoints: [ResolvedEndpoint]) {
       events.append(.endpoints(service, endpoints))
     }

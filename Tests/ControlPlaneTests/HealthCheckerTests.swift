@@ -8,8 +8,6 @@ import Testing
 @testable import ControlPlane
 
 @Suite struct HealthCheckerTests {
-  private static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
   private static func check(_ probe: HealthCheck.Probe) -> HealthCheck {
     var check = HealthCheck(probe: probe)
     check.interval = .milliseconds(20)
@@ -21,35 +19,6 @@ import Testing
 
   private static func endpoint(_ port: UInt16, name: String = "web.test:80") -> ResolvedEndpoint {
     ResolvedEndpoint(name: name, address: SocketAddress(ipv4: 127, 0, 0, 1, port: port), weight: 1)
-  }
-
-  /// A checker on a worker of its own, with what it has told.
-  private final class Running: Sendable {
-    let checker: HealthChecker
-    let changes = Collected<HealthChange>()
-    private let worker: Worker
-
-    init() {
-      worker = Worker(index: 0, seam: EpollSeam())
-      let changes = changes
-      checker = HealthChecker(
-        on: worker, logger: HealthCheckerTests.logger, userAgent: "penstock-health/test"
-      ) {
-        changes.append($0)
-      }
-      WorkerThread.start(worker, name: "control", pinned: false) {}
-    }
-
-    var verdicts: [Bool] { changes.values.map(\.isHealthy) }
-
-    func stop() async {
-      await withCheckedContinuation { continuation in checker.stop { continuation.resume() } }
-      let open = await withCheckedContinuation { continuation in
-        worker.post { continuation.resume(returning: $0.openSocketCount) }
-      }
-      #expect(open == 0)
-      worker.stop()
-    }
   }
 
   @Test func firstResultDecidesAndThenRiseAndFallHold() {
@@ -70,7 +39,7 @@ import Testing
   @Test func asksWithTheFieldsThatWerePromised() async throws {
     let origin = try Origin()
     defer { origin.stop() }
-    let running = Running()
+    let running = RunningChecker()
     running.checker.watch(service: "a", check: Self.check(Self.http), endpoints: [Self.endpoint(origin.port)])
     try await eventually("the first verdict comes") { running.verdicts == [true] }
     await running.stop()
@@ -84,7 +53,7 @@ import Testing
   @Test func followsAnOriginThatFailsAndRecovers() async throws {
     let origin = try Origin()
     defer { origin.stop() }
-    let running = Running()
+    let running = RunningChecker()
     running.checker.watch(service: "a", check: Self.check(Self.http), endpoints: [Self.endpoint(origin.port)])
     try await eventually("it is healthy") { running.verdicts == [true] }
     origin.set(answer: Origin.status("503 Service Unavailable"))
@@ -109,7 +78,7 @@ import Testing
   @Test func takesOnlyTheStatusesThatAreListed() async throws {
     let origin = try Origin(answer: Origin.status("404 Not Found"))
     defer { origin.stop() }
-    let running = Running()
+    let running = RunningChecker()
     let statuses = Self.check(.http(path: "/", host: "other.test", statuses: [200...200, 404...405]))
     running.checker.watch(service: "a", check: statuses, endpoints: [Self.endpoint(origin.port)])
     try await eventually("404 is what was asked for") { running.verdicts == [true] }
@@ -121,7 +90,7 @@ import Testing
 
   @Test func connectsOnlyWhereTCPIsAskedForAndToAnotherPort() async throws {
     let origin = try Origin()
-    let running = Running()
+    let running = RunningChecker()
     var tcp = Self.check(.tcp)
     tcp.port = origin.port
     running.checker.watch(service: "a", check: tcp, endpoints: [Self.endpoint(1)])
@@ -137,7 +106,7 @@ import Testing
   @Test func keepsItsStateWhereTheSettingsStay() async throws {
     let origin = try Origin()
     defer { origin.stop() }
-    let running = Running()
+    let running = RunningChecker()
     let check = Self.check(Self.http)
     running.checker.watch(service: "a", check: check, endpoints: [Self.endpoint(origin.port)])
     try await eventually("the first verdict comes") { running.verdicts.count == 1 }
@@ -179,7 +148,7 @@ import Testing
       """, to: "nginx.conf")
     let nginx = try ChildProcess(path, ["-p", folder.path, "-c", "nginx.conf"])
     defer { nginx.stop() }
-    let running = Running()
+    let running = RunningChecker()
     running.checker.watch(service: "a", check: Self.check(Self.http), endpoints: [Self.endpoint(port)])
     let wrong = HealthCheck.Probe.http(path: "/wrong", host: nil, statuses: [])
     try await eventually("nginx is healthy") { running.verdicts.last == true }

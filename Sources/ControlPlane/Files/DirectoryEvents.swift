@@ -25,15 +25,20 @@ final class DirectoryEvents {
   deinit { _ = close(handle) }
 
   /// Replaces the entries watched; false when a directory of theirs cannot be watched.
-  func watch(_ entries: [DirectoryEntry]) -> Bool {
+  func watch(_ entries: some Sequence<DirectoryEntry>) -> Bool {
     let mask = UInt32(
       IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO
         | IN_DELETE_SELF | IN_MOVE_SELF)
     var wanted: [Int32: Set<String>] = [:]
     var isComplete = true
+    var descriptors: [String: Int32] = [:]
     for entry in entries {
-      // The string is read during the call. A directory that is watched keeps its descriptor.
-      let descriptor = unsafe inotify_add_watch(handle, entry.directory, mask)
+      var descriptor = descriptors[entry.directory] ?? -1
+      if descriptor < 0 {
+        // The string is read during the call. A directory that is watched keeps its descriptor.
+        descriptor = unsafe inotify_add_watch(handle, entry.directory, mask)
+        descriptors[entry.directory] = descriptor
+      }
       if descriptor >= 0 {
         wanted[descriptor, default: []].insert(entry.name)
       } else {

@@ -6,8 +6,8 @@ enum FileContent {
   /// 64 MiB: ten times what 100,000 routes take. More is a mistake in the path.
   static let bytesMax = 64 << 20
 
-  /// The file's bytes. Throws `EFBIG` above ``bytesMax`` and `EINVAL` for what is not a file.
-  static func read(_ path: String) throws(SystemError) -> [UInt8] {
+  /// The file's bytes. Throws `EFBIG` above `bytesMax` and `EINVAL` for what is not a file.
+  static func read(_ path: String, bytesMax: Int = bytesMax) throws(SystemError) -> [UInt8] {
     // Without O_NONBLOCK the opening of a pipe would wait for a writer.
     let handle = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard handle >= 0 else { throw SystemError(errno) }

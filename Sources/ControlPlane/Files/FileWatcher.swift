@@ -76,7 +76,7 @@ public final class FileWatcher: Sendable {
     unrest.note(.touched, at: .now)
     while !isStopped.load(ordering: .acquiring) {
       let clock = ContinuousClock()
-      let isTimeUp = !waitForEvents(events, atMost: unrest.pause(at: clock.now) ?? pause)
+      let isTimeUp = !EventWait.wait(for: events, or: wake, atMost: unrest.pause(at: clock.now) ?? pause)
       for event in events?.take() ?? [] { unrest.note(event, at: clock.now) }
       if unrest.isOver(at: clock.now) || (isTimeUp && !unrest.hasBegun) {
         unrest = Unrest(limits)
@@ -96,45 +96,6 @@ public final class FileWatcher: Sendable {
   private func watchEntries(_ events: DirectoryEvents?) -> Duration {
     events?.watch(PathEntries.of(path)) == true ? Self.slowPoll : fastPoll
   }
-
-  /// False when the time has passed without an event.
-  private func waitForEvents(_ events: DirectoryEvents?, atMost limit: Duration) -> Bool {
-    var descriptors = [pollfd(fd: wake.handle, events: Int16(POLLIN), revents: 0)]
-    if let events { descriptors.append(pollfd(fd: events.handle, events: Int16(POLLIN), revents: 0)) }
-    let milliseconds = Int32(
-      clamping: limit.components.seconds * 1000 + limit.components.attoseconds / 1_000_000_000_000_000 + 1)
-    // poll reads and writes the array's elements during the call.
-    let count = unsafe poll(&descriptors, nfds_t(descriptors.count), milliseconds)
-    return count != 0
-  }
-}
-
-/// When to look at a file after something has happened to it.
-private struct Unrest {
-  let limits: FileWatcher.Limits
-  private var first: ContinuousClock.Instant?
-  private var due: ContinuousClock.Instant?
-  private var isBeingWritten = false
-
-  init(_ limits: FileWatcher.Limits) { self.limits = limits }
-
-  var hasBegun: Bool { first != nil }
-
-  mutating func note(_ event: EntryEvent, at now: ContinuousClock.Instant) {
-    let first = self.first ?? now
-    self.first = first
-    switch event {
-    case .written: isBeingWritten = true
-    case .finished: isBeingWritten = false
-    case .touched: if isBeingWritten { return }
-    }
-    let rest = isBeingWritten ? limits.writer : FileWatcher.settleTime
-    due = min(now + rest, first + limits.unrest)
-  }
-
-  func isOver(at now: ContinuousClock.Instant) -> Bool { due.map { $0 <= now } ?? false }
-
-  func pause(at now: ContinuousClock.Instant) -> Duration? { due.map { max(.zero, $0 - now) } }
 }
 
 /// What is known of a file's content.

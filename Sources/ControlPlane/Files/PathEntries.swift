@@ -44,6 +44,22 @@ enum PathEntries {
     return found
   }
 
+  /// Those of many paths. A folder that several have in common is looked at once.
+  static func of(_ paths: some Sequence<String>) -> Set<DirectoryEntry> {
+    var found: Set<DirectoryEntry> = []
+    var folders: Set<String> = []
+    for path in paths {
+      let path = absolute(path)
+      guard let slash = path.lastIndex(of: "/"), path.index(after: slash) != path.endIndex else { continue }
+      let folder = slash == path.startIndex ? "/" : String(path[..<slash])
+      if folders.insert(folder).inserted { found.formUnion(of(folder)) }
+      // The kernel follows the links in the folder's path by itself.
+      found.insert(DirectoryEntry(directory: folder, name: String(path[path.index(after: slash)...])))
+      if linkTarget(of: path) != nil { found.formUnion(of(path)) }
+    }
+    return found
+  }
+
   private static func parts(of path: String) -> [String] {
     path.split(separator: "/").filter { $0 != "." }.map(String.init)
   }

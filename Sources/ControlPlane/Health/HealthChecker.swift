@@ -2,6 +2,7 @@ import DataPlane
 import Logging
 import Resources
 import Runtime
+import TLS
 
 /// What active checks have found out about an endpoint.
 public struct HealthChange: Sendable, Equatable {
@@ -38,6 +39,10 @@ public final class HealthChecker: @unchecked Sendable {
   private let userAgent: String
   private let onChange: @Sendable (HealthChange) -> Void
   private var targets: [String: [SocketAddress: HealthTarget]] = [:]
+  /// What the checks of a service do TLS with.
+  private var tls: [String: HealthTLS] = [:]
+  /// Made on the worker's thread, when the first service needs it.
+  private lazy var tlsWorker = TLSWorker(on: worker)
   private var queue: [HealthTarget] = []
   private var queueStart = 0
   private var inFlight = 0
@@ -59,18 +64,22 @@ public final class HealthChecker: @unchecked Sendable {
 
   /// Replaces what is checked of a service; from any thread.
   ///
-  /// Endpoints that stay keep their state where `check` is the same. With other settings they are
-  /// checked at once, and that check decides. With `nil`, or without endpoints, nothing is checked.
-  public func watch(service: String, check: HealthCheck?, endpoints: [ResolvedEndpoint]) {
+  /// Endpoints that stay keep their state where `check` and the transport's settings are the same. With
+  /// others they are checked at once, and that check decides. With `nil`, or without endpoints, nothing
+  /// is checked.
+  public func watch(
+    service: String, check: HealthCheck?, by transport: HealthTransport = HealthTransport(),
+    endpoints: [ResolvedEndpoint]
+  ) {
     let wanted = endpoints.map { ResolvedEndpointName(name: $0.name, address: $0.address) }
-    worker.post { _ in self.replace(service, check, wanted) }
+    worker.post { _ in self.replace(service, check, transport, wanted) }
   }
 
   /// Ends all checks, and calls `completion` on the worker's thread when every connection of
   /// theirs is closed. From any thread, once.
   public func stop(completion: @escaping @Sendable () -> Void) {
     worker.post { _ in
-      for service in Array(self.targets.keys) { self.replace(service, nil, []) }
+      for service in Array(self.targets.keys) { self.replace(service, nil, HealthTransport(), []) }
       if self.inFlight == 0 {
         completion()
       } else {
@@ -81,20 +90,28 @@ public final class HealthChecker: @unchecked Sendable {
 
   // MARK: On the worker's thread
 
-  private func replace(_ service: String, _ check: HealthCheck?, _ endpoints: [ResolvedEndpointName]) {
+  private func replace(
+    _ service: String, _ check: HealthCheck?, _ transport: HealthTransport,
+    _ endpoints: [ResolvedEndpointName]
+  ) {
     var old = targets.removeValue(forKey: service) ?? [:]
     guard let check, !endpoints.isEmpty else {
       for target in old.values { remove(target) }
+      tls[service] = nil
       return
+    }
+    if tls[service]?.revision != transport.security?.revision {
+      tls[service] = transport.security.map { HealthTLS($0, on: tlsWorker) }
     }
     var new: [SocketAddress: HealthTarget] = [:]
     for endpoint in endpoints where new[endpoint.address] == nil {
       if let target = old.removeValue(forKey: endpoint.address) {
-        update(target, endpoint.name, check, among: endpoints.count)
+        update(target, endpoint.name, check, transport, among: endpoints.count)
         new[endpoint.address] = target
       } else {
         let target = HealthTarget(
-          service: service, endpoint: endpoint, check: check, checker: self, worker: worker)
+          service: service, endpoint: endpoint, check: check, transport: transport, checker: self,
+          worker: worker)
         new[endpoint.address] = target
         scheduleFirst(target, among: endpoints.count)
       }
@@ -103,10 +120,16 @@ public final class HealthChecker: @unchecked Sendable {
     targets[service] = new
   }
 
-  private func update(_ target: HealthTarget, _ name: String, _ check: HealthCheck, among count: Int) {
+  private func update(
+    _ target: HealthTarget, _ name: String, _ check: HealthCheck, _ transport: HealthTransport,
+    among count: Int
+  ) {
     target.name = name
-    guard target.check != check else { return }
+    let isUnchanged = target.check == check && target.transport.hasSameSettings(as: transport)
+    target.transport = transport
+    if isUnchanged { return }
     target.check = check
+    target.generation += 1
     target.state.restart()
     if let waiter = target.waiter {
       // Ends inconclusively; the next check is made by the new settings.
@@ -145,24 +168,26 @@ public final class HealthChecker: @unchecked Sendable {
     let waiter = ProbeWaiter(on: worker)
     target.waiter = waiter
     let probe = HealthProbe(
-      check: target.check, address: target.address, name: target.name, userAgent: userAgent)
+      check: target.check, address: target.address, name: target.name, userAgent: userAgent,
+      transport: target.transport, tls: tls[target.service])
+    let generation = target.generation
     let started = worker.now
     worker.spawn {
       let outcome = await probe.run(waiter)
       waiter.cancelDeadline()
-      self.end(target, outcome, probe.check, started)
+      self.end(target, outcome, generation, started)
     }
   }
 
   private func end(
-    _ target: HealthTarget, _ outcome: HealthProbe.Outcome, _ check: HealthCheck, _ started: MonotonicTime
+    _ target: HealthTarget, _ outcome: HealthProbe.Outcome, _ generation: Int, _ started: MonotonicTime
   ) {
     inFlight -= 1
     target.waiter = nil
     if !target.isRemoved {
-      if target.check == check {
+      if target.generation == generation {
         judge(target, outcome)
-        let interval = Double(check.interval.inNanoseconds) * (0.9 + 0.2 * randomShare)
+        let interval = Double(target.check.interval.inNanoseconds) * (0.9 + 0.2 * randomShare)
         // A check that took longer than the interval is followed by the next one at once.
         target.setDeadline(max(worker.now, started.advanced(byNanoseconds: Int64(interval))))
       } else {

@@ -1,17 +1,7 @@
 import HTTPCodec
 import Resources
 import Runtime
-
-/// Suspends a check, and ends it early.
-final class ProbeWaiter: Waiter {
-  private(set) var isCancelled = false
-
-  /// Makes the check end inconclusively, also when it is not suspended now.
-  func cancel() {
-    isCancelled = true
-    wake()
-  }
-}
+import TLS
 
 /// One check of one endpoint, over a connection of its own.
 struct HealthProbe {
@@ -29,6 +19,9 @@ struct HealthProbe {
   /// As in the configuration: `orders.internal:8080`.
   let name: String
   let userAgent: String
+  var transport = HealthTransport()
+  /// Made of the transport's `security`.
+  var tls: HealthTLS?
 
   /// Runs on the waiter's worker.
   func run(_ waiter: ProbeWaiter) async -> Outcome {
@@ -38,85 +31,77 @@ struct HealthProbe {
     if let port = check.port { target.port = port }
     let socket: Socket
     do throws(SystemError) {
-      socket = try Socket.connect(to: target, on: worker)
+      socket =
+        transport.tls == nil
+        ? try Socket(connectingTo: target, on: worker) : try TLSSocket(connectingTo: target, on: worker)
     } catch {
       return error.isShortage ? .inconclusive(error.description) : .failure(error.description)
     }
     socket.watcher = waiter
     // Not by a reset: servers log those.
     defer { socket.close() }
-    if let failure = await self.wait(socket, .writable, waiter, deadline) { return failure }
-    if let error = socket.connectError() { return .failure(error.description) }
-    guard case .http(let path, let host, let statuses) = check.probe else { return .success }
-
-    let buffer = worker.buffers.take()
-    defer { worker.buffers.give(buffer) }
-    appendRequest(path: path, host: host ?? name, to: buffer)
-    if let failure = await send(buffer, socket, waiter, deadline) { return failure }
-    return await receive(buffer, socket, waiter, deadline, statuses)
+    let connection = ProbeConnection(
+      socket: socket, waiter: waiter, deadline: deadline, timeout: check.timeout)
+    if let failure = await connection.finishConnecting() { return failure }
+    if let socket = socket as? TLSSocket, let failure = await secure(socket, connection, target) {
+      return failure
+    }
+    return await ask(connection, (socket as? TLSSocket)?.applicationProtocol)
   }
 
-  /// `nil` when the socket is ready.
-  private func wait(
-    _ socket: Socket, _ interest: Readiness, _ waiter: ProbeWaiter, _ deadline: MonotonicTime
+  // MARK: TLS
+
+  /// `nil` when the connection may be used.
+  private func secure(
+    _ socket: TLSSocket, _ connection: ProbeConnection, _ target: SocketAddress
   ) async -> Outcome? {
-    let wake = waiter.isCancelled ? .interrupted : await waiter.wait(for: socket, interest, until: deadline)
-    return switch wake {
-    case .ready: nil
-    case .deadline: .failure("no answer within \(check.timeout)")
-    case .interrupted: .inconclusive("the check was cancelled")
+    switch tls?.context {
+    case nil: return .inconclusive("TLS is not set up")
+    case .failure(let error): return .inconclusive(error.description)
+    case .success(let context):
+      socket.startClient(context, serverName: transport.tls?.serverName ?? host, endpoint: target)
+      return await connection.shakeHands(socket)
     }
   }
 
-  private func appendRequest(path: String, host: String, to buffer: Buffer) {
-    buffer.append("GET ")
-    buffer.append(string: path)
-    buffer.append(" HTTP/1.1\r\nHost: ")
-    buffer.append(string: host)
-    buffer.append("\r\nUser-Agent: ")
-    buffer.append(string: userAgent)
-    buffer.append("\r\nAccept: */*\r\nConnection: close\r\n\r\n")
+  /// The endpoint's name without its port, an address without brackets.
+  private var host: String {
+    guard let colon = name.lastIndex(of: ":") else { return name }
+    let host = name[..<colon]
+    return host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : String(host)
   }
 
-  private func send(
-    _ buffer: Buffer, _ socket: Socket, _ waiter: ProbeWaiter, _ deadline: MonotonicTime
-  ) async -> Outcome? {
-    while true {
-      let sent = socket.send(buffer)
-      if sent.isError { return .failure(sent.error.description) }
-      if sent.bytes > 0 { buffer.consume(sent.bytes) }
-      if buffer.isEmpty { return nil }
-      if let failure = await wait(socket, .writable, waiter, deadline) { return failure }
-    }
-  }
+  // MARK: The question
 
-  private func receive(
-    _ buffer: Buffer, _ socket: Socket, _ waiter: ProbeWaiter, _ deadline: MonotonicTime,
-    _ statuses: [ClosedRange<Int>]
-  ) async -> Outcome {
-    var parser = ResponseParser()
-    var head = ResponseHead()
-    while true {
-      if let failure = await wait(socket, .readable, waiter, deadline) { return failure }
-      let received = socket.receive(into: buffer)
-      if received.isWouldBlock { continue }
-      if received.isError { return .failure(received.error.description) }
-      if received.bytes == 0 { return .failure("the connection was closed before an answer") }
-      do throws(HTTP1Error) {
-        while try parser.parse(buffer.bytes, requestMethod: .get, into: &head) {
-          guard (100..<200).contains(head.status), head.status != 101 else {
-            return Self.judge(Int(head.status), statuses)
-          }
-          // An interim response: the one that counts follows (RFC 9110 §15.2).
-          buffer.consume(head.byteCount)
-        }
-      } catch {
-        return .failure(error.description)
+  /// - Parameter agreed: what ALPN has come to, if anything.
+  private func ask(_ connection: ProbeConnection, _ agreed: ApplicationProtocol?) async -> Outcome {
+    switch check.probe {
+    case .tcp: return .success
+    case .http(let path, let host, let statuses):
+      if speaksHTTP2Only && transport.tls != nil && agreed != .http2 { return Self.noHTTP2 }
+      guard speaksHTTP2Only || agreed == .http2 else {
+        return await HTTP1Probe(path: path, host: host ?? name, userAgent: userAgent, statuses: statuses)
+          .run(connection)
       }
+      let request = HTTP2Probe.Request(
+        path: path, authority: host ?? name, userAgent: userAgent, isHTTPS: transport.tls != nil)
+      return await HTTP2Probe(connection, request, .http(statuses)).run()
+    case .grpc(let service, let host):
+      if transport.tls != nil && agreed != .http2 { return Self.noHTTP2 }
+      var request = HTTP2Probe.Request(
+        path: GRPCHealth.path, authority: host ?? name, userAgent: userAgent, isHTTPS: transport.tls != nil)
+      request.grpcMessage = GRPCHealth.request(for: service)
+      request.grpcTimeout = GRPCHealth.timeoutText(check.timeout)
+      return await HTTP2Probe(connection, request, .grpc).run()
     }
   }
 
-  private static func judge(_ status: Int, _ statuses: [ClosedRange<Int>]) -> Outcome {
+  private var speaksHTTP2Only: Bool { transport.protocol == .http2 }
+
+  private static let noHTTP2 = Outcome.failure("the endpoint does not agree to HTTP/2 (ALPN)")
+
+  /// What a status says; no statuses: success and redirection.
+  static func judge(_ status: Int, _ statuses: [ClosedRange<Int>]) -> Outcome {
     let isExpected =
       statuses.isEmpty ? (200...399).contains(status) : statuses.contains { $0.contains(status) }
     return isExpected ? .success : .failure("HTTP \(status)")

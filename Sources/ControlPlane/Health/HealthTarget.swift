@@ -8,6 +8,9 @@ final class HealthTarget: Watcher {
   /// As in the configuration: `orders.internal:8080`.
   var name: String
   var check: HealthCheck
+  var transport: HealthTransport
+  /// Grows with every change of the settings: a check that was begun by others says nothing.
+  var generation = 0
   var state = HealthState()
   /// Suspends the check that is under way.
   var waiter: ProbeWaiter?
@@ -17,13 +20,14 @@ final class HealthTarget: Watcher {
   private unowned let checker: HealthChecker
 
   init(
-    service: String, endpoint: ResolvedEndpointName, check: HealthCheck, checker: HealthChecker,
-    worker: Worker
+    service: String, endpoint: ResolvedEndpointName, check: HealthCheck, transport: HealthTransport,
+    checker: HealthChecker, worker: Worker
   ) {
     self.service = service
     address = endpoint.address
     name = endpoint.name
     self.check = check
+    self.transport = transport
     self.checker = checker
     super.init(on: worker)
   }

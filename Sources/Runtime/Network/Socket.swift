@@ -40,7 +40,12 @@ open class Socket: Transport {
 
   /// Asks for news of an accepted connection; what it has sent already may be read before.
   /// - Returns: false when the system has no room for it.
-  public final func beginWatching() -> Bool { seam.watch(accepted: handle) }
+  public final func beginWatching() -> Bool {
+    guard seam.watch(accepted: handle) else { return false }
+    // What was sent before may have filled it.
+    if isWatchedWritable { seam.watchWritable(handle) }
+    return true
+  }
 
   public final func connectError() -> SystemError? { seam.connectError(of: handle) }
 
