@@ -135,8 +135,6 @@ void cossl_certificate_free(cossl_certificate *certificate) {
 
 X509 *cossl_certificate_leaf(const cossl_certificate *certificate) { return certificate->leaf; }
 
-int cossl_certificate_key_bits(const cossl_certificate *certificate) { return EVP_PKEY_get_bits(certificate->key); }
-
 int cossl_certificate_key_kind(const cossl_certificate *certificate) {
   switch (EVP_PKEY_get_base_id(certificate->key)) {
     case EVP_PKEY_RSA: return COSSL_KEY_RSA;

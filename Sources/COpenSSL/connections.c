@@ -139,27 +139,9 @@ void cossl_handshake_ended(SSL *ssl) {
   SSL_certs_clear(ssl);
 }
 
-int cossl_version(const SSL *ssl) { return SSL_version(ssl); }
-
 int cossl_cipher(const SSL *ssl) {
   const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
   return cipher == NULL ? 0 : SSL_CIPHER_get_protocol_id(cipher);
-}
-
-// Those that contexts offer.
-const char *cossl_cipher_name(int suite) {
-  switch (suite) {
-    case 0x1301: return "TLS_AES_128_GCM_SHA256";
-    case 0x1302: return "TLS_AES_256_GCM_SHA384";
-    case 0x1303: return "TLS_CHACHA20_POLY1305_SHA256";
-    case 0xC02B: return "ECDHE-ECDSA-AES128-GCM-SHA256";
-    case 0xC02C: return "ECDHE-ECDSA-AES256-GCM-SHA384";
-    case 0xC02F: return "ECDHE-RSA-AES128-GCM-SHA256";
-    case 0xC030: return "ECDHE-RSA-AES256-GCM-SHA384";
-    case 0xCCA8: return "ECDHE-RSA-CHACHA20-POLY1305";
-    case 0xCCA9: return "ECDHE-ECDSA-CHACHA20-POLY1305";
-    default: return NULL;
-  }
 }
 
 int cossl_is_resumed(const SSL *ssl) { return SSL_session_reused(ssl); }

@@ -27,6 +27,12 @@ static int hello_callback(SSL *ssl, int *alert, void *argument) {
   }
 }
 
+// The name was looked at in hello_callback; this says so to the client (RFC 6066 §3).
+static int name_callback(SSL *ssl, int *alert, void *argument) {
+  (void)ssl, (void)alert, (void)argument;
+  return SSL_TLSEXT_ERR_OK;
+}
+
 static int certificate_callback(SSL *ssl, void *argument) {
   (void)argument;
   switch (cossl_context_of(ssl)->wire->certificate) {
@@ -92,6 +98,7 @@ static cossl_context *context_new(const SSL_METHOD *method, cossl_wire *wire, in
   if (alpn_count > 0) memcpy(context->alpn, alpn, alpn_count);
   SSL_CTX_set_app_data(ssl, context);
   // The client's order decides, as the guidelines say; what the system's openssl.cnf asks for does not.
+  SSL_CTX_set_security_level(ssl, 2);
   SSL_CTX_clear_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   // No chain is made of trusted certificates: what is sent is what was configured.
@@ -111,6 +118,7 @@ cossl_context *cossl_server_context(cossl_wire *wire, int profile, const uint8_t
   SSL_CTX_set_timeout(ssl, session_seconds);
   SSL_CTX_set_max_early_data(ssl, 0);
   SSL_CTX_set_client_hello_cb(ssl, hello_callback, NULL);
+  SSL_CTX_set_tlsext_servername_callback(ssl, name_callback);
   SSL_CTX_set_cert_cb(ssl, certificate_callback, NULL);
   SSL_CTX_set_tlsext_status_cb(ssl, status_callback);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, cossl_ticket_callback);

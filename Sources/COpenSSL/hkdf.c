@@ -2,8 +2,8 @@
 //
 // OpenSSL has one of its own, which looks up HMAC and the hash by name for each of a handshake's 25
 // derivations: 1.1 µs instead of 0.4. And the traffic secrets, which connections that leave OpenSSL need,
-// pass through here; OpenSSL gives them otherwise to its key log only, in hexadecimal, for 11 µs.
-// Measured in docs/decisions/0009.
+// pass through here; OpenSSL gives them otherwise to its key log only, in hexadecimal, for 11 µs. Measured:
+// a server's handshake takes 132 µs with this, 158 without it and with the key log, 142 without either.
 
 // The one-shot and EVP interfaces look algorithms up by name; these do not.
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -111,7 +111,11 @@ static int extract(size_t hash_bytes, const uint8_t *key, size_t key_count, cons
     }
     if (!cossl_hkdf_expand_label(hash_bytes, salt, "derived", 7, empty, hash_bytes, derived, hash_bytes)) return 0;
   }
-  int done = hmac(hash_bytes, derived, hash_bytes, key == NULL ? zeros : key, key == NULL ? hash_bytes : key_count, out);
+  if (key == NULL) {
+    key = zeros;
+    key_count = hash_bytes;
+  }
+  int done = hmac(hash_bytes, derived, hash_bytes, key, key_count, out);
   OPENSSL_cleanse(derived, sizeof derived);
   return done;
 }
@@ -259,8 +263,8 @@ static CRYPTO_ONCE load_once = CRYPTO_ONCE_STATIC_INIT;
 
 static void load(void) {
   // What the system's configuration loads, or OpenSSL's default, stays.
-  is_loaded =
-      OSSL_PROVIDER_add_builtin(NULL, "penstock", provider_init) == 1 && OSSL_PROVIDER_try_load(NULL, "penstock", 1) != NULL;
+  is_loaded = OSSL_PROVIDER_add_builtin(NULL, "penstock", provider_init) == 1 &&
+              OSSL_PROVIDER_try_load(NULL, "penstock", 1) != NULL;
   ERR_clear_error();
 }
 

@@ -1,6 +1,5 @@
 // The wire and the BIO on it; secrets; errors.
 
-#include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,18 +82,13 @@ BIO *cossl_wire_bio(cossl_wire *wire) {
 
 // MARK: Secrets
 
-uint8_t *cossl_secret_copy(const uint8_t *bytes, size_t count) {
-  uint8_t *copy = OPENSSL_malloc(count > 0 ? count : 1);
-  if (copy == NULL) abort();
-  memcpy(copy, bytes, count);
-  return copy;
-}
-
 void cossl_secret_free(uint8_t *bytes, size_t count) { OPENSSL_clear_free(bytes, count); }
 
 void cossl_cleanse(void *bytes, size_t count) { OPENSSL_cleanse(bytes, count); }
 
-int cossl_random(uint8_t *bytes, size_t count) { return RAND_bytes(bytes, (int)count) == 1; }
+void cossl_sha1(const uint8_t *bytes, size_t count, uint8_t *digest20) {
+  EVP_Digest(bytes, count, digest20, NULL, EVP_sha1(), NULL);
+}
 
 void cossl_sha256(const uint8_t *bytes, size_t count, uint8_t *digest) { SHA256(bytes, count, digest); }
 

@@ -16,18 +16,22 @@ import Testing
     #expect(GRPCHealth.timeoutText(.seconds(30 * 86_400)) == "2592000S")
   }
 
-  @Test(arguments: [
-    ([0, 0, 0, 0, 2, 8, 1], .success),
-    ([0, 0, 0, 0, 0], .failure("UNKNOWN")),
-    ([0, 0, 0, 0, 2, 8, 2], .failure("NOT_SERVING")),
-    ([0, 0, 0, 0, 2, 8, 3], .failure("SERVICE_UNKNOWN")),
-    ([0, 0, 0, 0, 2, 8, 9], .failure("serving status 9")),
-    // Fields that are not known: one of each wire type, and an unknown enumeration in two bytes.
-    (
-      [0, 0, 0, 0, 23, 0x12, 2, 0, 0, 0x19, 1, 2, 3, 4, 5, 6, 7, 8, 0x25, 1, 2, 3, 4, 0x30, 0xFF, 0x01, 8, 1],
-      .success
-    ),
-  ] as [([UInt8], HealthProbe.Outcome)])
+  @Test(
+    arguments: [
+      ([0, 0, 0, 0, 2, 8, 1], .success),
+      ([0, 0, 0, 0, 0], .failure("UNKNOWN")),
+      ([0, 0, 0, 0, 2, 8, 2], .failure("NOT_SERVING")),
+      ([0, 0, 0, 0, 2, 8, 3], .failure("SERVICE_UNKNOWN")),
+      ([0, 0, 0, 0, 2, 8, 9], .failure("serving status 9")),
+      // Fields that are not known: one of each wire type, and an unknown enumeration in two bytes.
+      (
+        [
+          0, 0, 0, 0, 23, 0x12, 2, 0, 0, 0x19, 1, 2, 3, 4, 5, 6, 7, 8, 0x25, 1, 2, 3, 4, 0x30, 0xFF, 0x01, 8,
+          1,
+        ],
+        .success
+      ),
+    ] as [([UInt8], HealthProbe.Outcome)])
   func readsTheAnswer(content: [UInt8], outcome: HealthProbe.Outcome) {
     #expect(GRPCHealth.judge(status: 0, content: content) == outcome)
   }

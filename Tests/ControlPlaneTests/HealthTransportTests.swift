@@ -65,10 +65,11 @@ import Testing
 
   // MARK: TLS
 
-  @Test(arguments: [
-    (ServiceProtocol.http1, [ApplicationProtocol.http11]), (.http2, [.http2]),
-    (.automatic, [.http2, .http11]),
-  ] as [(ServiceProtocol, [ApplicationProtocol])])
+  @Test(
+    arguments: [
+      (ServiceProtocol.http1, [ApplicationProtocol.http11]), (.http2, [.http2]),
+      (.automatic, [.http2, .http11]),
+    ] as [(ServiceProtocol, [ApplicationProtocol])])
   func checksNginxOverTLS(spoken: ServiceProtocol, offers: [ApplicationProtocol]) async throws {
     let folder = try TestFolder()
     let port = try freeLocalPort()

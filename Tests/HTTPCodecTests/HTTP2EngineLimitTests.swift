@@ -245,6 +245,10 @@ struct HTTP2EngineLimitTests {
     #expect(taken(1) == 10)
     #expect(taken(255) == 10)
     #expect(taken(256) == nil)
+    // Windows that are open anyway may open further by little.
+    let probe = Probe.ready(limits: limits)
+    probe.receive(.headers(1))
+    for _ in 0..<50 { #expect(probe.feed(Frame.windowUpdate(1, 1).encoded()) == []) }
   }
 
   @Test("Priority flood (CVE-2019-9513); new streams make up for some")

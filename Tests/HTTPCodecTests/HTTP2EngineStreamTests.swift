@@ -123,6 +123,16 @@ struct HTTP2EngineStreamTests {
     }
   }
 
+  @Test("§5.1 closed by our reset after the peer's end: nothing can be under way", arguments: [false, true])
+  func closedByUsAfterEnd(freed: Bool) {
+    for frame in [Frame.data(3, [1]), .headers(3, end: true)] {
+      let probe = probe()
+      probe.engine.reset(slot: 1, code: .internalError, into: probe.output)
+      if freed { probe.engine.free(slot: 1, into: probe.output) }
+      #expect(probe.receive(frame) == [.error(.streamClosed)])
+    }
+  }
+
   @Test("Streams that were reset long ago may still have content under way")
   func forgottenResets() {
     let probe = Probe.ready()

@@ -46,7 +46,6 @@ REQUEST_LINES = [
     ("absolute-form-with-user", with_line(b"GET http://user@example.test/ HTTP/1.1"), 400),
     ("absolute-form-of-ftp", with_line(b"GET ftp://example.test/ HTTP/1.1"), 400),
     ("absolute-form-without-host", with_line(b"GET http:///path HTTP/1.1"), 400),
-    ("preface-of-http2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     ("version-in-lower-case", with_line(b"GET / http/1.1"), 400),
     ("version-without-minor", with_line(b"GET / HTTP/1"), 400),
     ("version-with-two-digits", with_line(b"GET / HTTP/11.1"), 400),

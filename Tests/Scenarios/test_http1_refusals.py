@@ -5,6 +5,7 @@ import pytest
 import malformed_requests
 from support.client import Client
 from support.gateway import service
+from support.http2_frames import PREFACE
 from support.waiting import wait_until
 
 MEBIBYTE = 1 << 20
@@ -52,6 +53,23 @@ def test_malformed_request_is_refused_closed_and_not_forwarded(gateway, origin, 
     assert origin.complete_requests == []
     assert not any(request.target == "/smuggled" for request in origin.requests)
     gateway.check_health()
+
+
+@pytest.mark.parametrize("cut", [0, 10, 16])
+def test_preface_of_http2_is_a_malformed_request_where_http2_is_off(scenario, cut):
+    origin = scenario.origin()
+    gateway = scenario.gateway([service("app", origin)], listener={"h2c": False})
+    with gateway.client() as client:
+        client.send(PREFACE[:cut])
+        assert refused(client, PREFACE[cut:] + SMUGGLED) == 505
+    assert origin.requests == []
+
+
+@pytest.mark.parametrize("data", [b"PRI * HTTP/2.0\r\nHost: example.test\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\rX"])
+def test_what_only_begins_like_the_preface_is_refused(gateway, origin, data):
+    with gateway.client() as client:
+        assert refused(client, data + SMUGGLED) == 505
+    assert origin.requests == []
 
 
 @pytest.mark.parametrize("data, status",

@@ -50,6 +50,7 @@ def test_streams_in_flight_are_finished(scenario, origin, release, workers):
     for client, numbers in zip(clients, streams):
         assert [client.response(number).body for number in numbers] == [b"whole"] * 5
         client.expect_end()
+        client.close()
         assert client.goaway.last_stream in (numbers[-1], 0x7FFFFFFF)
     assert gateway.wait_for_end() == 0
 

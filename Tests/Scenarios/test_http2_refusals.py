@@ -114,6 +114,12 @@ class TestContentLength:
 
     @pytest.mark.parametrize("told, sent", [(3, b"hello"), (10, b"hello"), (5, b""), (0, b"hello")])
     def test_length_that_is_not_fulfilled(self, client, origin, told, sent):
+        refuse(client, client.request_in_one_piece("/", ("content-length", str(told)), body=sent))
+        assert origin.requests == []
+        client.expect_open()
+
+    @pytest.mark.parametrize("told, sent", [(3, b"hello"), (10, b"hello"), (5, b"")])
+    def test_length_that_later_content_does_not_fulfil(self, client, origin, told, sent):
         number = client.open(client.head("POST", "/", ("content-length", str(told))), end=False)
         client.send(h2.frame(h2.DATA, h2.END_STREAM, number, sent))
         refuse(client, number)

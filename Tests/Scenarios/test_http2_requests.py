@@ -125,8 +125,18 @@ class TestContent:
         assert origin.last.value("content-length") == str(size)
 
     def test_content_without_a_length_is_chunked_for_the_origin(self, client, origin):
-        client.exchange("POST", "/", body=b"hello")
+        seen = len(origin.requests)
+        number = client.open(client.head("POST", "/"), end=False)
+        origin.wait_for_requests(seen + 1)  # the head goes on before the content is there
+        client.send_content(number, b"hello", end=True)
+        assert client.response(number).status == 200
         assert origin.last.is_chunked and origin.last.body == b"hello" and not origin.last.has("content-length")
+
+    @pytest.mark.parametrize("body", [b"hello", b""])
+    def test_content_that_is_there_at_once_gets_its_length(self, client, origin, body):
+        assert client.response(client.request_in_one_piece("/", body=body)).status == 200
+        assert origin.last.body == body and not origin.last.has("transfer-encoding")
+        assert origin.last.value("content-length") == (str(len(body)) if body else None)
 
     def test_chunked_response_ends_with_the_stream(self, client, origin):
         origin.answer = raw_answer(
@@ -297,17 +307,20 @@ class TestManyStreams:
         return False
 
     def test_client_that_cancels_frees_the_origin(self, client, origin):
+        ended = threading.Event()
+
         def answer(exchange):
             exchange.read_body()
             exchange.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
             exchange.send_chunk(b"first")
             exchange.wait_for_end()
+            ended.set()
 
         origin.answer = answer
         number = client.request()
         client.wait_for_head(number)
         client.reset(number)
-        wait_until(lambda: origin.open_connections == 0, "the origin's connection is closed")
+        assert ended.wait(10), "the origin's connection is not closed"
         origin.forget()
         client.expect_open()
 

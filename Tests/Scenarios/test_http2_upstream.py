@@ -72,7 +72,15 @@ class TestTranslation:
             seen = json.loads(client.exchange("POST", "/a", ("te", "trailers"), ("x-own", "Value"), body=b"hi").body)
         fields = dict(seen["fields"])
         assert seen["body"] == "hi" and fields["te"] == "trailers" and fields["x-own"] == "Value"
-        assert fields["via"] in ("2 penstock", "2.0 penstock") and "content-length" not in fields
+        assert fields["via"] in ("2 penstock", "2.0 penstock")
+
+    def test_content_of_http2_that_comes_later_has_no_length(self, gateway, origin):
+        with gateway.http2() as client:
+            number = client.open(client.head("POST", "/"), end=False)
+            origin.wait_for_requests(1)
+            client.send_content(number, b"hi", end=True)
+            seen = json.loads(client.response(number).body)
+        assert seen["body"] == "hi" and "content-length" not in dict(seen["fields"])
 
     def test_chunked_request_with_trailers(self, gateway):
         with gateway.client() as client:
@@ -106,14 +114,26 @@ class TestTranslation:
             assert client.exchange("HEAD", "/").status == status
 
     def test_interim_responses_pass(self, start, scenario):
+        seen = threading.Event()
+
         def answer(exchange):
             exchange.interim(103, ("link", "</a>"))
+            seen.wait(10)
             exchange.respond(200, "done")
 
-        with start(scenario.http2_origin(answer)).client() as client:
+        gateway = start(scenario.http2_origin(answer))
+        with gateway.client() as client:
             client.request("GET", "/")
             assert client.head().value("link") == "</a>"
+            seen.set()
             assert client.response().body == b"done"
+        seen.clear()
+        with gateway.http2() as client:
+            number = client.request()
+            client.pump(lambda: client.streams[number].interim, "an interim response")
+            assert client.streams[number].interim[0].value("link") == "</a>"
+            seen.set()
+            assert client.response(number).body == b"done"
 
     @pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 3_000_000])
     def test_content_passes_both_ways(self, start, scenario, size):
@@ -143,11 +163,21 @@ class TestTranslation:
                 assert fields[0][0] == "content-length", error
         gateway.check_health()
 
-    @pytest.mark.parametrize("status", ["", "20", "abc", "099", "600", "101"])
+    @pytest.mark.parametrize("status", ["", "20", "abc", "099", "600"])
     def test_status_that_is_none_is_502(self, start, scenario, status):
         def answer(exchange):
             exchange.read_body()
             exchange.connection.send_headers(exchange.stream, [(":status", status)], True)
+
+        assert start(scenario.http2_origin(answer)).get().status == 502
+
+    @pytest.mark.parametrize("status, flags", [("101", 0), ("101", h2.END_STREAM), ("103", h2.END_STREAM)])
+    def test_interim_status_that_cannot_be_is_502(self, start, scenario, status, flags):
+        """HTTP/2 has no 101 (RFC 9113 section 8.6), and nothing ends with an interim response (section 8.1)."""
+        def answer(exchange):
+            exchange.read_body()
+            block = b"\x08" + bytes([len(status)]) + status.encode()  # :status, not indexed (RFC 7541 section 6.2.2)
+            exchange.connection.send_raw(h2.frame(h2.HEADERS, h2.END_HEADERS | flags, exchange.stream, block))
 
         assert start(scenario.http2_origin(answer)).get().status == 502
 
@@ -370,7 +400,9 @@ class TestTrouble:
         def serve(connection, _):
             connection.recv(65_536)
             connection.sendall(data)
-            connection.recv(65_536)
+            if data:
+                connection.recv(65_536)
+            connection.close()
 
         gateway = start(scenario.raw_origin(serve))
         assert gateway.get().status == 502

@@ -23,7 +23,8 @@ def leaf(authority):
 def start(scenario, authority):
     """A gateway whose only service is this origin, with TLS as the test says."""
     def with_origin(origin, tls=None, **settings):
-        tls = {"ca": str(authority.file), **(tls or {})} if tls is not True else True
+        if tls is not True and (tls or {}).get("verify", True):
+            tls = {"ca": str(authority.file), **(tls or {})}
         settings = {"retries": "off", "ejection": "off", **settings}
         return scenario.gateway([service("app", origin, tls=tls, **settings)])
     return with_origin
@@ -121,7 +122,7 @@ class TestHandshake:
         with gateway.client() as client:
             for _ in range(4):
                 assert client.exchange().status == 200
-        assert [bool(one.session_reused) for one in origin.handshakes] == [False, True, True, True]
+        assert len(origin.handshakes) == 4 and context.session_stats()["hits"] == 3
 
     def test_connections_are_kept(self, scenario, start, leaf):
         origin = scenario.origin(tls=server_context(leaf))
@@ -136,6 +137,7 @@ class TestHandshake:
         origin = scenario.raw_origin(lambda connection, _: connection.recv(65_536) and connection.recv(1))
         assert start(origin, timeouts={"connect": "200ms"}).get().status == 504
 
+    @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
     def test_old_versions_are_not_spoken(self, scenario, start, leaf):
         context = server_context(leaf)
         context.minimum_version = ssl.TLSVersion.TLSv1

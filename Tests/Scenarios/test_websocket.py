@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import ExitStack
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -68,12 +69,12 @@ class TestMessages:
             assert client.recv(timeout=10) == "after the ping"
 
     def test_many_connections_at_once(self, gateway):
-        clients = [open_websocket(gateway.port) for _ in range(100)]
-        for number, client in enumerate(clients):
-            client.send(f"{number}")
-        for number, client in enumerate(clients):
-            assert client.recv(timeout=10) == f"{number}"
-            client.close()
+        with ExitStack() as ends:
+            clients = [ends.enter_context(open_websocket(gateway.port)) for _ in range(100)]
+            for number, client in enumerate(clients):
+                client.send(f"{number}")
+            for number, client in enumerate(clients):
+                assert client.recv(timeout=10) == f"{number}"
 
     def test_by_tls(self, shared, origin):
         authority = shared.authority()
@@ -114,11 +115,12 @@ class TestEnds:
         origin.wait_for_end()
         assert origin.close_codes == [1_006]
 
-    def test_origin_that_vanishes_ends_the_clients_connection(self, scenario, gateway):
+    def test_origin_that_vanishes_ends_the_clients_connection(self, scenario):
         def serve(connection, _):
             connection.recv(65_536)
             connection.sendall(SWITCH)
             connection.recv(65_536)
+            connection.close()
 
         gateway = scenario.gateway([service("app", scenario.raw_origin(serve))])
         with gateway.client() as client:
@@ -135,6 +137,7 @@ class TestEnds:
             while connection.recv(65_536):
                 pass
             connection.sendall(b"the rest")
+            connection.close()
 
         gateway = scenario.gateway([service("app", scenario.raw_origin(serve))])
         with gateway.client() as client:
@@ -214,6 +217,7 @@ class TestHandshake:
             connection.sendall(SWITCH)
             agreed.set()
             seen.append(connection.recv(65_536))
+            connection.close()
 
         gateway = scenario.gateway([service("app", scenario.raw_origin(serve))])
         frame = encoded(TEXT, b"too early")

@@ -15,15 +15,16 @@ final class Scene {
   let gateways: [DataPlaneWorker]
   let origins: [SimulatedOrigin]
   let client: SimulatedClient
-  /// The most programs that ran at once.
-  private var programsMax = 0
+  /// The client breaks rules itself, and learns so.
+  var mayBreakRules = false
   /// Programs that must not throw.
   private var faultless: [SimulatedProgram] = []
+  private var connections: [SimulatedHTTP2Connection] = []
 
   init(
     seed: UInt64 = 1, link: Link = Link(), origins originCount: Int = 1, workers: Int = 1,
     http: HTTPSettings = HTTPSettings(), backlog: Int32 = 128, originsAccept: Bool = true,
-    _ change: (inout Service) -> Void = { _ in }
+    endpoints version: Version = .http1, _ change: (inout Service) -> Void = { _ in }
   ) {
     let simulation = Simulation(seed: seed, link: link)
     self.simulation = simulation
@@ -31,11 +32,16 @@ final class Scene {
       DataPlaneWorker(worker: simulation.addWorker(host: Self.gatewayAddress), workerCount: workers)
     }
     origins = (0..<originCount).map {
-      SimulatedOrigin(simulation, address: Self.originAddress($0), backlog: backlog, accepts: originsAccept)
+      SimulatedOrigin(
+        simulation, address: Self.originAddress($0), backlog: backlog, accepts: originsAccept,
+        speaksHTTP2: version == .http2)
     }
     client = SimulatedClient(
       simulation, host: SocketAddress(ipv4: 10, 0, 2, 1, port: 0), gateway: Self.gatewayAddress)
-    let snapshot = Self.snapshot(originCount: originCount, http: http, change)
+    let snapshot = Self.snapshot(originCount: originCount, http: http) {
+      if version == .http2 { $0.protocol = .http2 }
+      change(&$0)
+    }
     for gateway in gateways { #expect(gateway.apply(snapshot).isEmpty) }
   }
 
@@ -82,13 +88,16 @@ final class Scene {
   }
 
   /// Starts a client's program that makes its connections itself.
-  func startUnconnected(_ name: String, _ program: @escaping () async throws(StreamFailure) -> Void) {
-    _ = add(client.startUnconnected(name, program), mayFail: false)
+  @discardableResult
+  func startUnconnected(
+    _ name: String = "client", mayFail: Bool = false,
+    _ program: @escaping () async throws(StreamFailure) -> Void
+  ) -> SimulatedProgram {
+    add(client.startUnconnected(name, program), mayFail: mayFail)
   }
 
   private func add(_ program: SimulatedProgram, mayFail: Bool) -> SimulatedProgram {
     if !mayFail { faultless.append(program) }
-    programsMax = max(programsMax, simulation.runningPrograms.count)
     return program
   }
 
@@ -113,12 +122,67 @@ final class Scene {
     return Double(simulation.now.nanoseconds(since: start)) / 1_000_000_000
   }
 
+  // MARK: HTTP/2
+
+  enum Version: CaseIterable {
+    case http1, http2
+  }
+
+  /// Connects with prior knowledge; the connection is closed at the end.
+  func connectHTTP2(settings: HTTP2LocalSettings = HTTP2LocalSettings()) throws -> SimulatedHTTP2Connection {
+    var connection: SimulatedHTTP2Connection?
+    startUnconnected { () throws(StreamFailure) in
+      connection = try await self.client.connectHTTP2(settings: settings)
+    }
+    try simulation.run(limit: .seconds(10)) { connection != nil }
+    let opened = try #require(connection)
+    connections.append(opened)
+    return opened
+  }
+
+  /// Sends one request on a connection of its own and runs until its response has come.
+  func exchange(
+    over version: Version, _ method: String = "GET", _ target: String = "/", fields: [String] = [],
+    body: [UInt8]? = nil, trailers: [String] = [], announcesLength: Bool = true
+  ) throws -> SimulatedResponse {
+    var response: SimulatedResponse?
+    if version == .http1 {
+      let known: HTTPMethod = method == "HEAD" ? .head : .get
+      start { stream throws(StreamFailure) in
+        if announcesLength && trailers.isEmpty {
+          try await stream.send(SimulatedClient.request(method, target, fields: fields, body: body))
+        } else {
+          let fields = fields + ["Transfer-Encoding: chunked"]
+          try await stream.send(SimulatedClient.request(method, target, fields: fields))
+          try await stream.send(SimulatedClient.chunks(body ?? [], size: 1_000, trailers: trailers))
+        }
+        response = try await stream.readResponse(to: known)
+      }
+    } else {
+      startUnconnected { () throws(StreamFailure) in
+        let connection = try await self.client.connectHTTP2()
+        defer { connection.close() }
+        response = try await connection.request(
+          method, target, fields: fields, body: body, trailers: trailers,
+          announcesLength: announcesLength && trailers.isEmpty)
+        if let violation = connection.violation { Issue.record("\(violation)") }
+      }
+    }
+    try simulation.run()
+    return try #require(response)
+  }
+
   // MARK: The end
 
   /// Ends everything and checks that the gateway holds nothing any more.
   func finish() throws {
     try simulation.run()
     for program in faultless { #expect(program.failure == nil, "\(program.name)") }
+    for origin in origins { #expect(origin.violations.isEmpty) }
+    for connection in connections {
+      #expect(connection.violation == nil || mayBreakRules)
+      connection.close()
+    }
     var drained = 0
     for gateway in gateways { gateway.beginDrain { drained += 1 } }
     try simulation.run(limit: .seconds(300)) { drained == gateways.count }
@@ -126,9 +190,8 @@ final class Scene {
     try simulation.run(for: .seconds(10))
     for gateway in gateways {
       #expect(gateway.worker.openSocketCount == 0)
-      // Exchanges are kept with their buffers; a lost one would have been replaced by another.
-      #expect(gateway.worker.buffers.lentCount % Self.buffersPerExchange == 0)
-      #expect(gateway.worker.buffers.lentCount <= Self.buffersPerExchange * programsMax)
+      // Exchanges are kept with their buffers; nothing else holds any.
+      #expect(gateway.worker.buffers.lentCount == Self.buffersPerExchange * gateway.keptExchangeCount)
       #expect(gateway.connectionCount == 0)
       #expect(gateway.parkedCount == 0)
       for service in gateway.services {
@@ -139,6 +202,14 @@ final class Scene {
       }
     }
   }
+}
+
+/// How content differs from what it should be, in a few words; nil where it does not.
+func difference(_ bytes: [UInt8]?, _ expected: [UInt8]) -> String? {
+  guard let bytes else { return "none" }
+  if bytes == expected { return nil }
+  let same = zip(bytes, expected).prefix { $0 == $1 }.count
+  return "\(bytes.count) bytes for \(expected.count), the first \(same) of them right"
 }
 
 /// Bytes that are not the same anywhere.

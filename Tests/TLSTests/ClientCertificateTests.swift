@@ -45,10 +45,13 @@ struct ClientCertificateTests {
     #expect(text(identity.subject) == "CN=cliënt,O=Example\\, Inc.")
     #expect(text(identity.issuer) == "CN=Test Authority,O=Tests")
     #expect(text(identity.verification) == "SUCCESS")
-    #expect(identity.names.map(text) == [
-      "DNS:client.example", "URI:spiffe://example/client", "email:me@example.com", "IP:0a010203",
+    #expect(
+      identity.names.map(text) == [
+        "DNS:client.example", "URI:spiffe://example/client", "email:me@example.com", "IP:0a010203",
+      ])
+    let printed = Authority.openssl([
+      "x509", "-in", files.chainPath, "-noout", "-serial", "-fingerprint", "-sha256",
     ])
-    let printed = Authority.openssl(["x509", "-in", files.chainPath, "-noout", "-serial", "-fingerprint", "-sha256"])
     #expect(printed.contains("serial=\(text(identity.serial))\n"))
     #expect(printed.lowercased().replacing(":", with: "").contains(text(identity.fingerprint)))
     #expect(text(identity.escapedPEM).hasPrefix("-----BEGIN%20CERTIFICATE-----%0A"))
@@ -93,7 +96,9 @@ struct ClientCertificateTests {
     #expect(refused.serverFailure?.description.contains("revoked") == true)
   }
 
-  @Test("A session keeps its identity, and does not get a client past another listener's check", arguments: versions)
+  @Test(
+    "A session keeps its identity, and does not get a client past another listener's check",
+    arguments: versions)
   func resumption(_ version: TLSVersion) throws {
     let bench = Bench()
     let keys = TicketKeys()

@@ -8,7 +8,8 @@ struct ClientContextTests {
   private let authority = Authority.shared
 
   private func failure(
-    _ name: String?, certificateNames: [String], trust: TLSTrust?, from issuer: Authority = .shared, days: Int = 30,
+    _ name: String?, certificateNames: [String], trust: TLSTrust?, from issuer: Authority = .shared,
+    days: Int = 30,
     _ change: (inout TLSClientOptions) -> Void = { _ in }
   ) throws -> TLSFailure? {
     let bench = Bench()
@@ -32,11 +33,14 @@ struct ClientContextTests {
     #expect(try failure("a.example", certificateNames: ["DNS:a.example"], trust: trust) == nil)
     #expect(try failure("b.example", certificateNames: ["DNS:a.example"], trust: trust)?.kind == .wrongName)
     #expect(try failure("x.w.example", certificateNames: ["DNS:*.w.example"], trust: trust) == nil)
-    #expect(try failure("x.y.w.example", certificateNames: ["DNS:*.w.example"], trust: trust)?.kind == .wrongName)
+    #expect(
+      try failure("x.y.w.example", certificateNames: ["DNS:*.w.example"], trust: trust)?.kind == .wrongName)
     // The common name is no host.
     #expect(try failure("leaf", certificateNames: [], trust: trust) != nil)
     #expect(
-      try failure("a.example", certificateNames: ["DNS:b.example"], trust: trust) { $0.verifiedName = "b.example" }
+      try failure("a.example", certificateNames: ["DNS:b.example"], trust: trust) {
+        $0.verifiedName = "b.example"
+      }
         == nil)
   }
 
@@ -46,7 +50,8 @@ struct ClientContextTests {
     #expect(try failure("10.0.0.1", certificateNames: ["IP:10.0.0.1"], trust: trust) == nil)
     #expect(try failure("::1", certificateNames: ["IP:::1"], trust: trust) == nil)
     #expect(try failure("10.0.0.2", certificateNames: ["IP:10.0.0.1"], trust: trust)?.kind == .wrongName)
-    #expect(try failure("10.0.0.1", certificateNames: ["DNS:10.0.0.1.example"], trust: trust)?.kind == .wrongName)
+    #expect(
+      try failure("10.0.0.1", certificateNames: ["DNS:10.0.0.1.example"], trust: trust)?.kind == .wrongName)
   }
 
   @Test("Who is not trusted is refused, unless nobody is verified")
@@ -64,7 +69,8 @@ struct ClientContextTests {
   @Test("The system's bundle does not know the tests' authority")
   func systemTrust() throws {
     let system = try TLSTrust.system()
-    #expect(try failure("a.example", certificateNames: ["DNS:a.example"], trust: system)?.kind == .badCertificate)
+    #expect(
+      try failure("a.example", certificateNames: ["DNS:a.example"], trust: system)?.kind == .badCertificate)
   }
 
   @Test("No name is sent where there is none")

@@ -31,7 +31,8 @@ struct HandshakeTests {
     var options = TLSServerOptions()
     options.applicationProtocols = [.http2]
     let pair = Pair(bench)
-    pair.start(try bench.serverContext(options), try bench.clientContext { $0.applicationProtocols = [.http11] })
+    pair.start(
+      try bench.serverContext(options), try bench.clientContext { $0.applicationProtocols = [.http11] })
     pair.shake()
     #expect(pair.serverFailure?.kind == .noSharedApplicationProtocol)
     #expect(pair.clientFailure?.kind == .refusedByPeer)
@@ -90,7 +91,8 @@ struct HandshakeTests {
     #expect(pair.serverFailure == nil && pair.server.isEstablished)
   }
 
-  @Test("HTTP without TLS is told, and can be answered", arguments: ["GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0"])
+  @Test(
+    "HTTP without TLS is told, and can be answered", arguments: ["GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0"])
   func plainHTTP(_ request: String) throws {
     let bench = Bench()
     let pair = Pair(bench)
@@ -175,5 +177,40 @@ struct HandshakeTests {
     #expect(pair.receive(at: pair.client).bytes == Array("200".utf8))
     #expect(pair.receive(at: pair.client).result.bytes == 0)
     #expect(!pair.client.isTruncated)
+  }
+
+  @Test(
+    "Flights that are changed anywhere end in a failure or not at all, and in nothing worse",
+    arguments: 0..<300)
+  func mutations(_ seed: Int) throws {
+    let bench = Bench()
+    var random = SplitMix64(seed: UInt64(seed))
+    let server = try bench.serverContext()
+    let client = try bench.clientContext { $0.versionMax = seed % 2 == 0 ? .tls13 : .tls12 }
+    let pair = Pair(bench)
+    pair.start(server, client)
+    bench.seam.tamper = { _, bytes in
+      for _ in 0..<1 + random.next(below: 3) where !bytes.isEmpty && random.next(below: 3) > 0 {
+        let position = random.next(below: bytes.count)
+        switch random.next(below: 4) {
+        case 0: bytes[position] ^= UInt8(1 << random.next(below: 8))
+        case 1: bytes.removeSubrange(position..<min(bytes.count, position + 1 + random.next(below: 40)))
+        case 2: bytes.insert(contentsOf: bytes[position..<min(bytes.count, position + 30)], at: position)
+        default: bytes[position] = UInt8(truncatingIfNeeded: random.next())
+        }
+      }
+    }
+    for _ in 0..<12 {
+      pair.turn()
+      for socket in [pair.client, pair.server] {
+        if !socket.isEstablished {
+          if case .failed = socket.handshake() { socket.close() }
+        } else if socket.isOpen {
+          _ = pair.send("hello", from: socket)
+          _ = socket.receive(into: Buffer(capacity: 64))
+        }
+      }
+    }
+    bench.seam.tamper = nil
   }
 }

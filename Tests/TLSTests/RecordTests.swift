@@ -28,7 +28,9 @@ struct RecordTests {
     }
   }
 
-  private func expectAlert(_ alert: UInt8, _ forge: Forge, _ result: IOResult, _ place: SourceLocation = #_sourceLocation) {
+  private func expectAlert(
+    _ alert: UInt8, _ forge: Forge, _ result: IOResult, _ place: SourceLocation = #_sourceLocation
+  ) {
     #expect(result.isError, sourceLocation: place)
     #expect(forge.pair.server.failure?.alert == alert, sourceLocation: place)
     #expect(forge.pair.server.failure?.kind == .malformed, sourceLocation: place)
@@ -123,7 +125,9 @@ struct RecordTests {
     expectAlert(50, long, long.receive(long.record(21, [1, 0, 0])))
   }
 
-  @Test("A KeyUpdate changes the client's key, and is answered when that is asked for", arguments: [0, 1] as [UInt8])
+  @Test(
+    "A KeyUpdate changes the client's key, and is answered when that is asked for",
+    arguments: [0, 1] as [UInt8])
   func keyUpdate(_ isAskedFor: UInt8) throws {
     let forge = try Forge()
     let before = forge.bench.seam.unreadCount(at: forge.pair.client.handle)

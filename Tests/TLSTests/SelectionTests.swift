@@ -54,7 +54,9 @@ struct SelectionTests {
     bench.table.set(Self.ecdsa)
     let pair = try presented(bench, "both.example", verifies: true)
     #expect(pair.clientFailure == nil)
-    let fingerprint = Self.ecdsa.fingerprint.flatMap { String($0, radix: 16).utf8.count == 1 ? "0" + String($0, radix: 16) : String($0, radix: 16) }
+    let fingerprint = Self.ecdsa.fingerprint.flatMap {
+      String($0, radix: 16).utf8.count == 1 ? "0" + String($0, radix: 16) : String($0, radix: 16)
+    }
     #expect(pair.client.peerIdentity?.fingerprint == Array(String(fingerprint).utf8))
   }
 
@@ -81,7 +83,8 @@ struct SelectionTests {
   }
 
   private func choice(
-    versions: [UInt16] = [0x0304], signatures: [UInt16], groups: [UInt16]? = [29, 23], ciphers: [UInt16] = [0x1301],
+    versions: [UInt16] = [0x0304], signatures: [UInt16], groups: [UInt16]? = [29, 23],
+    ciphers: [UInt16] = [0x1301],
     from candidates: [TLSCertificate] = [ecdsa, rsa]
   ) -> String? {
     let versionBytes = versions.isEmpty ? [] : Array(list(versions).dropFirst())
@@ -119,7 +122,8 @@ struct SelectionTests {
   func truncatedExtensions(_ count: Int) {
     let bytes = Array(([0, 9, 0, 0, 6] + Array("a.exam".utf8)).prefix(count))
     #expect(ClientOffer.serverName(bytes.span) == (count == 11 ? Array("a.exam".utf8) : []))
-    _ = ClientOffer(versions: bytes.span, signatureAlgorithms: bytes.span, groups: bytes.span, ciphers: bytes.span)
+    _ = ClientOffer(
+      versions: bytes.span, signatureAlgorithms: bytes.span, groups: bytes.span, ciphers: bytes.span)
   }
 
   @Test("Names that cannot be looked up are taken for none", arguments: ["a b", "a\0b", "ä.example", ""])
@@ -155,9 +159,7 @@ struct SelectionTests {
     #expect(covers(pair.server, "b.a.example"))
   }
 
-  // MARK: OCSP
-
-  @Test("What a certificate has of OCSP is stapled, also after others were served")
+  @Test("Only the certificates that were presented are parsed, and once")
   func manyHosts() throws {
     let bench = Bench()
     for index in 0..<20 { bench.table.set(try Self.authority.certificate("\(index)", ["h\(index).example"])) }

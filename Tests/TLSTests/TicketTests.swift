@@ -7,7 +7,8 @@ struct TicketTests {
   static let versions: [TLSVersion] = [.tls12, .tls13]
 
   /// Connects, takes the ticket, and says whether the session was resumed.
-  private func connect(_ bench: Bench, _ server: TLSServerContext, _ client: TLSClientContext) throws -> Bool {
+  private func connect(_ bench: Bench, _ server: TLSServerContext, _ client: TLSClientContext) throws -> Bool
+  {
     let pair = try Pair.established(bench, server: server, client: client)
     #expect(pair.client.isResumed == pair.server.isResumed)
     #expect(pair.server.serverName == "a.example")

@@ -156,7 +156,9 @@ struct TransferTests {
     input.append([1, 2, 3, 4, 5, 6, 7, 8])
     #expect(pair.send("hello", from: pair.client).bytes == 5)
     pair.turn()
-    while pair.server.readiness.contains(.readable) && input.count < 13 { _ = pair.server.receive(into: input) }
+    while pair.server.readiness.contains(.readable) && input.count < 13 {
+      _ = pair.server.receive(into: input)
+    }
     #expect(input.array == [1, 2, 3, 4, 5, 6, 7, 8] + Array("hello".utf8))
   }
 

@@ -72,12 +72,12 @@ void cossl_wire_reserve(cossl_wire *wire, size_t count);
 
 // MARK: Secrets
 
-/// Bytes that are overwritten before they are freed. From any thread.
-uint8_t *cossl_secret_copy(const uint8_t *bytes, size_t count);
+/// Overwrites bytes that OpenSSL made, and frees them. From any thread.
 void cossl_secret_free(uint8_t *_Nullable bytes, size_t count);
 void cossl_cleanse(void *bytes, size_t count);
-int cossl_random(uint8_t *bytes, size_t count);
 void cossl_sha256(const uint8_t *bytes, size_t count, uint8_t *digest32);
+/// For protocols that ask for it as a checksum (RFC 6455); not for anything that must be secure.
+void cossl_sha1(const uint8_t *bytes, size_t count, uint8_t *digest20);
 
 // MARK: Errors
 
@@ -134,7 +134,6 @@ cossl_certificate *_Nullable cossl_certificate_parse(
 void cossl_certificate_free(cossl_certificate *certificate);
 X509 *cossl_certificate_leaf(const cossl_certificate *certificate);
 int cossl_certificate_key_kind(const cossl_certificate *certificate);
-int cossl_certificate_key_bits(const cossl_certificate *certificate);
 
 /// Text or bytes that OpenSSL made; free with cossl_bytes_free. NULL where it has none.
 uint8_t *_Nullable cossl_certificate_chain_der(const cossl_certificate *certificate, size_t *count);
@@ -246,11 +245,8 @@ int cossl_use_certificate(SSL *ssl, cossl_certificate *certificate, const uint8_
 
 /// Gives back memory that only the handshake needs.
 void cossl_handshake_ended(SSL *ssl);
-/// 0x0303 or 0x0304.
-int cossl_version(const SSL *ssl);
-/// The protocol's number of the cipher suite (RFC 8446 §B.4), and OpenSSL's name for it; static.
+/// The protocol's number of the cipher suite (RFC 8446 §B.4).
 int cossl_cipher(const SSL *ssl);
-const char *_Nullable cossl_cipher_name(int suite);
 int cossl_is_resumed(const SSL *ssl);
 size_t cossl_alpn(const SSL *ssl, const uint8_t *_Nullable *_Nonnull bytes);
 /// To be freed with cossl_x509_free; NULL where the peer sent none.

@@ -14,7 +14,8 @@ final class ClientConnection: ClientSide {
   private var expectsPROXYHeader: Bool
   /// The TLS handshake is still to be done.
   private var expectsHandshake: Bool
-  private var isHandshaking = false
+  private(set) var isHandshaking = false
+  private(set) var handshakeBegan = MonotonicTime(nanoseconds: 0)
   /// The client speaks HTTP on a listener that expects TLS.
   private(set) var isPlainOnTLS = false
   /// Takes over where the client speaks HTTP/2.
@@ -29,7 +30,7 @@ final class ClientConnection: ClientSide {
 
   init(_ handle: Int32, peer: SocketAddress, listener: BoundListener, data: DataPlaneWorker) {
     expectsPROXYHeader = listener.usesPROXYProtocol
-    expectsHandshake = listener.tls != nil
+    expectsHandshake = listener.expectsTLS
     tls = expectsHandshake ? TLSSocket(accepted: handle, on: data.worker) : nil
     socket = tls ?? Socket(accepted: handle, on: data.worker)
     super.init(socket, stream: nil, peer: peer, listener: listener, data: data)
@@ -129,13 +130,14 @@ final class ClientConnection: ClientSide {
 
   private func beginHandshake(early: Buffer?) {
     guard let tls, let context = listener.tls else { return close() }
-    guard data.mayShakeHands else {
+    guard data.mayShakeHands || data.closeOldestHandshake() else {
       data.counters.figures.handshakesRefused &+= 1
       return close()
     }
     expectsHandshake = false
     isHandshaking = true
-    data.handshakeCount += 1
+    handshakeBegan = worker.now
+    data.handshakeBegan(self)
     tls.startServer(context, early: early)
     setDeadline(worker.now.advanced(byNanoseconds: listener.handshakeNanoseconds))
     shakeHands()
@@ -152,9 +154,12 @@ final class ClientConnection: ClientSide {
     }
   }
 
+  /// Another connection needs its place.
+  func giveUpHandshake() { handshakeEnded(TLSFailure(.timeout)) }
+
   private func handshakeEnded(_ failure: TLSFailure?) {
     isHandshaking = false
-    data.handshakeCount -= 1
+    data.handshakeEnded()
     unpark()
     guard let tls, !isAborted else { return close() }
     if let failure {
@@ -167,6 +172,8 @@ final class ClientConnection: ClientSide {
     data.counters.figures.handshakes.record(tls.version, isResumed: tls.isResumed)
     if tls.applicationProtocol == .http2 { return beginHTTP2(early: nil) }
     park()
+    // During a drain, for a first request only.
+    if isParked && !mayWait { setDeadline(worker.now.advanced(byNanoseconds: data.settings.headNanoseconds)) }
   }
 
   // MARK: HTTP/2
@@ -176,6 +183,8 @@ final class ClientConnection: ClientSide {
     let http2 = HTTP2ServerConnection(self)
     self.http2 = http2
     http2.begin(early: early)
+    // What was under way when the drain began.
+    if data.isDraining || listener.index < 0 { http2.drain() }
   }
 
   /// Whether its first bytes may say that it is HTTP/2: with TLS, ALPN has decided.

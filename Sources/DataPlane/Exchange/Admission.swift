@@ -106,7 +106,9 @@ extension Exchange {
 
   /// Where a request that came without TLS has to go.
   private var httpsRedirect: HTTPSRedirect? {
-    guard client.connection.tls == nil else { return nil }
+    guard client.connection.tls == nil, !request.host.isEmpty, request.targetForm != .asterisk else {
+      return nil
+    }
     guard let route else { return client.listener.redirect }
     return Override.resolve(route.redirect, inherited: client.listener.redirect)
   }

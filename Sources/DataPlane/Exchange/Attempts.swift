@@ -123,6 +123,7 @@ extension Exchange {
   func settle(_ end: PumpEnd, _ connection: UpstreamConnection, _ service: UpstreamService) -> Attempt {
     upstream = nil
     let endpoint = connection.endpoint
+    retireIfSilent(connection, end)
     switch end {
     case .switched:
       service.recordSuccess(endpoint)
@@ -165,6 +166,18 @@ extension Exchange {
     case .aborted:
       service.close(connection)
       return cutOff(.clientClosed)
+    }
+  }
+
+  /// A connection of HTTP/2 that brought nothing at all while a response was due may be dead without
+  /// anybody having been told: others should not wait on it too.
+  private func retireIfSilent(_ connection: UpstreamConnection, _ end: PumpEnd) {
+    switch end {
+    case .upstreamFailed(.responseTimeout), .upstreamFailed(.stalled), .retry(.responseTimeout):
+      if let multiplexer = connection.multiplexer, multiplexer.lastReceive < attemptStart {
+        multiplexer.retire()
+      }
+    default: break
     }
   }
 

@@ -139,7 +139,8 @@ extension Exchange {
       let stream = upstream?.stream, stream.hasEnded, stream.availableBytes == 0
     else { return false }
     let status =
-      callStatus(responseHead.fields, response) ?? stream.trailers.flatMap { callStatus(stream.trailerFields, $0) }
+      callStatus(responseHead.fields, response)
+      ?? stream.trailers.flatMap { callStatus(stream.trailerFields, $0) }
     guard let status, service.settings.retryConditions.includes(callStatus: status) else { return false }
     return mayRetryAnyMethod()
   }

@@ -16,7 +16,9 @@ extension Exchange {
       if service.settings.speaksHTTP2Only { return nil }
     }
     while let connection = service.takeIdle(to: endpoint, for: client) {
-      if (request.method.isIdempotent && upload.isRead) || connection.transport.isQuiet() { return connection }
+      if (request.method.isIdempotent && upload.isRead) || connection.transport.isQuiet() {
+        return connection
+      }
       service.close(connection)
     }
     return nil
@@ -34,7 +36,9 @@ extension Exchange {
   func connect(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting {
     let started = worker.now
     defer { record.connectNanoseconds += worker.now.nanoseconds(since: started) }
-    let multiplexes = service.settings.speaksHTTP2 && upgrade == .none
+    let multiplexes =
+      service.settings.speaksHTTP2 && upgrade == .none
+      && (service.settings.speaksHTTP2Only || !endpoint.speaksHTTP1)
     if multiplexes, let end = await waitForConnector(to: endpoint, of: service) { return end }
     if !service.mayConnect || service.hasConnectionQueue
       || (multiplexes && !service.mayMultiplex(to: endpoint))
@@ -50,13 +54,15 @@ extension Exchange {
     // With HTTP/2, others wait until the endpoint has said how many streams it takes.
     if case .connected(let connection) = result, connection.stream != nil { return result }
     endpoint.endConnecting()
+    service.connectingEnded()
     return result
   }
 
   /// One request makes a connection for all that would use it; the others wait for that.
   /// - Returns: a stream, or why there is none; nil when this one is to make the connection.
   private func waitForConnector(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting? {
-    let deadline = worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds)
+    let deadline = min(
+      callDeadline, worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds))
     while endpoint.isConnecting {
       guard endpoint.connectWaiters.count < service.settings.pendingMax else {
         data.counters.figures.queueOverflows &+= 1
@@ -68,7 +74,10 @@ extension Exchange {
       client.transport.interest = []
       endpoint.connectWaiters.removeAll { $0 === client }
       if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
-      if wake == .deadline { return .failed(isTimeout: true, isOwnFault: false) }
+      if wake == .deadline {
+        if callDeadline <= worker.now { return .refused(.deadlineExceeded) }
+        return .failed(isTimeout: true, isOwnFault: false)
+      }
       if let stream = takeAvailable(endpoint, service) { return .connected(stream) }
     }
     return nil
@@ -76,7 +85,9 @@ extension Exchange {
 
   /// Opens a connection: TCP, then TLS, then what both ends agree to speak.
   private func open(_ endpoint: Endpoint, _ service: UpstreamService) async -> Connecting {
+    if service.lacksTLS { return .failed(isTimeout: false, isOwnFault: true) }
     data.counters.figures.upstreamConnects &+= 1
+    let generation = service.tlsGeneration
     let tls = service.tls.map { ($0, service.settings.service.tls?.serverName) }
     let socket: Socket
     do {
@@ -91,7 +102,8 @@ extension Exchange {
     }
     socket.watcher = client
     service.connectionOpened()
-    let deadline = worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds)
+    let deadline = min(
+      callDeadline, worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds))
     var failure = await waitForTCP(socket, until: deadline)
     if failure == nil, let (context, serverName) = tls, let socket = socket as? TLSSocket {
       socket.startClient(context, serverName: serverName ?? endpoint.host, endpoint: endpoint.address)
@@ -101,7 +113,17 @@ extension Exchange {
       if case .failed = failure { data.counters.figures.upstreamConnectFailures &+= 1 }
       socket.close()
       service.connectionClosed()
+      // The client's own impatience says nothing of the endpoint.
+      if case .failed(isTimeout: true, _) = failure, callDeadline <= worker.now {
+        return .refused(.deadlineExceeded)
+      }
       return failure
+    }
+    guard generation == service.tlsGeneration else {
+      // The settings have changed meanwhile: what was agreed with the old ones must not be used.
+      socket.close()
+      service.connectionClosed()
+      return .failed(isTimeout: false, isOwnFault: true)
     }
     return opened(socket, endpoint, service)
   }
@@ -110,19 +132,30 @@ extension Exchange {
     let agreed = (socket as? TLSSocket)?.applicationProtocol
     let speaksHTTP2 =
       service.settings.speaksHTTP2Only ? service.tls == nil || agreed == .http2 : agreed == .http2
+    endpoint.speaksHTTP1 = !speaksHTTP2
     guard speaksHTTP2 else {
       guard !service.settings.speaksHTTP2Only else {
         // An endpoint that does not agree to the only protocol that the service may use.
+        data.counters.figures.upstreamConnectFailures &+= 1
+        data.report(TLSFailure(.noSharedApplicationProtocol), endpoint, service)
         socket.close()
         service.connectionClosed()
         return .failed(isTimeout: false, isOwnFault: false)
       }
       return .connected(UpstreamConnection(socket, to: endpoint, of: service, on: worker))
     }
+    guard upgrade == .none else {
+      socket.close()
+      service.connectionClosed()
+      return .refused(.upgradeNotSupported)
+    }
     let multiplexer = HTTP2UpstreamConnection(socket, to: endpoint, of: service, data: data)
     multiplexer.begin()
-    guard upgrade == .none else { return .refused(.upgradeNotSupported) }
-    guard let stream = multiplexer.lease(for: self) else { return .failed(isTimeout: false, isOwnFault: false) }
+    guard let stream = multiplexer.lease(for: self) else {
+      return .failed(isTimeout: false, isOwnFault: false)
+    }
+    // TLS may have brought the endpoint's SETTINGS with the end of its handshake.
+    if !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) { multiplexer.socketIsReady(socket) }
     return .connected(stream)
   }
 
@@ -146,6 +179,7 @@ extension Exchange {
       case .failed(let failure):
         data.counters.figures.upstreamHandshakeFailures &+= 1
         record.tlsFailure = failure
+        if let endpoint = servedBy, let service { data.report(failure, endpoint, service) }
         return .failed(isTimeout: false, isOwnFault: false)
       case .wantsRead: wanted = [.readable, .peerClosed]
       case .wantsWrite: wanted = [.readable, .writable, .peerClosed]
@@ -170,10 +204,11 @@ extension Exchange {
   /// - Returns: the idle one, or why there is none; nil when one may be made.
   private func waitForConnection(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting? {
     var idle: UpstreamConnection?
+    let multiplexes = service.settings.speaksHTTP2 && upgrade == .none
     let refusal = await wait(.connection, service) {
       idle = takeAvailable(endpoint, service)
       if idle != nil { return true }
-      if service.settings.speaksHTTP2Only && !service.mayMultiplex(to: endpoint) { return false }
+      if multiplexes && (endpoint.isConnecting || !service.mayMultiplex(to: endpoint)) { return false }
       return service.mayConnect || service.closeOneIdle()
     }
     if let refusal {
@@ -193,7 +228,8 @@ extension Exchange {
       return .overloaded
     }
     defer { service.leave(wait, client) }
-    let deadline = worker.now.advanced(byNanoseconds: service.settings.pendingNanoseconds)
+    let deadline = min(
+      callDeadline, worker.now.advanced(byNanoseconds: service.settings.pendingNanoseconds))
     // The first in an empty queue may find that something idle can make room.
     while !(service.isFirst(client, wait) && isSatisfied()) {
       if client.transport.readiness.contains(.peerClosed) { return .clientClosed }
@@ -202,6 +238,7 @@ extension Exchange {
       client.transport.interest = []
       if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
       if wake == .deadline {
+        if callDeadline <= worker.now { return .deadlineExceeded }
         data.counters.figures.queueTimeouts &+= 1
         return .overloaded
       }

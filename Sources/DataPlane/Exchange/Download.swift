@@ -1,5 +1,6 @@
 import HTTPCodec
 import Runtime
+import TLS
 
 /// The state of a response on its way down.
 struct Download {
@@ -164,6 +165,13 @@ extension Exchange {
     return stream.connection?.isClosing == false ? .streamReset : .closedWithoutResponse
   }
 
+  /// Passes on an interim head on which another follows in the same read: a proxy must (RFC 9110 §15.2),
+  /// as far as there is room for what could come without end.
+  func passOnInterimHead() {
+    guard responseHead.status < 200, toClient.count < Self.copiedContentMax else { return }
+    interimHeadArrived()
+  }
+
   /// 1xx: passed on to those who understand it (RFC 9110 §15.2).
   private func interimHeadArrived() {
     if responseHead.status == 101 {
@@ -172,7 +180,8 @@ extension Exchange {
       return
     }
     if let stream = client.stream {
-      sendInterimHead(on: stream)
+      // Interim responses without end must not fill the output.
+      if stream.connection?.hasRoomToSend == true { sendInterimHead(on: stream) }
     } else if request.version == .http11 {
       appendInterimHead()
     }
@@ -228,7 +237,9 @@ extension Exchange {
     case .none:
       download.isReceived = true
       // HTTP/1 has to be told that there is no content, where there might be (RFC 9112 §6.3).
-      guard client.stream == nil, request.method != .head, responseHead.status != 204, responseHead.status != 304 else { return }
+      guard client.stream == nil, request.method != .head, responseHead.status != 204,
+        responseHead.status != 304
+      else { return }
       responseHead.framing = .length(0)
       download.framing = .verbatim
     case .length: download.framing = .verbatim
@@ -254,7 +265,8 @@ extension Exchange {
       download.mustCloseUpstream = true
       download.framing = request.version == .http11 ? .chunked : .verbatim
     }
-    if download.framing == .verbatim && (download.isChunked || download.endsWithClose) && client.stream == nil {
+    if download.framing == .verbatim && (download.isChunked || download.endsWithClose) && client.stream == nil
+    {
       isPersistent = false
     }
   }
@@ -337,6 +349,10 @@ extension Exchange {
     }
   }
 
+  /// The end of a connection with TLS says that the content is whole only where TLS has ended as well:
+  /// anyone can end a connection (RFC 9112 §9.8).
+  private func isTruncated(_ transport: Transport) -> Bool { (transport as? TLSSocket)?.isTruncated ?? false }
+
   /// Receives from the endpoint.
   /// - Returns: false when it has to wait, or the connection ended.
   private func receive(_ connection: UpstreamConnection) -> Bool {
@@ -360,7 +376,7 @@ extension Exchange {
     }
     // Behind the content of a stream; what it ends with is seen to when it is staged.
     if result.bytes == 0 && download.endsWithStream { return true }
-    if result.bytes == 0 && download.phase == .content && download.endsWithClose {
+    if result.bytes == 0 && download.phase == .content && download.endsWithClose && !isTruncated(socket) {
       download.isReceived = true
       if download.framing == .chunked { toClient.append("0\r\n\r\n") }
       return true

@@ -42,6 +42,8 @@ final class Exchange {
   var callDeadline = MonotonicTime.never
   /// What the connection becomes when the endpoint agrees.
   var upgrade = Upgrade.none
+  /// The key that the gateway made for a client without one.
+  var upgradeKey: [UInt8] = []
   /// What the request is answered with, when it goes to no endpoint.
   var refusal: Answer?
 

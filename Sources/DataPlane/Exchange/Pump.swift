@@ -95,7 +95,7 @@ extension Exchange {
         deadline, download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds))
     }
     if clientWants.contains(.readable) {
-      deadline = min(deadline, upload.lastProgress.advanced(byNanoseconds: data.settings.bodyNanoseconds))
+      deadline = min(deadline, upload.lastProgress.advanced(byNanoseconds: bodyNanoseconds))
     }
     if upstreamWants.contains(.writable) {
       deadline = min(deadline, upload.lastProgress.advanced(byNanoseconds: settings.idleNanoseconds))
@@ -103,12 +103,23 @@ extension Exchange {
     if upstreamWants.contains(.readable) {
       if download.phase != .head {
         deadline = min(
-          deadline, download.lastUpstreamProgress.advanced(byNanoseconds: settings.idleNanoseconds))
+          deadline, download.lastUpstreamProgress.advanced(byNanoseconds: contentNanoseconds))
       } else if upload.isDone {
         deadline = min(deadline, upload.doneAt.advanced(byNanoseconds: settings.responseNanoseconds))
       }
     }
     return deadline
+  }
+
+  /// How long the client may be silent within its content. Streams of gRPC are conversations: either
+  /// side may have nothing to say for as long as in a tunnel.
+  private var bodyNanoseconds: Int64 {
+    isGRPC ? service!.settings.tunnelNanoseconds : data.settings.bodyNanoseconds
+  }
+
+  /// How long the endpoint may be silent within its content.
+  private var contentNanoseconds: Int64 {
+    isGRPC ? service!.settings.tunnelNanoseconds : service!.settings.idleNanoseconds
   }
 
   /// Which of the timeouts it was that passed.
@@ -121,7 +132,7 @@ extension Exchange {
       return .clientTimeout
     }
     if clientWants.contains(.readable),
-      upload.lastProgress.advanced(byNanoseconds: data.settings.bodyNanoseconds) <= now
+      upload.lastProgress.advanced(byNanoseconds: bodyNanoseconds) <= now
     {
       return .clientTimeout
     }

@@ -72,7 +72,8 @@ extension Exchange {
     encodeLines(lines.bytes, connection)
     lines.removeAll()
     upload.headSent = 0
-    let isWhole = upload.isRead && upload.staged.isEmpty && !hasRequestTrailers
+    // Chunks that came with the head are decoded behind it.
+    let isWhole = upload.isRead && upload.staged.isEmpty && !upload.hasDecoded && !hasRequestTrailers
     connection.appendHeaders(slot: stream.slot, endStream: isWhole)
     if isWhole { stream.noteFinished() }
   }
@@ -207,6 +208,12 @@ extension Exchange {
         || input.bytes.equalsIgnoringCase(field.name, lowercase: "client_cert")
     case 17:
       let input = input
+      // The gateway makes one itself.
+      if case .extendedConnect = upgrade,
+        input.bytes.equalsIgnoringCase(field.name, lowercase: "sec-websocket-key")
+      {
+        return true
+      }
       return input.bytes.equalsIgnoringCase(field.name, lowercase: "client-cert-chain")
         || input.bytes.equalsIgnoringCase(field.name, lowercase: "client_cert_chain")
     default: return false

@@ -86,7 +86,7 @@ extension Exchange {
 
   /// The route's, or its listener's, for responses that go by TLS.
   var strictTransportSecurity: [UInt8]? {
-    guard client.connection.tls != nil else { return nil }
+    guard client.connection.tls != nil, !client.connection.isPlainOnTLS else { return nil }
     guard let route else { return client.listener.strictTransportSecurity }
     return route.strictTransportSecurity(inherited: client.listener.strictTransportSecurity)
   }
@@ -95,7 +95,9 @@ extension Exchange {
   func appendInterimHead() {
     let out = toClient
     appendStatusLine(to: out)
-    appendEndToEndFields(of: responseHead.fields, from: response, to: out) { self.isResponseFieldPassedOn($0) }
+    appendEndToEndFields(of: responseHead.fields, from: response, to: out) {
+      self.isResponseFieldPassedOn($0)
+    }
     out.append("\r\n")
   }
 
@@ -114,7 +116,9 @@ extension Exchange {
       // The gateway's own replaces the endpoint's: there is one place that says what browsers do.
       if field.name.count == 25, strictTransportSecurity != nil {
         let response = response
-        if response.bytes.equalsIgnoringCase(field.name, lowercase: "strict-transport-security") { return false }
+        if response.bytes.equalsIgnoringCase(field.name, lowercase: "strict-transport-security") {
+          return false
+        }
       }
     case .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .upgrade, .te:
       return false
@@ -139,7 +143,9 @@ extension Exchange {
       return length
     case .none:
       // What a GET would have got (RFC 9110 §8.6); never with 1xx and 204.
-      guard request.method == .head || responseHead.status == 304, responseHead.status != 204 else { return nil }
+      guard request.method == .head || responseHead.status == 304, responseHead.status != 204 else {
+        return nil
+      }
       let response = response
       for field in responseHead.fields where field.known == .contentLength {
         return response.bytes.decimal(in: field.value)

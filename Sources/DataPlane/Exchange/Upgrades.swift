@@ -1,6 +1,7 @@
 import HTTPCodec
 import Resources
 import Runtime
+import TLS
 
 /// What a request asks its connection to become.
 enum Upgrade: Equatable {
@@ -52,7 +53,9 @@ extension Exchange {
 
   private func isAllowed(_ name: ByteRange, _ route: CompiledRoute) -> Bool {
     let input = input
-    for allowed in route.upgrades where input.bytes.equalsIgnoringCase(name, lowercase: allowed) { return true }
+    for allowed in route.upgrades where input.bytes.equalsIgnoringCase(name, lowercase: allowed) {
+      return true
+    }
     return false
   }
 
@@ -77,7 +80,9 @@ extension Exchange {
       out.append("Connection: upgrade\r\nUpgrade: ")
       out.append(input, range: name.range)
       // Endpoints must have a key, which HTTP/2 does without (RFC 8441 §5): sixteen random bytes.
-      out.append("\r\nSec-WebSocket-Key: ")
+      out.append("\r\n")
+      guard upgradesToWebSocket else { return }
+      out.append("Sec-WebSocket-Key: ")
       appendKey(to: out)
       out.append("\r\n")
     }
@@ -85,24 +90,23 @@ extension Exchange {
 
   /// Sixteen random bytes in base64 (RFC 6455 §4.1).
   private func appendKey(to out: Buffer) {
-    let words = (worker.random.next(), worker.random.next())
-    for group in 0..<21 {
-      out.append(Self.base64Digit(group < 10 ? words.0 >> UInt64(group * 6) : words.1 >> UInt64((group - 10) * 6)))
+    var bytes: [UInt8] = []
+    for word in [worker.random.next(), worker.random.next()] {
+      for shift in 0..<8 { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift * 8))) }
     }
-    // The last digit holds two bits of the sixteenth byte, and zeros.
-    out.append(Self.base64Digit((words.0 >> 60 & 3) << 4))
-    out.append("==")
+    upgradeKey = Base64.encode(bytes)
+    out.append(upgradeKey)
   }
 
-  private static func base64Digit(_ value: UInt64) -> UInt8 {
-    let digit = UInt8(truncatingIfNeeded: value & 63)
-    switch digit {
-    case 0..<26: return UInt8(ascii: "A") + digit
-    case 26..<52: return UInt8(ascii: "a") + digit - 26
-    case 52..<62: return UInt8(ascii: "0") + digit - 52
-    case 62: return UInt8(ascii: "+")
-    default: return UInt8(ascii: "/")
+  /// Whether the endpoint has understood the key that the gateway made (RFC 6455 §4.1): one that has
+  /// not does not speak WebSocket.
+  private func isKeyAccepted(_ bytes: Span<UInt8>) -> Bool {
+    let expected = Base64.encode(sha1(upgradeKey + Array("258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
+    for field in responseHead.fields
+    where bytes.equalsIgnoringCase(field.name, lowercase: "sec-websocket-accept") {
+      return bytes.equals(field.value, expected)
     }
+    return false
   }
 
   // MARK: The answer
@@ -120,9 +124,11 @@ extension Exchange {
     let input = input
     var isAgreed = false
     for field in responseHead.fields where field.known == .upgrade {
-      isAgreed = Self.equalIgnoringCase(bytes.extracting(field.value.range), input.bytes.extracting(name.range))
+      isAgreed = Self.equalIgnoringCase(
+        bytes.extracting(field.value.range), input.bytes.extracting(name.range))
     }
     guard isAgreed else { return false }
+    if client.stream != nil, upgradesToWebSocket, !isKeyAccepted(bytes) { return false }
     record.responseNanoseconds = worker.now.nanoseconds(since: attemptStart)
     download.hasSentFinalHead = true
     if let stream = client.stream {
@@ -147,7 +153,9 @@ extension Exchange {
     out.append("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ")
     out.append(input, range: name.range)
     out.append("\r\n")
-    appendEndToEndFields(of: responseHead.fields, from: response, to: out) { self.isResponseFieldPassedOn($0) }
+    appendEndToEndFields(of: responseHead.fields, from: response, to: out) {
+      self.isResponseFieldPassedOn($0)
+    }
     if data.settings.addsVia { out.append("Via: 1.1 penstock\r\n") }
     out.append("\r\n")
   }

@@ -13,25 +13,35 @@ class HTTP2Connection: Watcher {
   /// By slot.
   final var streams: [HTTP2Stream?] = []
   /// A frame's beginning that was received; a buffer is held only while there is one.
-  private final var input: Buffer?
+  final var input: Buffer?
   /// What is to be sent; a buffer is held only while there is something.
-  private final var output: Buffer?
+  final var output: Buffer?
   /// Streams that wait for a window, or for room in the output, in the order in which they began to.
-  private final var blocked: [HTTP2Stream] = []
-  private final var touched: [HTTP2Stream] = []
+  final var blocked: [HTTP2Stream] = []
+  final var touched: [HTTP2Stream] = []
   private final var isFlushAsked = false
   private final var mustUnblock = false
+  /// Blocked streams, the first of them, that have sent nothing since they were let go last.
+  final var unservedCount = 0
+  /// The peer takes too little of what it is sent: nothing more is received from it.
+  private final var isHeld = false
+  /// When something was received last.
+  private(set) final var lastReceive: MonotonicTime
   /// No more is read; the socket closes when the output is sent.
-  private(set) final var isClosing = false
-  private(set) final var isClosed = false
+  final var isClosing = false
+  final var isClosed = false
   /// All was sent, and the peer was told so.
-  private final var isFinishing = false
+  final var isFinishing = false
   /// It was closed so that the peer sees a reset.
-  private(set) final var wasReset = false
+  final var wasReset = false
   final var lastSendProgress: MonotonicTime
 
   /// Output above this blocks streams: what one connection may hold of what its peer does not read.
   static let outputBytesMax = 65_536
+  /// Output above this, of heads and answers, stops a client that hardly reads from asking for more.
+  static let heldOutputBytes = 4 * outputBytesMax
+  /// Receives before others have their turn.
+  static let receivesPerRound = 16
 
   init(
     _ socket: Socket, role: HTTP2Engine.Role, settings: HTTP2LocalSettings, isTLS: Bool,
@@ -40,8 +50,11 @@ class HTTP2Connection: Watcher {
     self.data = data
     self.isTLS = isTLS
     self.socket = socket
-    engine = HTTP2Engine(role: role, settings: settings)
+    var limits = HTTP2Limits()
+    limits.blockBytes = max(limits.blockBytes, 2 * data.settings.http2HeadLimits.headBytes)
+    engine = HTTP2Engine(role: role, settings: settings, limits: limits)
     lastSendProgress = data.worker.now
+    lastReceive = data.worker.now
     super.init(on: data.worker)
     socket.watcher = self
     socket.interest = [.readable, .peerClosed]
@@ -64,7 +77,9 @@ class HTTP2Connection: Watcher {
 
   override final func socketIsReady(_ transport: Transport) {
     if isClosed { return }
-    if output != nil && socket.readiness.contains(.writable) { askFlush() }
+    if (output != nil || socket.interest.contains(.writable)) && socket.readiness.contains(.writable) {
+      askFlush()
+    }
     if isClosing { return drop() }
     receive()
   }
@@ -82,7 +97,17 @@ class HTTP2Connection: Watcher {
     let buffer = input ?? worker.buffers.take()
     input = nil
     var isLost = false
+    var receivesLeft = Self.receivesPerRound
     while !isClosing && !isClosed {
+      if engine.role == .server && (output?.count ?? 0) >= Self.heldOutputBytes {
+        isHeld = true
+        break
+      }
+      if receivesLeft == 0 {
+        goOnLater()
+        break
+      }
+      receivesLeft -= 1
       guard !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) else { break }
       let result = socket.receive(into: buffer)
       if result.isWouldBlock { break }
@@ -96,16 +121,24 @@ class HTTP2Connection: Watcher {
     if isLost { close(reset: false) }
   }
 
+  /// Goes on behind everybody else's news.
+  private func goOnLater() {
+    worker.spawn { if !self.isClosed { self.socketIsReady(self.socket) } }
+  }
+
   private func keep(_ buffer: Buffer) {
     if buffer.isEmpty || isClosed || isClosing { return worker.buffers.give(buffer) }
     input = buffer
   }
 
   /// What comes after the end is not looked at, but must not become a reset that destroys what was sent.
-  private func drop() {
+  final func drop() {
     let buffer = worker.buffers.take()
     defer { worker.buffers.give(buffer) }
+    var receivesLeft = Self.receivesPerRound
     while !isClosed && !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) {
+      if receivesLeft == 0 { return goOnLater() }
+      receivesLeft -= 1
       buffer.removeAll()
       let result = socket.receive(into: buffer)
       if result.isWouldBlock { return }
@@ -117,6 +150,7 @@ class HTTP2Connection: Watcher {
   /// - Returns: false when the connection has failed.
   private func take(_ buffer: Buffer) -> Bool {
     let output = outputBuffer()
+    lastReceive = worker.now
     do {
       let consumed = try takeFrames(buffer.bytes, into: output)
       buffer.consume(consumed)
@@ -259,20 +293,28 @@ class HTTP2Connection: Watcher {
   }
 
   /// Whether the output's bound allows more content.
-  private var hasRoomToSend: Bool { (output?.count ?? 0) < Self.outputBytesMax }
+  final var hasRoomToSend: Bool { (output?.count ?? 0) < Self.outputBytesMax }
 
   /// Lets a stream wait until more can be sent. One that its own window holds up is told of that.
-  final func block(_ stream: HTTP2Stream) {
+  /// Those that could send nothing stay in front of those that could.
+  final func block(_ stream: HTTP2Stream, hasSent: Bool) {
     if stream.isBlocked { return }
     if hasRoomToSend && engine.connectionSendWindow > 0 { return }
     stream.isBlocked = true
-    blocked.append(stream)
+    if hasSent {
+      blocked.append(stream)
+    } else {
+      blocked.insert(stream, at: unservedCount)
+      unservedCount += 1
+    }
   }
 
   /// A stream that ends no longer waits, whatever its object is used for next.
   final func unblock(closed stream: HTTP2Stream) {
     stream.isBlocked = false
-    blocked.removeAll { $0 === stream }
+    guard let index = blocked.firstIndex(where: { $0 === stream }) else { return }
+    blocked.remove(at: index)
+    if index < unservedCount { unservedCount -= 1 }
   }
 
   /// All may try again, the longest waiting first.
@@ -281,6 +323,7 @@ class HTTP2Connection: Watcher {
     if blocked.isEmpty { return }
     let waiting = blocked
     blocked.removeAll(keepingCapacity: true)
+    unservedCount = 0
     for stream in waiting {
       stream.isBlocked = false
       guard stream.connection === self else { continue }
@@ -316,7 +359,7 @@ class HTTP2Connection: Watcher {
     flush()
   }
 
-  private func flush() {
+  final func flush() {
     if let output, !output.isEmpty, socket.readiness.contains(.writable) {
       let result = socket.send(output)
       if result.isError { return close(reset: false) }
@@ -330,79 +373,13 @@ class HTTP2Connection: Watcher {
     if isStuck { socket.interest.insert(.writable) } else { socket.interest.remove(.writable) }
     if isClosing && !isStuck { return finishClosing() }
     if (output?.count ?? 0) < Self.outputBytesMax / 2 && engine.connectionSendWindow > 0 { unblock() }
+    if isHeld && hasRoomToSend {
+      isHeld = false
+      goOnLater()
+    }
     stateChanged()
   }
 
   /// Whether something waits for the peer to read.
   final var hasOutput: Bool { output != nil || socket.hasUnsentBytes }
-
-  // MARK: The end
-
-  /// The peer broke a rule that ends the connection (RFC 9113 §5.4.1).
-  private func fail(_ error: HTTP2ConnectionError) {
-    data.counters.figures.http2Failures &+= 1
-    end(error.code, error.reason)
-  }
-
-  /// Says that the connection ends, tells all streams, and closes when that was sent.
-  final func end(_ code: HTTP2ErrorCode, _ reason: StaticString = "") {
-    if isClosing || isClosed { return }
-    if !engine.goesAway || code != .noError { engine.goAway(code, debug: reason, into: outputBuffer()) }
-    isClosing = true
-    // A peer that does not read must not hold it for ever.
-    setDeadline(worker.now.advanced(byNanoseconds: Exchange.lingerNanoseconds))
-    endStreams(isRefused: false)
-    stateChanged()
-    askFlush()
-  }
-
-  /// Ends a connection that carries nothing, at once: its place is needed.
-  final func closeIdle() {
-    if isClosed { return }
-    end(.noError)
-    flush()
-    close(reset: false)
-  }
-
-  private func finishClosing() {
-    if isFinishing { return drop() }
-    isFinishing = true
-    socket.shutdownSending()
-    setDeadline(worker.now.advanced(byNanoseconds: Exchange.lingerNanoseconds))
-    drop()
-  }
-
-  /// Closes at once.
-  final func close(reset: Bool) {
-    if isClosed { return }
-    isClosed = true
-    isClosing = true
-    wasReset = reset
-    cancelDeadline()
-    endStreams(isRefused: false)
-    if let input { worker.buffers.give(input) }
-    if let output { worker.buffers.give(output) }
-    input = nil
-    output = nil
-    socket.watcher = nil
-    ended()
-  }
-
-  private func endStreams(isRefused: Bool) {
-    for slot in streams.indices {
-      guard let stream = streams[slot] else { continue }
-      streams[slot] = nil
-      stream.wasReset(isRefused: isRefused)
-      touch(stream)
-    }
-    // Those that are not being told already.
-    let news = touched
-    touched.removeAll(keepingCapacity: true)
-    for stream in news where stream.isTouched {
-      stream.isTouched = false
-      hasNews(stream)
-    }
-    for stream in blocked { stream.isBlocked = false }
-    blocked.removeAll()
-  }
 }

@@ -48,7 +48,9 @@ final class HTTP2ServerConnection: HTTP2Connection {
         limits: data.settings.http2HeadLimits)
       stream.peerEnded()
     } catch {
-      if case .connection(let code) = error { throw HTTP2ConnectionError(code, "the trailers cannot be decoded") }
+      if case .connection(let code) = error {
+        throw HTTP2ConnectionError(code, "the trailers cannot be decoded")
+      }
       failStream(block.slot)
     }
     touch(stream)
@@ -59,7 +61,8 @@ final class HTTP2ServerConnection: HTTP2Connection {
     let exchange = data.takeExchange()
     do {
       try engine.decodeRequest(
-        block, of: bytes, into: exchange.input, head: &exchange.request, limits: data.settings.http2HeadLimits)
+        block, of: bytes, into: exchange.input, head: &exchange.request, limits: data.settings.http2HeadLimits
+      )
     } catch {
       switch error {
       case .connection(let code):

@@ -86,6 +86,8 @@ final class HTTP2Stream: Transport {
   var hasTrailers: Bool { !trailerFields.isEmpty }
 
   func wasReset(isRefused: Bool) {
+    // Of trailers that could not be decoded, nothing may be used.
+    if !hasEnded { trailerFields.removeAll(keepingCapacity: true) }
     isReset = true
     self.isRefused = isRefused
     slot = -1
@@ -127,7 +129,7 @@ final class HTTP2Stream: Transport {
       return IOResult(code: sent)
     }
     readiness.remove(.writable)
-    connection.block(self)
+    connection.block(self, hasSent: sent > 0)
     return sent > 0 ? IOResult(code: sent) : .wouldBlock
   }
 

@@ -9,8 +9,6 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
   private let openedAt: MonotonicTime
   /// Streams in use.
   private(set) var leasedStreams = 0
-  /// Exchanges that were begun on it.
-  private(set) var exchangeCount = 0
   private var idleSince: MonotonicTime
   /// Takes no more streams, and closes with the last.
   private var isRetiring = false
@@ -22,7 +20,8 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     self.service = service
     openedAt = data.worker.now
     idleSince = data.worker.now
-    super.init(socket, role: .client, settings: service.settings.http2, isTLS: socket is TLSSocket, data: data)
+    super.init(
+      socket, role: .client, settings: service.settings.http2, isTLS: socket is TLSSocket, data: data)
   }
 
   func begin() {
@@ -36,13 +35,20 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
   private func becomeKnown() {
     isKnown = true
     endpoint.endConnecting()
+    service.connectingEnded()
   }
 
   // MARK: Streams
 
   /// Whether one more stream can be opened.
   var hasRoom: Bool {
-    !isRetiring && !isClosing && (isKnown || leasedStreams == 0) && leasedStreams < service.settings.http2StreamsMax && engine.streamsAvailable > 0
+    takesStreams && (isKnown || leasedStreams == 0) && leasedStreams < service.settings.http2StreamsMax
+      && engine.streamsAvailable > 0
+  }
+
+  /// Whether it takes streams, now or when others are over.
+  var takesStreams: Bool {
+    !isRetiring && !isClosing
       && worker.now.nanoseconds(since: openedAt) < service.settings.poolLifetimeNanoseconds
   }
 
@@ -56,7 +62,6 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
     stream.watcher = exchange.client
     lease.lease(self)
     leasedStreams += 1
-    exchangeCount &+= 1
     return lease
   }
 
@@ -64,6 +69,7 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
   func returned() {
     leasedStreams -= 1
     if leasedStreams == 0 { idleSince = worker.now }
+    if service.isRetired || endpoint.isGone || !endpoint.isHealthy { isRetiring = true }
     stateChanged()
   }
 
@@ -102,7 +108,9 @@ final class HTTP2UpstreamConnection: HTTP2Connection {
   private func decodeHead(
     _ block: HTTP2HeaderBlock, _ bytes: Span<UInt8>, _ stream: HTTP2Stream, _ exchange: Exchange
   ) throws(HTTP2BlockError) {
-    // An interim head that nobody has looked at gives way.
+    if stream.hasPendingHead { exchange.passOnInterimHead() }
+    // It gives way also to a head that cannot be decoded.
+    stream.hasPendingHead = false
     exchange.response.removeAll()
     try engine.decodeResponse(
       block, of: bytes, into: exchange.response, head: &exchange.responseHead,

@@ -53,6 +53,7 @@ final class Tunnel: Watcher {
 
   private func advance() {
     if isEnded { return }
+    if let stream = client.stream, stream.isReset { return end() }
     client.transport.interest = .peerClosed
     upstream.transport.interest = .peerClosed
     var rounds = 0
@@ -77,14 +78,22 @@ final class Tunnel: Watcher {
         return worker.spawn { self.advance() }
       }
     }
-    if up.hasFinished && down.hasFinished { return end() }
+    if up.hasFinished && down.hasFinished {
+      // TLS may hold what the system has not taken.
+      if !client.transport.hasUnsentBytes && !upstream.transport.hasUnsentBytes { return end() }
+      client.transport.interest.insert(.writable)
+      upstream.transport.interest.insert(.writable)
+    }
     stopLookingAtEnds()
     setDeadline(worker.now.advanced(byNanoseconds: idleNanoseconds))
   }
 
   /// An end that has said its last is reported as closed for ever: it must not be asked about that.
   private func stopLookingAtEnds() {
-    if up.hasEnded { client.transport.interest.subtract([.readable, .peerClosed]) }
+    // Of a stream, `peerClosed` says that it was reset, which is news.
+    if up.hasEnded {
+      client.transport.interest.subtract(client.stream == nil ? [.readable, .peerClosed] : .readable)
+    }
     if down.hasEnded { upstream.transport.interest.subtract([.readable, .peerClosed]) }
   }
 

@@ -12,6 +12,8 @@ struct TunnelDirection {
   /// Set for WebSocket.
   private var frames: WebSocketFrames?
   private var mustClose = false
+  /// The receiver was told that the connection ends: nothing may follow (RFC 6455 §5.5.1).
+  private var hasSaidClose = false
   private let closeFrame: [UInt8]
   private(set) var byteCount: UInt64 = 0
 
@@ -60,6 +62,10 @@ struct TunnelDirection {
     let result = sender.receive(into: buffer)
     if result.bytes > 0 {
       byteCount += UInt64(result.bytes)
+      if hasSaidClose {
+        worker.buffers.give(buffer)
+        return .more
+      }
       note(buffer.bytes)
       pending = buffer
       guard let sent = send(to: receiver) else { return .failed }
@@ -111,8 +117,11 @@ struct TunnelDirection {
     buffer.append(closeFrame)
     note(buffer.bytes)
     pending = buffer
+    hasSaidClose = true
     guard let sent = send(to: receiver) else { return .failed }
-    return sent ? .more : nil
+    if sent { return .more }
+    receiver.interest.insert(.writable)
+    return .waits
   }
 
   /// Gives back what it holds.

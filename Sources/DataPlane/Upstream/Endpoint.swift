@@ -23,9 +23,13 @@ public final class Endpoint {
   var pool = ConnectionPool()
   /// Connections of HTTP/2 of this worker, those in use first.
   var multiplexers: [HTTP2UpstreamConnection] = []
+  /// What its last connection spoke, where ALPN decides: others need not wait for one another then.
+  var speaksHTTP1 = false
   /// A connection of HTTP/2 is being made; who waits for it.
   var isConnecting = false
   var connectWaiters: [Waiter] = []
+  /// Until then nobody is told of failures again.
+  var quietUntil = MonotonicTime(nanoseconds: 0)
   /// Taken out of its service: its connections are not kept.
   var isGone = false
 

@@ -15,7 +15,9 @@ final class UpstreamConnection: Watcher {
   private(set) var endpoint: Endpoint
   private(set) var service: UpstreamService
   let openedAt: MonotonicTime
-  /// Exchanges that were completed on it; of a stream, on its connection before it.
+  /// The service's TLS settings that it was opened with.
+  let tlsGeneration: UInt32
+  /// Exchanges that were completed on it.
   var exchangeCount = 0
   /// Where it stands in its endpoint's pool; -1 while leased.
   fileprivate var poolPosition = -1
@@ -25,6 +27,7 @@ final class UpstreamConnection: Watcher {
     stream = nil
     self.endpoint = endpoint
     self.service = service
+    tlsGeneration = service.tlsGeneration
     openedAt = worker.now
     super.init(on: worker)
   }
@@ -36,6 +39,7 @@ final class UpstreamConnection: Watcher {
     self.stream = stream
     endpoint = connection.endpoint
     service = connection.service
+    tlsGeneration = 0
     openedAt = connection.worker.now
     super.init(on: connection.worker)
   }
@@ -45,14 +49,14 @@ final class UpstreamConnection: Watcher {
     multiplexer = connection
     endpoint = connection.endpoint
     service = connection.service
-    exchangeCount = connection.exchangeCount
   }
 
   /// Forgets the stream's connection.
   func returned() { multiplexer = nil }
 
   /// Whether an exchange before this one has used it, so that the endpoint may be closing it now.
-  var isReused: Bool { exchangeCount > 0 }
+  /// A stream's connection says so (GOAWAY), or it was lost with what it carried.
+  var isReused: Bool { exchangeCount > 0 && stream == nil }
 
   override func socketIsReady(_ socket: Transport) { service.discard(self) }
 

@@ -18,6 +18,12 @@ public final class UpstreamService {
   var retryBudget: RetryBudget
   /// Nil: plain text.
   private(set) var tls: TLSClientContext?
+
+  /// Grows with every change of ``tls``: connections of another generation are not used again.
+  private(set) var tlsGeneration: UInt32 = 0
+
+  /// Requests must not go out in plain text because there is no context, or no longer one.
+  var lacksTLS: Bool { settings.service.tls != nil && tls == nil }
   /// Open connections, idle ones included.
   public private(set) var connectionCount = 0
   /// Requests in flight.
@@ -29,7 +35,7 @@ public final class UpstreamService {
   private let worker: Worker
   let counters: WorkerCounters
   /// No longer configured: ends with its last exchange.
-  private var isRetired = false
+  private(set) var isRetired = false
 
   init(
     _ service: Service, endpoints resolved: [ResolvedEndpoint], worker: Worker, workerCount: Int,
@@ -72,6 +78,7 @@ public final class UpstreamService {
   func setTLS(_ context: TLSClientContext?) {
     if context === tls { return }
     tls = context
+    tlsGeneration &+= 1
     for endpoint in endpoints { closeIdle(of: endpoint, isGone: false) }
   }
 
@@ -224,7 +231,8 @@ public final class UpstreamService {
 
   /// Whether another connection of HTTP/2 to the endpoint may be made.
   func mayMultiplex(to endpoint: Endpoint) -> Bool {
-    mayConnect && endpoint.multiplexers.count < settings.http2ConnectionsMax
+    // Those that take no more streams, and only finish what they carry, need replacing.
+    endpoint.multiplexers.count(where: { $0.takesStreams }) < settings.http2ConnectionsMax
   }
 
   var mayConnect: Bool { connectionCount < settings.connectionsMax }
@@ -236,9 +244,16 @@ public final class UpstreamService {
         close(connection)
         return true
       }
+      if let multiplexer = endpoint.multiplexers.first(where: { $0.leasedStreams == 0 }) {
+        multiplexer.closeIdle()
+        return true
+      }
     }
     return false
   }
+
+  /// An attempt to connect is over, whatever came of it.
+  func connectingEnded() { connectionQueue.wakeFirst() }
 
   func connectionOpened() { connectionCount += 1 }
 
@@ -253,7 +268,7 @@ public final class UpstreamService {
     connection.exchangeCount += 1
     let endpoint = connection.endpoint
     let socket = connection.transport
-    guard !isRetired, !endpoint.isGone, endpoint.isHealthy,
+    guard !isRetired, !endpoint.isGone, endpoint.isHealthy, connection.tlsGeneration == tlsGeneration,
       endpoint.pool.count < settings.poolIdleMax,
       socket.readiness.isDisjoint(with: [.readable, .peerClosed])
     else {

@@ -19,7 +19,9 @@ final class BoundListener: Watcher {
   /// What ends the forwarding fields that are the same for all its clients.
   let forwardedPortLine: [UInt8]
   private(set) var usesPROXYProtocol: Bool
-  /// Nil: plain text.
+  /// Connections begin with TLS.
+  private(set) var expectsTLS = false
+  /// Nil where there is none, or none that can be used: such connections are closed.
   private(set) var tls: TLSServerContext?
   private(set) var handshakeNanoseconds: Int64 = 0
   private(set) var allowsH2C = true
@@ -52,6 +54,7 @@ final class BoundListener: Watcher {
     name = listener.name
     self.index = index
     usesPROXYProtocol = listener.proxyProtocol
+    expectsTLS = listener.tls != nil
     allowsH2C = listener.h2c
     redirect = listener.redirect
     strictTransportSecurity = listener.hsts.map { Array($0.fieldValue.utf8) }

@@ -25,8 +25,7 @@ public final class DataPlaneWorker {
   private var freeClientStreams: [ClientStream] = []
   private var freeLeases: [UpstreamConnection] = []
   var tunnels = TunnelList()
-  /// TLS handshakes with clients that are under way.
-  var handshakeCount = 0
+  private var handshakes = HandshakeList()
   private let tls: TLSWorker
   private var listenerContexts: [String: ListenerContext] = [:]
   private var serviceContexts: [String: ServiceContext] = [:]
@@ -107,8 +106,13 @@ public final class DataPlaneWorker {
     for (name, service) in security.services where serviceContexts[name]?.revision != service.revision {
       serviceContexts[name] = ServiceContext(service, on: tls)
     }
-    for listener in listeners { listener.setTLS(listenerContexts[listener.name]?.context) }
-    for service in services { service.setTLS(serviceContexts[service.name]?.context) }
+    // Those that are going keep what they have.
+    for listener in listeners {
+      if let entry = listenerContexts[listener.name] { listener.setTLS(entry.context) }
+    }
+    for service in services {
+      if let entry = serviceContexts[service.name] { service.setTLS(entry.context) }
+    }
   }
 
   private func applyCounters(_ configuration: Configuration) {
@@ -149,7 +153,9 @@ public final class DataPlaneWorker {
       }
     }
     for listener in known.values { listener.close() }
-    for connection in connections.reversed() where connection.listener.index < 0 { connection.leaveListener() }
+    for connection in connections.reversed() where connection.listener.index < 0 {
+      connection.leaveListener()
+    }
     listeners = kept
     for listener in listeners { listener.setTLS(listenerContexts[listener.name]?.context) }
     listenFailures = failures
@@ -210,6 +216,8 @@ public final class DataPlaneWorker {
 
   public var connectionCount: Int { connections.count }
   public var parkedCount: Int { parked.count }
+  /// Exchanges that are kept for reuse, with their buffers.
+  public var keptExchangeCount: Int { freeExchanges.count }
 
   private func closeLongestIdle() -> Bool {
     // One whose request has just arrived is not idle.
@@ -232,7 +240,20 @@ public final class DataPlaneWorker {
   // MARK: Exchanges
 
   /// Whether one more TLS handshake may begin.
-  var mayShakeHands: Bool { handshakeCount < settings.handshakesMax }
+  var mayShakeHands: Bool { handshakes.count < settings.handshakesMax }
+
+  func handshakeBegan(_ connection: ClientConnection) { handshakes.add(connection) }
+
+  func handshakeEnded() { handshakes.ended() }
+
+  /// Makes room for another handshake: the longest waiting one goes, if it has had its time.
+  func closeOldestHandshake() -> Bool {
+    guard let oldest = handshakes.oldest(),
+      worker.now.nanoseconds(since: oldest.handshakeBegan) >= HandshakeList.patienceNanoseconds
+    else { return false }
+    oldest.giveUpHandshake()
+    return true
+  }
 
   func takeClientStream(for connection: ClientConnection) -> ClientStream {
     guard let stream = freeClientStreams.popLast() else { return ClientStream(for: connection) }
@@ -251,6 +272,17 @@ public final class DataPlaneWorker {
   func give(_ lease: UpstreamConnection) {
     lease.returned()
     if freeLeases.count < Self.freeExchangesMax { freeLeases.append(lease) }
+  }
+
+  /// Told of what people should know and the access log cannot say well. On the worker's thread: must
+  /// not block.
+  public var noticeSink: (@Sendable (UpstreamNotice) -> Void)?
+
+  /// Reports that the handshake with an endpoint failed, every ten seconds at most.
+  func report(_ failure: TLSFailure, _ endpoint: Endpoint, _ service: UpstreamService) {
+    guard let noticeSink, endpoint.quietUntil <= worker.now else { return }
+    endpoint.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
+    noticeSink(UpstreamNotice(service: service.name, endpoint: endpoint.name, text: failure.description))
   }
 
   func takeExchange() -> Exchange { freeExchanges.popLast() ?? Exchange(data: self) }
@@ -346,4 +378,11 @@ public struct ListenFailure: Error, Sendable, CustomStringConvertible {
   public var listener: String
   public var reason: String
   public var description: String { "listener \(listener): \(reason)" }
+}
+
+/// Why an endpoint cannot be used, for the log.
+public struct UpstreamNotice: Sendable {
+  public var service: String
+  public var endpoint: String
+  public var text: String
 }

@@ -44,6 +44,7 @@ public enum TrailerSection {
     default: return true
     }
     if isContentField(field.name, in: bytes) { return true }
+    if bytes.knownFieldSpelledWithUnderscores(field.name) != .other { return true }
     for name in forbiddenNames where bytes.equalsIgnoringCase(field.name, lowercase: name) {
       return true
     }
@@ -62,6 +63,7 @@ public enum TrailerSection {
   /// Of the fields that are not a ``KnownField``; all known ones but three are forbidden.
   private static let forbiddenNames = [
     "authorization", "www-authenticate", "x-real-ip",
+    "client-cert", "client-cert-chain", "client_cert", "client_cert_chain",
     "cache-control", "max-forwards", "pragma", "range", "age", "expires", "vary", "warning",
     "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",
   ]

@@ -135,7 +135,9 @@ public struct Retries: Sendable, Equatable {
 
 /// Keep-alive connections to one endpoint, of one worker.
 public struct PoolSettings: Sendable, Equatable {
-  public var idleMax = 128
+  /// As many as are in flight at a busy time, or each burst pays for connects again. HAProxy keeps any
+  /// number, nginx 32.
+  public var idleMax = 1_024
   /// Shorter than common servers' own (nginx 75 s, Node 5 s: set it below yours).
   public var idleTimeout = Duration.seconds(60)
   public var lifetime = Duration.seconds(3600)

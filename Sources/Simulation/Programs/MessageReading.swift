@@ -45,7 +45,7 @@ struct ResponseReading {
     } catch {
       throw .malformed(error)
     }
-    isFinal = head.status >= 200
+    isFinal = head.status >= 200 || head.status == 101
     if isFinal {
       response.status = Int(head.status)
       response.fields = input.bytes.fields(head.fields)
@@ -97,10 +97,8 @@ extension ChunkedDecoder {
 extension Buffer {
   /// Takes out the first `count` bytes.
   func takeBytes(_ count: Int) -> [UInt8] {
-    var taken: [UInt8] = []
-    taken.reserveCapacity(count)
-    let span = bytes
-    for index in 0..<count { taken.append(span[index]) }
+    // Copied during the call.
+    let taken = unsafe withBytes { unsafe Array($0.prefix(count)) }
     consume(count)
     return taken
   }

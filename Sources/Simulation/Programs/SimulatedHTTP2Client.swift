@@ -35,7 +35,9 @@ extension SimulatedHTTP2Connection {
 extension SimulatedHTTP2Stream {
   /// Sends the content of a request and reads the response, both at once. A response that is complete
   /// ends the request as well.
-  public func exchange(body: [UInt8]?, trailers: [String] = []) async throws(StreamFailure) -> SimulatedResponse {
+  public func exchange(body: [UInt8]?, trailers: [String] = []) async throws(StreamFailure)
+    -> SimulatedResponse
+  {
     defer { connection.free(self) }
     if let body {
       do throws(StreamFailure) {

@@ -22,6 +22,8 @@ public final class SimulatedHTTP2Connection: Watcher {
   public private(set) var violation: HTTP2ConnectionError?
   /// The other side has reset the connection.
   public private(set) var wasReset = false
+  /// What GOAWAY said that is processed.
+  private var lastStreamTaken = UInt32.max
   /// Content of its streams is released as it comes, unless a stream says otherwise.
   public var releasesContent = true
   /// How long a call waits before it fails with `timedOut`.
@@ -36,7 +38,14 @@ public final class SimulatedHTTP2Connection: Watcher {
 
   init(_ socket: Socket, role: HTTP2Engine.Role, settings: HTTP2LocalSettings) {
     self.socket = socket
-    engine = HTTP2Engine(role: role, settings: settings)
+    // What a gateway under test sends must not be taken for abuse.
+    var limits = HTTP2Limits()
+    limits.pings.burst = 1_000_000
+    limits.windowUpdates.burst = 1_000_000
+    limits.tinyWindowUpdates.burst = 1_000_000
+    limits.ignoredFrames.burst = 1_000_000
+    limits.unsentAnswerBytes = 1 << 24
+    engine = HTTP2Engine(role: role, settings: settings, limits: limits)
     news = Signal(on: socket.worker)
     super.init(on: socket.worker)
     socket.watcher = self
@@ -119,7 +128,11 @@ public final class SimulatedHTTP2Connection: Watcher {
   }
 
   private func takeHeaders(_ block: HTTP2HeaderBlock, _ bytes: Span<UInt8>) throws(HTTP2ConnectionError) {
-    if block.kind == .request { add(SimulatedHTTP2Stream(self, slot: block.slot)) }
+    if block.kind == .request {
+      // Beyond what GOAWAY promised to process, nothing is.
+      if block.streamID > lastStreamTaken { return try engine.skipBlock(block, of: bytes) }
+      add(SimulatedHTTP2Stream(self, slot: block.slot))
+    }
     guard let stream = stream(at: block.slot) else { return try engine.skipBlock(block, of: bytes) }
     do throws(HTTP2BlockError) {
       try stream.takeHeaders(block, bytes)
@@ -149,7 +162,7 @@ public final class SimulatedHTTP2Connection: Watcher {
   }
 
   /// Waits for room for one more stream, and opens it.
-  func openStream() async throws(StreamFailure) -> SimulatedHTTP2Stream {
+  public func openStream() async throws(StreamFailure) -> SimulatedHTTP2Stream {
     let deadline = worker.now.advanced(byNanoseconds: patience.inNanoseconds)
     while true {
       guard isOpen else { throw .closed }
@@ -187,11 +200,14 @@ public final class SimulatedHTTP2Connection: Watcher {
 
   /// Says that streams above one are not processed, and that no more are taken.
   public func sendGoAway(lastStreamID: UInt32, code: HTTP2ErrorCode = .noError) {
-    sendRaw(Self.frame(type: 7, streamID: 0, Self.word(lastStreamID) + Self.word(code.rawValue)))
+    lastStreamTaken = min(lastStreamTaken, lastStreamID)
+    sendRaw(Self.frame(type: 7, streamID: 0, Self.word(lastStreamTaken) + Self.word(code.rawValue)))
   }
 
   /// The bytes of a frame.
-  public static func frame(type: UInt8, flags: UInt8 = 0, streamID: UInt32, _ payload: [UInt8] = []) -> [UInt8] {
+  public static func frame(type: UInt8, flags: UInt8 = 0, streamID: UInt32, _ payload: [UInt8] = [])
+    -> [UInt8]
+  {
     let length = payload.count
     return [UInt8(length >> 16), UInt8(length >> 8 & 255), UInt8(length & 255), type, flags]
       + word(streamID) + payload
@@ -231,6 +247,10 @@ public final class SimulatedHTTP2Connection: Watcher {
     news.notify()
   }
 
+  public func sleep(_ duration: Duration) async {
+    await Waiter(on: worker).sleep(until: worker.now.advanced(byNanoseconds: duration.inNanoseconds))
+  }
+
   /// Waits until the other side ends the connection.
   public func waitForClose() async throws(StreamFailure) {
     let deadline = worker.now.advanced(byNanoseconds: patience.inNanoseconds)
@@ -241,20 +261,20 @@ public final class SimulatedHTTP2Connection: Watcher {
 }
 
 /// Something that several tasks of a worker wait for.
-final class Signal {
+public final class Signal {
   private let worker: Worker
   private var waiters: [Waiter] = []
 
-  init(on worker: Worker) { self.worker = worker }
+  public init(on worker: Worker) { self.worker = worker }
 
-  func notify() {
+  public func notify() {
     let woken = waiters
     waiters.removeAll()
     for waiter in woken { waiter.wake() }
   }
 
   /// - Returns: false when the time is over.
-  func wait(until deadline: MonotonicTime) async -> Bool {
+  public func wait(until deadline: MonotonicTime) async -> Bool {
     let waiter = Waiter(on: worker)
     waiters.append(waiter)
     let wake = await waiter.sleep(until: deadline)

@@ -65,12 +65,19 @@ extension SimulatedOrigin {
       case .send(let bytes): stream.connection.sendRaw(bytes)
       case .announce(let settings): stream.connection.announce(settings)
       case .goAway(let accepts):
-        stream.connection.sendGoAway(lastStreamID: accepts ? stream.streamID : stream.streamID - 1)
-        if !accepts { return }
+        let highest = stream.connection.engine.highestPeerStream
+        guard !accepts, stream.streamID == highest else {
+          // Those that came later are being processed.
+          stream.connection.sendGoAway(lastStreamID: highest)
+          if accepts { continue }
+          return stream.reset(.refusedStream)
+        }
+        return stream.connection.sendGoAway(lastStreamID: highest - 1)
       case .resetStream(let code): return stream.reset(code)
       case .close: return stream.connection.close()
       case .reset: return stream.connection.reset()
       case .hang: try await stream.wait { false }
+      case .tunnel: preconditionFailure("HTTP/1 only")
       }
     }
     try await readContent(of: index, stream, pace)

@@ -81,7 +81,8 @@ public final class SimulatedHTTP2Stream {
   }
 
   func contentArrived(_ bytes: Span<UInt8>, endsStream: Bool) {
-    for index in bytes.indices { body.append(bytes[index]) }
+    // Copied during the call.
+    unsafe bytes.withUnsafeBufferPointer { unsafe body.append(contentsOf: $0) }
     heldCount += bytes.count
     if releasesContent { release(heldCount) }
     if endsStream { hasEnded = true }
@@ -166,7 +167,9 @@ public final class SimulatedHTTP2Stream {
     var position = 0
     if bytes.isEmpty { return endStream ? finish() : () }
     while position < bytes.count {
-      try await wait { connection.engine.sendAllowance(slot: slot) > 0 || !connection.engine.canSend(slot: slot) }
+      try await wait {
+        connection.engine.sendAllowance(slot: slot) > 0 || !connection.engine.canSend(slot: slot)
+      }
       guard connection.isOpen, connection.engine.canSend(slot: slot) else { throw failure ?? .reset }
       let count = min(connection.engine.sendAllowance(slot: slot), size, bytes.count - position)
       let isLast = endStream && position + count == bytes.count

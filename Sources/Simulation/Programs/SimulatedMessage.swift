@@ -4,6 +4,11 @@ import HTTPCodec
 public struct SimulatedField: Equatable, Sendable {
   public let name: String
   public let value: String
+
+  public init(name: String, value: String) {
+    self.name = name
+    self.value = value
+  }
 }
 
 /// Lists of fields, asked by name.

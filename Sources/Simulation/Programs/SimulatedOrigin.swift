@@ -3,7 +3,9 @@ import Runtime
 
 /// What an origin does about a request, step by step. After the last step it reads what is left of
 /// the request's content and goes on with the next request.
-public enum OriginStep: Sendable {
+///
+/// `@unchecked Sendable`: a program that it holds belongs to one simulation, which has one thread.
+public enum OriginStep: @unchecked Sendable {
   case delay(Duration)
   /// Reads the request's content.
   case readContent
@@ -22,6 +24,9 @@ public enum OriginStep: Sendable {
   case reset
   /// Does nothing more on this connection; keeps it open until the other side ends it.
   case hang
+
+  /// HTTP/1 only: a program of its own takes the connection over, until it closes.
+  case tunnel((SimulatedStream) async throws(StreamFailure) -> Void)
 
   // HTTP/2 only.
 
@@ -57,7 +62,7 @@ public final class SimulatedOrigin {
   /// How its connections ended, other than by the other side between requests.
   public internal(set) var failures: [StreamFailure] = []
   /// Rules of HTTP/2 that the other side broke.
-  public internal(set) var violations: [String] = []
+  public var violations: [String] = []
   private var streams: [SimulatedStream] = []
   /// Speaks HTTP/2 with everybody, and nothing else.
   public let speaksHTTP2: Bool
@@ -193,6 +198,9 @@ public final class SimulatedOrigin {
       case .reset: return stream.reset()
       case .hang:
         try await stream.waitForClose()
+        return stream.close()
+      case .tunnel(let program):
+        try await program(stream)
         return stream.close()
       case .head, .content, .end, .resetStream, .goAway, .announce: preconditionFailure("HTTP/2 only")
       }

@@ -157,6 +157,16 @@ public final class SimulatedStream {
     guard try await fill() else { throw .cutShort }
   }
 
+  /// So many bytes, as they are.
+  public func read(_ count: Int) async throws(StreamFailure) -> [UInt8] {
+    var bytes: [UInt8] = []
+    while bytes.count < count {
+      if input.isEmpty { try await require() }
+      bytes += input.takeBytes(min(count - bytes.count, input.count))
+    }
+    return bytes
+  }
+
   /// Everything up to the other side's end.
   public func readUntilClose() async throws(StreamFailure) -> [UInt8] {
     while try await fill() {}

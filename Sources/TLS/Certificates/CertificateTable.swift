@@ -6,7 +6,7 @@
 public final class CertificateTable {
   /// By host in lower case. A wildcard is kept as what follows its star, `.example.com`, which no host
   /// begins with. The best certificate comes first.
-  private var hosts: [[UInt8]: [TLSCertificate]] = [:]
+  private var hosts = HostMap()
   private var names: [String: TLSCertificate] = [:]
 
   public init() {}
@@ -20,8 +20,10 @@ public final class CertificateTable {
     remove(name: certificate.name)
     names[certificate.name] = certificate
     for host in certificate.hosts {
-      hosts[Self.key(host), default: []].append(certificate)
-      hosts[Self.key(host)]?.sort(by: Self.isBetter)
+      hosts.update(Self.key(host)) {
+        $0.append(certificate)
+        $0.sort(by: Self.isBetter)
+      }
     }
   }
 
@@ -30,9 +32,7 @@ public final class CertificateTable {
   public func remove(name: String) -> Bool {
     guard let certificate = names.removeValue(forKey: name) else { return false }
     for host in certificate.hosts {
-      let key = Self.key(host)
-      hosts[key]?.removeAll { $0 === certificate }
-      if hosts[key]?.isEmpty == true { hosts[key] = nil }
+      hosts.update(Self.key(host)) { $0.removeAll { $0 === certificate } }
     }
     return true
   }
@@ -52,8 +52,8 @@ public final class CertificateTable {
   /// The certificates for a host in lower case, the best first; empty where there are none.
   func candidates(for host: [UInt8]) -> [TLSCertificate] {
     if host.first == UInt8(ascii: ".") { return [] }
-    if let exact = hosts[host] { return exact }
-    guard let dot = HostName.firstDot(host.span) else { return [] }
-    return hosts[Array(host[dot...])] ?? []
+    let exact = hosts[host]
+    guard exact.isEmpty, let dot = HostName.firstDot(host.span) else { return exact }
+    return hosts[Array(host[dot...])]
   }
 }

@@ -102,15 +102,4 @@ final class ParsedCertificates {
     entries[hand] = entry
     hand = (hand + 1) % limit
   }
-
-  /// Forgets a certificate that is not presented any more.
-  func forget(_ certificate: TLSCertificate) {
-    guard let position = positions.removeValue(forKey: ObjectIdentifier(certificate)) else { return }
-    let last = entries.removeLast()
-    if last.certificate !== certificate {
-      entries[position] = last
-      positions[ObjectIdentifier(last.certificate)] = position
-    }
-    if hand >= entries.count { hand = 0 }
-  }
 }

@@ -39,7 +39,8 @@ public final class TLSTrust: @unchecked Sendable {
   /// The system's own bundle, as OpenSSL finds it.
   public static func system() throws(CertificateError) -> TLSTrust {
     guard let pointer = unsafe cossl_trust_system() else {
-      throw CertificateError("the system's certificates cannot be read; is the package ca-certificates installed?")
+      throw CertificateError(
+        "the system's certificates cannot be read; is the package ca-certificates installed?")
     }
     return unsafe TLSTrust(pointer, digest: [])
   }

@@ -19,7 +19,10 @@ final class X509Certificate {
   }
 
   enum Name {
-    case dns([UInt8]), email([UInt8]), uri([UInt8]), address([UInt8])
+    case dns([UInt8])
+    case email([UInt8])
+    case uri([UInt8])
+    case address([UInt8])
   }
 
   @unsafe private let pointer: OpaquePointer

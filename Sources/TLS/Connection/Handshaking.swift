@@ -165,7 +165,9 @@ extension TLSSocket {
     var name: UnsafePointer<UInt8>?
     let nameCount = unsafe cossl_alpn(ssl, &name)
     // The name lives as long as the connection; it is compared here.
-    if let name = unsafe name { setNegotiated(ApplicationProtocol(unsafe Span(_unsafeStart: name, count: nameCount))) }
+    if let name = unsafe name {
+      setNegotiated(unsafe ApplicationProtocol(Span(_unsafeStart: name, count: nameCount)))
+    }
     if unsafe cossl_is_resumed(ssl) == 1 { flags.insert(.isResumed) }
     if client != nil || server?.verifiesClients == true, let peer = unsafe cossl_peer_certificate(ssl) {
       // The reference is taken over.

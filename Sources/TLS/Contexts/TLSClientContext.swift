@@ -71,7 +71,7 @@ public final class TLSClientContext {
 
   /// Forgets sessions: the next connections make full handshakes.
   public func removeSessions() {
-    for unsafe (_, session) in unsafe sessions { unsafe cossl_session_free(session) }
+    for unsafe(_, session) in unsafe sessions { unsafe cossl_session_free(session) }
     unsafe sessions.removeAll()
   }
 

@@ -172,15 +172,15 @@ extension TLSSocket {
   /// - Returns: the length of content, type and padding; negative when it is not authentic.
   private func open(_ tls: TLSWorker, _ length: Int) -> Int {
     guard let keys = unsafe keys, length >= Int(COSSL_TAG_BYTES) else { return -1 }
-    // The caller has checked that the input holds the record, and its length, which `plaintext` has room for.
+    // The caller has checked that the input holds the record; `plaintext` has room for any.
     return unsafe withUnsafeMutablePointer(to: &keys.pointee.client) { direction in
       guard
         let cipher = unsafe tls.ciphers.cipher(
           for: direction, suite: suite, seals: false, owner: number, place: &openPlace)
       else { return -1 }
       let input = unsafe tls.wire.pointee.in!
-      return unsafe cossl_open(
-        cipher, direction, input, input + 5, length, tls.plaintext.baseAddress!.assumingMemoryBound(to: UInt8.self))
+      let output = unsafe tls.plaintext.baseAddress!.assumingMemoryBound(to: UInt8.self)
+      return unsafe cossl_open(cipher, direction, input, input + 5, length, output)
     }
   }
 
@@ -189,7 +189,9 @@ extension TLSSocket {
     _ tls: TLSWorker, _ type: ContentType, _ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer
   ) -> Bool {
     guard let keys = unsafe keys else { return false }
-    if unsafe keys.pointee.server.sequence >= Self.sequenceMax && type == .applicationData { updateSending(tls) }
+    if type == .applicationData, unsafe keys.pointee.server.sequence >= Self.sequenceMax {
+      updateSending(tls)
+    }
     // The runs are read during the call, and room for the record is made.
     return unsafe withUnsafeMutablePointer(to: &keys.pointee.server) { direction in
       guard

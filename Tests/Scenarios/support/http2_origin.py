@@ -124,6 +124,7 @@ class HTTP2Connection:
             client_side=False, header_encoding="latin-1", validate_outbound_headers=False,
             normalize_outbound_headers=False))
         self.state.local_settings.update(origin.settings)
+        self.state.local_settings.acknowledge()  # the first SETTINGS frame says what is in force
 
     def serve(self) -> None:
         with self._changed:

@@ -75,7 +75,8 @@ def refusal(port: int, server_name: str | None = "example.test", **offers: Any) 
             if not client.read_some():
                 return "closed"
     except ssl.SSLError as error:
-        return error.reason or str(error)
+        # Python does not know all of OpenSSL's reasons by name, but has their text.
+        return error.reason or re.sub(r"^\[SSL\] | \(_ssl.*", "", str(error)).upper().replace(" ", "_")
     except (ConnectionError, ConnectionEnded) as error:
         return f"closed: {error}"
     except AssertionError:

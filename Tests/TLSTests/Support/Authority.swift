@@ -43,7 +43,8 @@ struct Authority {
       "req", "-new", "-x509", "-key", key, "-days", "30", "-subj", "/O=Tests/CN=\(name)", "-out", certificate,
     ])
     pem = Self.read(certificate)
-    _ = FileManager.default.createFile(atPath: directory.appending(path: "index.txt").path(), contents: Data())
+    _ = FileManager.default.createFile(
+      atPath: directory.appending(path: "index.txt").path(), contents: Data())
     _ = FileManager.default.createFile(
       atPath: directory.appending(path: "crlnumber").path(), contents: Data("01\n".utf8))
     try! """
@@ -94,12 +95,14 @@ struct Authority {
     let pass = encryptedKey ? ["-passin", "pass:secret"] : []
     Self.openssl(["req", "-new", "-utf8", "-key", keyPath, "-subj", subject, "-out", request] + pass)
     let extensions = folder.appending(path: "extensions").path()
-    let text = names.isEmpty ? "basicConstraints=CA:FALSE\n" : "subjectAltName=\(names.joined(separator: ","))\n"
+    let text =
+      names.isEmpty ? "basicConstraints=CA:FALSE\n" : "subjectAltName=\(names.joined(separator: ","))\n"
     _ = FileManager.default.createFile(atPath: extensions, contents: Data(text.utf8))
     let chain = folder.appending(path: "chain.pem").path()
     Self.openssl([
       "x509", "-req", "-in", request, "-CA", directory.appending(path: "ca.pem").path(), "-CAkey",
-      directory.appending(path: "ca.key").path(), "-set_serial", "\(UInt64.random(in: 1...(.max >> 1)))", "-days", "\(days)", "-extfile", extensions,
+      directory.appending(path: "ca.key").path(), "-set_serial", "\(UInt64.random(in: 1...(.max >> 1)))",
+      "-days", "\(days)", "-extfile", extensions,
       "-out", chain,
     ])
     return Files(chain: Self.read(chain), key: Self.read(keyPath), directory: folder)

@@ -32,7 +32,8 @@ final class Pair {
     let pair = Pair(bench)
     try pair.start(server ?? bench.serverContext(), client ?? bench.clientContext(), name: name)
     pair.shake()
-    try #require(pair.clientStep == .done && pair.serverStep == .done, "\(pair.clientStep) \(pair.serverStep)")
+    try #require(
+      pair.clientStep == .done && pair.serverStep == .done, "\(pair.clientStep) \(pair.serverStep)")
     return pair
   }
 
@@ -66,7 +67,8 @@ final class Pair {
 
   /// Sends all of `bytes` and receives them at the other end, as a caller does that goes by readiness.
   func transfer(
-    _ bytes: [UInt8], from sender: TLSSocket, to receiver: TLSSocket, room: Int = 65_536, atMost limit: Int = .max
+    _ bytes: [UInt8], from sender: TLSSocket, to receiver: TLSSocket, room: Int = 65_536,
+    atMost limit: Int = .max
   ) throws -> [UInt8] {
     let output = Buffer(capacity: max(1, bytes.count))
     output.append(bytes)
