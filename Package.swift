@@ -100,7 +100,7 @@ let package = Package(
 
     tests("HTTPCodecTests", ["HTTPCodec"]),
     tests("ResourcesTests", ["Resources"], exclude: ["Cases"]),
-    tests("TLSTests", ["Runtime", "TLS"]),
+    tests("TLSTests", ["COpenSSL", "Runtime", "TLS"]),
     tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
     tests(
       "ControlPlaneTests",

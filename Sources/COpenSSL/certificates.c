@@ -2,8 +2,10 @@
 
 #define _GNU_SOURCE
 #include <openssl/ec.h>
+#include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <string.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -55,6 +57,26 @@ static int read_key(cossl_certificate *certificate, const uint8_t *bytes, size_t
   return has_key ? COSSL_CERTIFICATE_BAD_KEY : COSSL_CERTIFICATE_NO_KEY;
 }
 
+// Made once; connections of it tell what OpenSSL takes. Any thread may make one.
+static SSL_CTX *probe_context;
+static CRYPTO_ONCE probe_once = CRYPTO_ONCE_STATIC_INIT;
+
+static void make_probe_context(void) {
+  probe_context = SSL_CTX_new(TLS_method());
+  // As of every context that serves (contexts.c).
+  if (probe_context != NULL) SSL_CTX_set_security_level(probe_context, 2);
+}
+
+// Whether a connection could use it.
+static int is_taken(const cossl_certificate *certificate) {
+  CRYPTO_THREAD_run_once(&probe_once, make_probe_context);
+  SSL *probe = probe_context == NULL ? NULL : SSL_new(probe_context);
+  if (probe == NULL) abort();
+  int status = SSL_use_cert_and_key(probe, certificate->leaf, certificate->key, certificate->chain, 1);
+  SSL_free(probe);
+  return status == 1;
+}
+
 static int check_fit(const cossl_certificate *certificate, int *position) {
   if (X509_check_private_key(certificate->leaf, certificate->key) != 1) {
     for (int index = 0; index < sk_X509_num(certificate->chain); index++) {
@@ -77,11 +99,11 @@ static int check_fit(const cossl_certificate *certificate, int *position) {
   }
   *position = 0;
   if (cossl_certificate_key_kind(certificate) < 0) return COSSL_CERTIFICATE_KEY_KIND;
-  // What OpenSSL refuses at its security level 2.
+  // The commonest of what OpenSSL refuses at its security level 2, for an error that says so.
   if (cossl_certificate_key_kind(certificate) == COSSL_KEY_RSA && EVP_PKEY_get_bits(certificate->key) < 2048) {
     return COSSL_CERTIFICATE_KEY_SIZE;
   }
-  return COSSL_CERTIFICATE_OK;
+  return is_taken(certificate) ? COSSL_CERTIFICATE_OK : COSSL_CERTIFICATE_WEAK;
 }
 
 static cossl_certificate *certificate_new(void) {
@@ -129,6 +151,50 @@ void cossl_certificate_free(cossl_certificate *certificate) {
   EVP_PKEY_free(certificate->key);
   sk_X509_pop_free(certificate->chain, X509_free);
   OPENSSL_free(certificate);
+}
+
+// MARK: OCSP
+
+// By serial and issuer's name: the issuer's certificate may be missing from the chain.
+static int is_about(OCSP_SINGLERESP *single, X509 *leaf) {
+  ASN1_OCTET_STRING *name_hash;
+  ASN1_OBJECT *algorithm;
+  ASN1_INTEGER *serial;
+  OCSP_CERTID *id = (OCSP_CERTID *)OCSP_SINGLERESP_get0_id(single);
+  if (OCSP_id_get0_info(&name_hash, &algorithm, NULL, &serial, id) != 1) return 0;
+  const EVP_MD *hash = EVP_get_digestbyobj(algorithm);
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned count;
+  return hash != NULL && ASN1_INTEGER_cmp(serial, X509_get0_serialNumber(leaf)) == 0 &&
+         X509_NAME_digest(X509_get_issuer_name(leaf), hash, digest, &count) == 1 &&
+         (unsigned)ASN1_STRING_length(name_hash) == count &&
+         memcmp(ASN1_STRING_get0_data(name_hash), digest, count) == 0;
+}
+
+static int64_t end_of(OCSP_SINGLERESP *single) {
+  ASN1_GENERALIZEDTIME *next = NULL;
+  OCSP_single_get0_status(single, NULL, NULL, NULL, &next);
+  struct tm parts;
+  // Without nextUpdate newer ones are there at all times (RFC 6960 §4.2.2.1).
+  return next != NULL && ASN1_TIME_to_tm(next, &parts) == 1 ? (int64_t)timegm(&parts) : INT64_MAX;
+}
+
+int cossl_certificate_ocsp(const cossl_certificate *certificate, const uint8_t *bytes, size_t count, int64_t *end) {
+  *end = INT64_MAX;
+  OCSP_RESPONSE *response = d2i_OCSP_RESPONSE(NULL, &bytes, (long)count);
+  OCSP_BASICRESP *basic = response == NULL ? NULL : OCSP_response_get1_basic(response);
+  int status = basic == NULL ? COSSL_CERTIFICATE_OK : COSSL_CERTIFICATE_OCSP_OTHER;
+  for (int index = 0; basic != NULL && index < OCSP_resp_count(basic); index++) {
+    OCSP_SINGLERESP *single = OCSP_resp_get0(basic, index);
+    if (!is_about(single, certificate->leaf)) continue;
+    *end = end_of(single);
+    status = *end > (int64_t)time(NULL) ? COSSL_CERTIFICATE_OK : COSSL_CERTIFICATE_OCSP_EXPIRED;
+    break;
+  }
+  OCSP_BASICRESP_free(basic);
+  OCSP_RESPONSE_free(response);
+  ERR_clear_error();
+  return status;
 }
 
 // MARK: What it is

@@ -125,8 +125,9 @@ size_t cossl_hello_ciphers(SSL *ssl, const uint8_t **bytes) { return SSL_client_
 int cossl_use_certificate(SSL *ssl, cossl_certificate *certificate, const uint8_t *ocsp, size_t ocsp_count) {
   int status = SSL_use_cert_and_key(ssl, certificate->leaf, certificate->key, certificate->chain, 1);
   if (status == 1 && ocsp != NULL && SSL_get_tlsext_status_type(ssl) == TLSEXT_STATUSTYPE_ocsp) {
+    uint8_t *copy = OPENSSL_memdup(ocsp, ocsp_count);
     // OpenSSL frees the copy.
-    SSL_set_tlsext_status_ocsp_resp(ssl, OPENSSL_memdup(ocsp, ocsp_count), (long)ocsp_count);
+    if (copy != NULL) SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)ocsp_count);
   }
   ERR_clear_error();
   return status == 1;

@@ -99,7 +99,9 @@ static cossl_context *context_new(const SSL_METHOD *method, cossl_wire *wire, in
   SSL_CTX_set_app_data(ssl, context);
   // The client's order decides, as the guidelines say; what the system's openssl.cnf asks for does not.
   SSL_CTX_set_security_level(ssl, 2);
-  SSL_CTX_clear_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_clear_options(ssl, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+                                 SSL_OP_ALLOW_UNSAFE_LEGACY_RENEGOTIATION | SSL_OP_LEGACY_SERVER_CONNECT |
+                                 SSL_OP_NO_ENCRYPT_THEN_MAC);
   SSL_CTX_set_options(ssl, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
   // No chain is made of trusted certificates: what is sent is what was configured.
   SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
@@ -122,6 +124,7 @@ cossl_context *cossl_server_context(cossl_wire *wire, int profile, const uint8_t
   SSL_CTX_set_cert_cb(ssl, certificate_callback, NULL);
   SSL_CTX_set_tlsext_status_cb(ssl, status_callback);
   SSL_CTX_set_tlsext_ticket_key_evp_cb(ssl, cossl_ticket_callback);
+  SSL_CTX_set_session_ticket_cb(ssl, cossl_ticket_made, cossl_ticket_opened, NULL);
   if (alpn_count > 0) SSL_CTX_set_alpn_select_cb(ssl, alpn_callback, NULL);
   cossl_context_set_ticket_keys(context, NULL);
   return context;

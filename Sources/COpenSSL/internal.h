@@ -45,3 +45,7 @@ extern __thread cossl_keys *cossl_thread_keys;
 /// SSL_CTX_set_tlsext_ticket_key_evp_cb's callback.
 int cossl_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac,
                           int seals);
+/// SSL_CTX_set_session_ticket_cb's callbacks.
+int cossl_ticket_made(SSL *ssl, void *argument);
+SSL_TICKET_RETURN cossl_ticket_opened(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_count,
+                                      SSL_TICKET_STATUS status, void *argument);

@@ -3,6 +3,7 @@
 #include <openssl/core_names.h>
 #include <openssl/rand.h>
 #include <string.h>
+#include <time.h>
 
 #include "internal.h"
 
@@ -101,4 +102,40 @@ int cossl_ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_
     return status == 1 && (index > 0 || SSL_version(ssl) >= TLS1_3_VERSION) ? 2 : status;
   }
   return 0;
+}
+
+// MARK: How long a session lives
+
+// A ticket of a resumed session is given its time anew, and so would live for ever: the ticket says when the
+// client was last verified in full. Seconds since 1970-01-01 UTC, for this machine's byte order.
+static int begin_of(SSL_SESSION *session, int64_t *begin) {
+  void *known;
+  size_t count;
+  if (SSL_SESSION_get0_ticket_appdata(session, &known, &count) != 1 || count != sizeof *begin) return 0;
+  memcpy(begin, known, sizeof *begin);
+  return 1;
+}
+
+int cossl_ticket_made(SSL *ssl, void *argument) {
+  (void)argument;
+  SSL_SESSION *session = SSL_get_session(ssl);
+  int64_t begin;
+  if (SSL_session_reused(ssl) && begin_of(session, &begin)) return 1;
+  begin = (int64_t)time(NULL);
+  return SSL_SESSION_set1_ticket_appdata(session, &begin, sizeof begin);
+}
+
+// What is ignored leads to a full handshake, which verifies the client's certificate.
+SSL_TICKET_RETURN cossl_ticket_opened(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_count,
+                                      SSL_TICKET_STATUS status, void *argument) {
+  (void)name, (void)name_count, (void)argument;
+  if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  const X509 *peer = SSL_SESSION_get0_peer(session);
+  // 0 is an error.
+  if (peer != NULL && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  int64_t begin;
+  if (!begin_of(session, &begin)) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  int64_t age = (int64_t)time(NULL) - begin;
+  if (age > SSL_CTX_get_timeout(SSL_get_SSL_CTX(ssl))) return SSL_TICKET_RETURN_IGNORE_RENEW;
+  return status == SSL_TICKET_SUCCESS_RENEW ? SSL_TICKET_RETURN_USE_RENEW : SSL_TICKET_RETURN_USE;
 }

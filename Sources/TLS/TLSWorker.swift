@@ -48,6 +48,10 @@ public final class TLSWorker {
     return lastNumber
   }
 
+  /// Frees what was made of a certificate that was replaced or removed, its key above all. Where it is
+  /// still presented, it is parsed again.
+  public func forget(_ certificate: TLSCertificate) { certificates.forget(certificate) }
+
   // MARK: Ciphertext that came
 
   /// Ciphertext that is still to be read.
@@ -104,6 +108,11 @@ public final class TLSWorker {
     precondition(count <= inputCount)
     unsafe wire.pointee.in = wire.pointee.in! + count
     unsafe wire.pointee.in_count -= count
+  }
+
+  /// Whether the last call of OpenSSL refused to renegotiate.
+  var hasRefusedRenegotiation: Bool {
+    unsafe wire.pointee.alert == Alert.noRenegotiation && wire.pointee.alert_was_received == 0
   }
 
   // MARK: Ciphertext that goes

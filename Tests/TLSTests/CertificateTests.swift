@@ -69,6 +69,32 @@ struct CertificateTests {
       error(a.chain + b.chain, a.key).contains(
         "certificate 1 of the chain was not issued by the one that follows"))
     #expect(error(small.chain, small.key).contains("2048 bits"))
+    let weak = authority.issue(["DNS:a.example"], digest: "sha1")
+    #expect(error(weak.chain, weak.key).contains("too weak"))
+  }
+
+  @Test("An OCSP response must be for the certificate, and not expired")
+  func ocspResponses() throws {
+    let authority = Authority("OCSP Authority")
+    let a = authority.issue(["DNS:a.example"])
+    let b = authority.issue(["DNS:b.example"])
+    func error(_ response: [UInt8], _ files: Authority.Files) -> String {
+      do throws(CertificateError) {
+        _ = try TLSCertificate.load(name: "x", chainPEM: files.chain, keyPEM: files.key, ocspDER: response)
+        return "no error"
+      } catch {
+        return error.description
+      }
+    }
+    let good = authority.ocspResponse(for: a, validity: ["-ndays", "2"])
+    #expect(error(good, a) == "no error")
+    #expect(error(good, b).contains("another certificate"))
+    #expect(error(authority.ocspResponse(for: a, validity: []), a) == "no error")
+    // nextUpdate is the one time with a tag of its own; nobody verifies the signature here.
+    var old = good
+    let next = try #require(good.indices.first { good[$0...].starts(with: [0xA0, 0x11, 0x18, 0x0F]) })
+    old.replaceSubrange(next + 4..<next + 8, with: Array("2020".utf8))
+    #expect(error(old, a).contains("expired"))
   }
 
   @Test("Bundles and lists that cannot be read")
@@ -103,6 +129,23 @@ struct CertificateTests {
     }
     let second = parsed.parsed(certificates[4])
     #expect(parsed.parsed(certificates[4]) === second)
+  }
+
+  @Test("A certificate that is forgotten leaves the others where they are found")
+  func forgetting() throws {
+    let parsed = ParsedCertificates(limit: 3)
+    let files = authority.issue(["DNS:a.example"])
+    let certificates = try (0..<3).map {
+      try TLSCertificate.load(name: "\($0)", chainPEM: files.chain, keyPEM: files.key)
+    }
+    let before = certificates.map { parsed.parsed($0) }
+    parsed.forget(certificates[0])
+    parsed.forget(certificates[0])
+    #expect(parsed.count == 2)
+    #expect(parsed.parsed(certificates[1]) === before[1] && parsed.parsed(certificates[2]) === before[2])
+    #expect(parsed.parsed(certificates[0]) !== before[0] && parsed.count == 3)
+    for certificate in certificates { parsed.forget(certificate) }
+    #expect(parsed.count == 0)
   }
 
   // MARK: The table

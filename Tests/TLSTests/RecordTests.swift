@@ -78,6 +78,13 @@ struct RecordTests {
     expectAlert(22, forge, forge.receive(forge.record(23, pattern(16_385))))
   }
 
+  @Test("Padding counts as content does")
+  func paddingOverflow() throws {
+    let forge = try Forge()
+    #expect(forge.receive(forge.record(23, [1, 2, 3], padding: 16_381)).bytes == 3)
+    expectAlert(22, forge, forge.receive(forge.record(23, [1, 2, 3], padding: 16_382)))
+  }
+
   @Test("A record that is too long is refused before it has come")
   func recordOverflow() throws {
     let forge = try Forge()
@@ -180,6 +187,23 @@ struct RecordTests {
       count += 1
     }
     #expect(count == 33 && result.isError)
+  }
+
+  @Test("Answers to KeyUpdates that nobody reads are bounded, whatever comes with them")
+  func unreadAnswers() throws {
+    let forge = try Forge()
+    forge.bench.seam.capacity = 100
+    var result = IOResult(code: 1)
+    var count = 0
+    while result.bytes == 1 && count < 10_000 {
+      let message = forge.record(22, [24, 0, 0, 1, 1])
+      forge.forger.updateKey()
+      result = forge.receive(message + forge.record(23, [7]))
+      count += 1
+    }
+    #expect(result.isError && count > 100 && count < 10_000)
+    #expect(forge.pair.server.failure?.alert == 10)
+    #expect(forge.pair.server.unsent.map { $0.count < TLSSocket.batchBytes + 30_000 } ?? true)
   }
 
   @Test("Records arrive in any pieces")

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import TLS
@@ -56,6 +57,22 @@ struct TicketTests {
     #expect(keys.count == 3)
     #expect(try !connect(bench, server, clients[2]))
     #expect(try connect(bench, server, clients[0]))
+  }
+
+  @Test("A session ends by the time of its full handshake, however often it was resumed", arguments: versions)
+  func lifetime(_ version: TLSVersion) throws {
+    let bench = Bench()
+    let keys = TicketKeys()
+    let server = try bench.serverContext(keys: keys)
+    var options = TLSServerOptions()
+    options.sessionLifetime = .zero
+    let strict = try bench.serverContext(options, keys: keys)
+    let client = try bench.clientContext { $0.versionMax = version }
+    #expect(try !connect(bench, server, client))
+    // Sessions count seconds.
+    Thread.sleep(forTimeInterval: 1.1)
+    #expect(try connect(bench, server, client))
+    #expect(try !connect(bench, strict, client))
   }
 
   @Test("Without tickets nothing is resumed", arguments: versions)

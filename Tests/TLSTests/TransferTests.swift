@@ -1,3 +1,4 @@
+import COpenSSL
 import Runtime
 import Testing
 
@@ -181,6 +182,47 @@ struct TransferTests {
     #expect(!pair.client.isTruncated)
   }
 
+  @Test("close_notify behind a request does not say that the client is gone", arguments: versions)
+  func closeNotifyBehindContent(_ version: TLSVersion) throws {
+    let pair = try established(version)
+    _ = pair.receive(at: pair.client)
+    #expect(pair.send("last", from: pair.client).bytes == 4)
+    pair.client.sayGoodbye()
+    #expect(pair.receive(at: pair.server).bytes == Array("last".utf8))
+    #expect(pair.server.readiness.contains(.readable) && !pair.server.readiness.contains(.peerClosed))
+    #expect(pair.receive(at: pair.server).result.bytes == 0)
+    #expect(!pair.server.readiness.contains(.peerClosed) && !pair.server.isTruncated)
+    #expect(pair.send("answer", from: pair.server).bytes == 6)
+  }
+
+  @Test("A receive of nothing is not the end, and one after closing is an error", arguments: versions)
+  func emptyReceive(_ version: TLSVersion) throws {
+    let pair = try established(version)
+    #expect(pair.send("some", from: pair.client).bytes == 4)
+    pair.turn()
+    #expect(pair.server.receive(into: Buffer(capacity: 10), atMost: 0).isWouldBlock)
+    #expect(pair.receive(at: pair.server).bytes == Array("some".utf8))
+    pair.server.close()
+    #expect(pair.server.receive(into: Buffer(capacity: 10)).isError)
+    #expect(pair.send("late", from: pair.server).isError)
+  }
+
+  @Test("A client of TLS 1.2 that renegotiates is told so, and its connection ends")
+  func renegotiation() throws {
+    let pair = try established(.tls12)
+    let tls = try #require(pair.client.tls)
+    // The connection lives as long as the socket.
+    let ssl = try unsafe #require(pair.client.connection)
+    _ = unsafe clearOptions(ssl, 1 << 30)
+    #expect(unsafe renegotiate(ssl) == 1)
+    _ = unsafe cossl_handshake(ssl)
+    #expect(tls.outputCount > 0 && tls.sendOutput(on: pair.client).bytes == tls.outputCount)
+    tls.dropOutput()
+    #expect(pair.receive(at: pair.server).result.isError)
+    #expect(pair.server.failure?.alert == 100)
+    #expect(pair.send("late", from: pair.server).isError)
+  }
+
   @Test("An end without close_notify is told from one with it", arguments: versions)
   func truncation(_ version: TLSVersion) throws {
     let bench = Bench()
@@ -243,3 +285,12 @@ struct TransferTests {
     #expect(!pair.client.isQuiet())
   }
 }
+
+// What our own clients never do.
+
+@_silgen_name("SSL_renegotiate")
+private func renegotiate(_ ssl: OpaquePointer) -> Int32
+
+/// SSL_OP_NO_RENEGOTIATION is bit 30.
+@_silgen_name("SSL_clear_options")
+private func clearOptions(_ ssl: OpaquePointer, _ options: UInt64) -> UInt64

@@ -84,6 +84,9 @@ extension Exchange {
     let result: IOResult
     if let stream = client.stream {
       stream.endsWithNextSend = download.isReceived && download.phase != .head && !hasResponseTrailers
+    } else if !isPersistent, download.isReceived, download.phase != .head {
+      // TLS says its end with the last bytes, in one call of the system.
+      client.connection.tls?.isEndingWithNextSend = true
     }
     if headCount > 0 && !download.staged.isEmpty {
       result = socket.send(toClient, response, range: download.staged)

@@ -5,11 +5,13 @@ final class ListenerContext {
   let revision: UInt64
   /// Nil where the options cannot be used, which the control plane has checked before.
   let context: TLSServerContext?
+  private let tls: TLSWorker
   private let table = CertificateTable()
   private var certificates: [String: TLSCertificate] = [:]
   private var ticketKeys: TicketKeys?
 
   init(_ listener: ListenerSecurity, on tls: TLSWorker) {
+    self.tls = tls
     revision = listener.revision
     ticketKeys = listener.ticketKeys
     context = try? TLSServerContext(
@@ -21,13 +23,17 @@ final class ListenerContext {
   func update(_ listener: ListenerSecurity) {
     var known = certificates
     for certificate in listener.certificates {
-      if known.removeValue(forKey: certificate.name) === certificate { continue }
+      let old = known.removeValue(forKey: certificate.name)
+      if old === certificate { continue }
       table.set(certificate)
       certificates[certificate.name] = certificate
+      if let old { tls.forget(old) }
     }
-    for name in known.keys where !listener.certificates.contains(where: { $0.name == name }) {
+    // What is left was not replaced by one of its name.
+    for (name, old) in known where !listener.certificates.contains(where: { $0.name == name }) {
       table.remove(name: name)
       certificates[name] = nil
+      tls.forget(old)
     }
     context?.setDefaultCertificates(listener.defaultCertificates)
     if let keys = listener.ticketKeys, keys !== ticketKeys { context?.setTicketKeys(keys) }

@@ -58,7 +58,10 @@ final class UpstreamConnection: Watcher {
   /// A stream's connection says so (GOAWAY), or it was lost with what it carried.
   var isReused: Bool { exchangeCount > 0 && stream == nil }
 
-  override func socketIsReady(_ socket: Transport) { service.discard(self) }
+  override func socketIsReady(_ socket: Transport) {
+    // TLS may have taken a ticket that came late, and nothing else.
+    if !socket.isQuiet() { service.discard(self) }
+  }
 
   override func deadlinePassed() { service.discard(self) }
 }

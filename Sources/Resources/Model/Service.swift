@@ -104,8 +104,8 @@ public struct ServiceTimeouts: Sendable, Equatable {
   public var response = Duration.seconds(60)
   /// Between two reads of the response's content, or two writes of the request's.
   public var idle = Duration.seconds(60)
-  /// Between two reads of a connection that was upgraded (WebSocket), in either direction; HAProxy's
-  /// `timeout tunnel`.
+  /// Between two reads of a connection that was upgraded (WebSocket), in either direction, and within
+  /// the content of calls of gRPC; HAProxy's `timeout tunnel`.
   public var tunnel = Duration.seconds(3_600)
   public init() {}
 }

@@ -39,6 +39,13 @@ public struct CertificateError: Error, Equatable, Sendable, CustomStringConverti
       CertificateError("the key is of an unsupported kind; use ECDSA (P-256, P-384, P-521), RSA or Ed25519")
     case COSSL_CERTIFICATE_KEY_SIZE:
       CertificateError("the RSA key is too small; it needs 2048 bits at least")
+    case COSSL_CERTIFICATE_WEAK:
+      CertificateError(
+        "OpenSSL refuses it: its key or signature is too weak (RSA below 2,048 bits, SHA-1)")
+    case COSSL_CERTIFICATE_OCSP_OTHER:
+      CertificateError("the OCSP response is for another certificate; fetch one for the chain's first")
+    case COSSL_CERTIFICATE_OCSP_EXPIRED:
+      CertificateError("the OCSP response has expired (nextUpdate); fetch a new one")
     default: CertificateError("the certificate cannot be used")
     }
   }

@@ -37,6 +37,16 @@ final class ParsedCertificate {
 
   var keyKind: Int { unsafe Int(cossl_certificate_key_kind(pointer)) }
 
+  /// Checks an OCSP response.
+  /// - Returns: when it ends, in seconds since 1970-01-01 UTC.
+  func end(ofOCSP response: [UInt8]) throws(CertificateError) -> Int64 {
+    var end = Int64.max
+    // The array is read during the call.
+    let status = unsafe cossl_certificate_ocsp(pointer, response, response.count, &end)
+    guard Int(status) == COSSL_CERTIFICATE_OK else { throw .reading(status, position: 0) }
+    return end
+  }
+
   var chainDER: [UInt8] {
     var count = 0
     guard let bytes = unsafe cossl_certificate_chain_der(pointer, &count) else { return [] }
@@ -85,6 +95,17 @@ final class ParsedCertificates {
     guard let parsed = ParsedCertificate(certificate) else { return nil }
     insert(Entry(certificate: certificate, parsed: parsed, isUsed: false))
     return parsed
+  }
+
+  /// Forgets a certificate that is not presented any more, and so its key.
+  func forget(_ certificate: TLSCertificate) {
+    guard let position = positions.removeValue(forKey: ObjectIdentifier(certificate)) else { return }
+    let last = entries.removeLast()
+    if position < entries.count {
+      entries[position] = last
+      positions[ObjectIdentifier(last.certificate)] = position
+    }
+    if hand >= entries.count { hand = 0 }
   }
 
   private func insert(_ entry: Entry) {

@@ -29,16 +29,19 @@ public final class TLSCertificate: Sendable {
   let chainDER: [UInt8]
   let keyDER: SecretBytes
   let ocspDER: [UInt8]
+  /// When the response is of no use any more, in seconds since 1970-01-01 UTC.
+  let ocspNotAfter: Int64
 
   private init(
     _ parsed: ParsedCertificate, name: String, hosts: [String], keyKind: KeyKind, keyDER: SecretBytes,
-    ocspDER: [UInt8]
+    ocspDER: [UInt8], ocspNotAfter: Int64
   ) {
     self.name = name
     self.hosts = hosts
     self.keyKind = keyKind
     self.keyDER = keyDER
     self.ocspDER = ocspDER
+    self.ocspNotAfter = ocspNotAfter
     notBefore = parsed.leaf.notBefore
     notAfter = parsed.leaf.notAfter
     fingerprint = parsed.leaf.fingerprint
@@ -52,7 +55,7 @@ public final class TLSCertificate: Sendable {
   ///   - name: what it is called.
   ///   - chainPEM: the server's certificate, then its issuer, and so on; the root may be missing.
   ///   - keyPEM: its private key, not encrypted.
-  ///   - ocspDER: a response of its issuer, to be stapled (RFC 6066 §8).
+  ///   - ocspDER: a response of its issuer, to be stapled (RFC 6066 §8) until it expires.
   ///   - hosts: what it is for; `nil`: the names in the certificate.
   public static func load(
     name: String, chainPEM: [UInt8], keyPEM: [UInt8], ocspDER: [UInt8]? = nil, hosts: [String]? = nil
@@ -72,8 +75,11 @@ public final class TLSCertificate: Sendable {
       }
       if !names.contains(pattern) { names.append(pattern) }
     }
+    var ocspNotAfter = Int64.max
+    if let ocspDER { ocspNotAfter = try parsed.end(ofOCSP: ocspDER) }
     return TLSCertificate(
-      parsed, name: name, hosts: names, keyKind: keyKind, keyDER: keyDER, ocspDER: ocspDER ?? [])
+      parsed, name: name, hosts: names, keyKind: keyKind, keyDER: keyDER, ocspDER: ocspDER ?? [],
+      ocspNotAfter: ocspNotAfter)
   }
 
   /// Whether the certificate is for a host, by its ``hosts``; the host's case does not matter.

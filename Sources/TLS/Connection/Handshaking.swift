@@ -149,7 +149,8 @@ extension TLSSocket {
     let response = certificate.ocspDER
     // OpenSSL takes references of its own, and copies the response.
     let isTaken =
-      if response.isEmpty {
+      // Clients refuse a response that has expired, and do without one.
+      if response.isEmpty || Int64(time(nil)) >= certificate.ocspNotAfter {
         unsafe cossl_use_certificate(connection!, parsed.pointer, nil, 0)
       } else {
         unsafe cossl_use_certificate(connection!, parsed.pointer, response, response.count)

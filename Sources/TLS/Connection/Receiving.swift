@@ -7,6 +7,9 @@ extension TLSSocket {
   /// Ciphertext that may be made by receiving, without any content: more is an attack. A reply to a
   /// KeyUpdate takes some 30 bytes.
   private static let replyBytesMax = 4_096
+  /// Ciphertext that may wait for the system: what one send leaves, and replies. A peer that makes more of
+  /// them than it reads is an attack.
+  private static let unsentBytesMax = batchBytes + TLSWorker.recordBytesMax + replyBytesMax
 
   func receiveContent(into buffer: Buffer, atMost limit: Int) -> IOResult {
     if flags.contains(.hasPeerEnded) { return IOResult(code: 0) }
@@ -15,10 +18,7 @@ extension TLSSocket {
     tls.beginInput(with: leftover)
     leftover = nil
     let result = receiveContent(tls, buffer, room: min(limit, buffer.room))
-    if tls.outputCount > Self.replyBytesMax && result.bytes <= 0 {
-      tls.dropOutput()
-      end(TLSFailure(.malformed, alert: Alert.unexpectedMessage))
-    }
+    if tls.outputCount > Self.replyBytesMax { endFlood(tls) }
     settle(tls, result)
     return phase == .ended && result.bytes <= 0 ? endedResult : result
   }
@@ -48,14 +48,23 @@ extension TLSSocket {
     return result
   }
 
+  /// Ends a connection whose peer makes too many replies necessary.
+  private func endFlood(_ tls: TLSWorker) {
+    tls.dropOutput()
+    end(TLSFailure(.malformed, alert: Alert.unexpectedMessage))
+  }
+
   /// Leaves everything as the next call expects it.
   private func settle(_ tls: TLSWorker, _ result: IOResult) {
     let hasMore = pending != nil || hasWholeInput(tls)
     leftover = tls.takeInput()
+    if tls.outputCount > 0, (unsent?.count ?? 0) + tls.outputCount > Self.unsentBytesMax { endFlood(tls) }
     if tls.outputCount > 0, let error = sendOutput(tls) { end(TLSFailure(error)) }
     if result.isWouldBlock && flags.contains(.isHolding) { sendUnsent() }
     if hasMore { readiness.insert(.readable) }
-    if flags.contains(.hasPeerEnded) { readiness.formUnion([.readable, .peerClosed]) }
+    // close_notify ends content, which is heard of by receiving; the peer is not gone by that.
+    if flags.contains(.hasPeerEnded) { readiness.insert(.readable) }
+    if flags.contains(.isTruncated) { readiness.insert(.peerClosed) }
   }
 
   /// Whether the next call gives content without receiving.
@@ -79,10 +88,14 @@ extension TLSSocket {
       if status > 0 {
         tls.appendPlaintext(0..<status, to: buffer)
         count += status
-        continue
       }
-      if status == COSSL_WANTS_READ { break }
-      if status == COSSL_DONE {
+      // A client could make us answer without end.
+      let isRenegotiation = flags.contains(.isServer) && tls.hasRefusedRenegotiation
+      if status > 0 && !isRenegotiation { continue }
+      if status == COSSL_WANTS_READ && !isRenegotiation { break }
+      if isRenegotiation {
+        end(TLSFailure(.malformed, alert: Alert.noRenegotiation))
+      } else if status == COSSL_DONE {
         flags.insert(.hasPeerEnded)
       } else {
         end(TLSFailure(tls))

@@ -201,7 +201,9 @@ public final class TLSSocket: Socket {
   // MARK: As a transport
 
   override public func receive(into buffer: Buffer, atMost limit: Int = .max) -> IOResult {
-    switch phase {
+    // An answer of 0 would be the end.
+    guard limit > 0 else { return .wouldBlock }
+    return switch phase {
     case .records, .openSSL: receiveContent(into: buffer, atMost: limit)
     case .plain:
       if leftover == nil { super.receive(into: buffer, atMost: limit) } else { giveLeftover(buffer, limit) }
@@ -282,6 +284,8 @@ public final class TLSSocket: Socket {
     // Freed once: the pointer is forgotten.
     if let old = unsafe connection { unsafe cossl_free(old) }
     unsafe connection = nil
+    if phase != .plain { phase = .ended }
+    flags.remove(.isHolding)
     leftover = nil
     pending = nil
     unsent = nil

@@ -46,6 +46,8 @@ public final class TicketKeys: @unchecked Sendable {
       throw CertificateError("there must be 1 to \(Self.countMax) ticket keys, not \(files.count)")
     }
     var bytes: [UInt8] = []
+    // All at once: memory that grows would leave copies of keys behind.
+    bytes.reserveCapacity(80 * files.count)
     var shortKeys: UInt32 = 0
     for (index, file) in files.enumerated() {
       let padding = [UInt8](repeating: 0, count: 16)
@@ -53,7 +55,11 @@ public final class TicketKeys: @unchecked Sendable {
       case 80: bytes += file
       case 48:
         // Name, AES key, HMAC key; with 80 bytes the HMAC key comes first.
-        bytes += file[0..<16] + file[32..<48] + padding + file[16..<32] + padding
+        bytes += file[0..<16]
+        bytes += file[32..<48]
+        bytes += padding
+        bytes += file[16..<32]
+        bytes += padding
         shortKeys |= 1 << UInt32(index)
       default:
         throw CertificateError(

@@ -55,6 +55,8 @@ final class CipherPools {
     }
     guard let found = free(in: pool, suite: suite) else { return nil }
     let cipher = unsafe pools[pool].entries[found].cipher
+    // Where setting the key fails, the cipher has neither the old key nor the new one.
+    pools[pool].entries[found].owner = 0
     // The direction's keys are copied during the call.
     guard unsafe cossl_cipher_set_key(cipher, direction, seals ? 1 : 0) == 1 else { return nil }
     pools[pool].entries[found].owner = owner

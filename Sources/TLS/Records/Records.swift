@@ -10,6 +10,7 @@ enum Alert {
   static let recordOverflow: UInt8 = 22
   static let decodeError: UInt8 = 50
   static let internalError: UInt8 = 80
+  static let noRenegotiation: UInt8 = 100
 }
 
 /// What a record carries (RFC 8446 §5.1).
@@ -67,6 +68,11 @@ extension TLSSocket {
       fail(tls, Alert.badRecordMAC)
       return 0
     }
+    // Padding counts (RFC 8446 §5.4).
+    if end > TLSWorker.contentBytesMax + 1 {
+      fail(tls, Alert.recordOverflow)
+      return 0
+    }
     // The type is the last byte that is not padding.
     while end > 0 && tls.plaintextByte(end - 1) == 0 { end -= 1 }
     guard end > 0, let type = ContentType(rawValue: tls.plaintextByte(end - 1)) else {
@@ -74,10 +80,6 @@ extension TLSSocket {
       return 0
     }
     let count = end - 1
-    if count > TLSWorker.contentBytesMax {
-      fail(tls, Alert.recordOverflow)
-      return 0
-    }
     if messageCount > 0 && type != .handshake {
       fail(tls, Alert.unexpectedMessage)
       return 0
@@ -191,6 +193,8 @@ extension TLSSocket {
     guard let keys = unsafe keys else { return false }
     if type == .applicationData, unsafe keys.pointee.server.sequence >= Self.sequenceMax {
       updateSending(tls)
+      // A failure has freed the keys.
+      guard phase == .records else { return false }
     }
     // The runs are read during the call, and room for the record is made.
     return unsafe withUnsafeMutablePointer(to: &keys.pointee.server) { direction in

@@ -85,7 +85,7 @@ struct Authority {
   /// Issues a certificate with `names` as they are written in OpenSSL's configuration: `DNS:a.example`.
   func issue(
     _ names: [String], key: Key = .p256, subject: String = "/CN=leaf", days: Int = 30,
-    encryptedKey: Bool = false
+    encryptedKey: Bool = false, digest: String = "sha256"
   ) -> Files {
     let folder = Self.makeDirectory()
     let keyPath = folder.appending(path: "key.pem").path()
@@ -102,7 +102,7 @@ struct Authority {
     Self.openssl([
       "x509", "-req", "-in", request, "-CA", directory.appending(path: "ca.pem").path(), "-CAkey",
       directory.appending(path: "ca.key").path(), "-set_serial", "\(UInt64.random(in: 1...(.max >> 1)))",
-      "-days", "\(days)", "-extfile", extensions,
+      "-days", "\(days)", "-extfile", extensions, "-\(digest)",
       "-out", chain,
     ])
     return Files(chain: Self.read(chain), key: Self.read(keyPath), directory: folder)
@@ -113,6 +113,20 @@ struct Authority {
   {
     let files = issue(hosts.map { "DNS:\($0)" }, key: key)
     return try TLSCertificate.load(name: name, chainPEM: files.chain, keyPEM: files.key, ocspDER: ocsp)
+  }
+
+  /// What the authority answers about a certificate that it may not know.
+  func ocspResponse(for files: Files, validity: [String]) -> [UInt8] {
+    let ca = directory.appending(path: "ca.pem").path()
+    let request = files.directory.appending(path: "request.der").path()
+    let response = files.directory.appending(path: "response.der").path()
+    Self.openssl(["ocsp", "-issuer", ca, "-cert", files.chainPath, "-reqout", request])
+    Self.openssl(
+      [
+        "ocsp", "-index", directory.appending(path: "index.txt").path(), "-CA", ca, "-rsigner", ca, "-rkey",
+        directory.appending(path: "ca.key").path(), "-reqin", request, "-respout", response,
+      ] + validity)
+    return Self.read(response)
   }
 
   /// The list of revoked certificates, with `revoked` in it.
