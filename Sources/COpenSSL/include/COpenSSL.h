@@ -123,7 +123,6 @@ enum {
   /// A key or a signature of the chain is below OpenSSL's security level 2.
   COSSL_CERTIFICATE_WEAK = -11,
   COSSL_CERTIFICATE_OCSP_OTHER = -12,
-  COSSL_CERTIFICATE_OCSP_EXPIRED = -13,
 };
 
 enum { COSSL_KEY_P256 = 0, COSSL_KEY_P384, COSSL_KEY_P521, COSSL_KEY_ED25519, COSSL_KEY_RSA };
@@ -136,7 +135,7 @@ cossl_certificate *_Nullable cossl_certificate_read(
 cossl_certificate *_Nullable cossl_certificate_parse(
     const uint8_t *chain, size_t chain_count, const uint8_t *key, size_t key_count);
 void cossl_certificate_free(cossl_certificate *certificate);
-/// Whether an OCSP response (RFC 6960 §4.2.1) is for the certificate and of use now; `end` is its
+/// Whether an OCSP response (RFC 6960 §4.2.1) is for the certificate; `end` is its
 /// nextUpdate in seconds since 1970-01-01 UTC, INT64_MAX without one. What has no basic response passes.
 int cossl_certificate_ocsp(
     const cossl_certificate *certificate, const uint8_t *bytes, size_t count, int64_t *end);

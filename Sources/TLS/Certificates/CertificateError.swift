@@ -44,8 +44,6 @@ public struct CertificateError: Error, Equatable, Sendable, CustomStringConverti
         "OpenSSL refuses it: its key or signature is too weak (RSA below 2,048 bits, SHA-1)")
     case COSSL_CERTIFICATE_OCSP_OTHER:
       CertificateError("the OCSP response is for another certificate; fetch one for the chain's first")
-    case COSSL_CERTIFICATE_OCSP_EXPIRED:
-      CertificateError("the OCSP response has expired (nextUpdate); fetch a new one")
     default: CertificateError("the certificate cannot be used")
     }
   }
