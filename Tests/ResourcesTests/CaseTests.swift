@@ -83,7 +83,7 @@ import Testing
       ConfigurationReader.keys + ListenerReader.keys + HTTPSettingsReader.allKeys + ServiceReader.allKeys
       + HealthReader.keys + RouteReader.keys + MatchReader.keys + MatchReader.grpcKeys
       + ListenerTLSReader.allKeys + CertificateReader.keys + HTTPSOnlyReader.redirectKeys
-      + HTTPSOnlyReader.hstsKeys
+      + HTTPSOnlyReader.hstsKeys + AdminReader.allKeys
     for key in Set(keys).sorted() {
       #expect(full.contains(key + ":"), "examples/full.yaml has no \(key)")
       #expect(reference.contains("`\(key)`"), "docs/configuration.md has no `\(key)`")

@@ -1,5 +1,5 @@
 /// A place in a file; both count from 1, columns in Unicode scalars.
-struct Position: Equatable, Comparable {
+struct Position: Equatable, Comparable, Sendable {
   var line: Int
   var column: Int
 
@@ -8,17 +8,17 @@ struct Position: Equatable, Comparable {
   }
 }
 
-/// A node of a YAML document with its place. Aliases share the node of their anchor, so an error
-/// in it points to where it is written.
-final class YAMLNode {
-  enum Content {
+/// A node of a YAML or JSON document with its place. Aliases share the node of their anchor, so an
+/// error in it points to where it is written.
+final class YAMLNode: Sendable {
+  enum Content: Sendable {
     /// Text as written; types are the reader's business, so that `off` and `2` need no quotes.
     case scalar(String, isPlain: Bool)
     case sequence([YAMLNode])
     case mapping([Entry])
   }
 
-  struct Entry {
+  struct Entry: Sendable {
     var key: String
     var keyPosition: Position
     var value: YAMLNode
@@ -39,6 +39,14 @@ final class YAMLNode {
       case .mapping(let entries): entries.reduce(0) { $0.addingSaturated($1.value.expandedCount) }
       }
     expandedCount = children.addingSaturated(1)
+  }
+}
+
+extension YAMLNode {
+  /// JSON's `null`, YAML's words for it, and nothing at all.
+  var isNull: Bool {
+    guard case .scalar(let text, isPlain: true) = content else { return false }
+    return ["", "~", "null", "Null", "NULL"].contains(text)
   }
 }
 

@@ -7,12 +7,24 @@ public struct Configuration: Sendable, Equatable {
   public var listeners: [Listener] = []
   public var certificates: [CertificateSpec] = []
   public var admin: Admin?
+  /// `nil`: resources come from files only.
+  public var store: StoreSettings?
   public var http = HTTPSettings()
   public var accessLog: AccessLog?
   public var services: [Service] = []
   public var routes: [Route] = []
 
   public init() {}
+
+  /// The settings of the process alone.
+  public var withoutResources: Configuration {
+    var settings = self
+    settings.listeners = []
+    settings.certificates = []
+    settings.services = []
+    settings.routes = []
+    return settings
+  }
 }
 
 /// A host or IP address and a port, as written: `10.0.0.1:8080`, `[::1]:80`, `orders.internal:80`.
@@ -55,7 +67,36 @@ public struct Listener: Sendable, Equatable {
 
 public struct Admin: Sendable, Equatable {
   public var address: HostPort
-  public init(address: HostPort) { self.address = address }
+  /// What requests have to show; `nil` on a loopback address only.
+  public var token: SecretSource?
+
+  public init(address: HostPort, token: SecretSource? = nil) {
+    self.address = address
+    self.token = token
+  }
+}
+
+/// Where a secret is, so that no configuration holds it.
+public enum SecretSource: Sendable, Equatable {
+  /// A file's path.
+  case file(String)
+  /// The name of an environment variable.
+  case environment(String)
+}
+
+/// The embedded store of resources, which the admin API writes.
+public struct StoreSettings: Sendable, Equatable {
+  /// The database's file.
+  public var path: String
+  /// What private keys are encrypted with; `nil`: the store takes none.
+  public var key: SecretSource?
+  /// Revisions that are kept for diffs and rollbacks; at least 1.
+  public var history = 10_000
+
+  public init(path: String, key: SecretSource? = nil) {
+    self.path = path
+    self.key = key
+  }
 }
 
 /// How the gateway speaks HTTP with clients.

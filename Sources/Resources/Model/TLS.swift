@@ -10,8 +10,8 @@ public struct ListenerTLS: Sendable, Equatable {
   /// From the accepted connection to the end of the handshake; nginx gives 60 s, which a slow sender
   /// can hold handshakes with.
   public var handshakeTimeout = Duration.seconds(10)
-  /// Where the file says nothing: `defaultCertificate` if the listener has one, else `refuse`.
-  public var unknownHost = UnknownHost.refuse
+  /// `nil`: `defaultCertificate` if the listener has one, else `refuse`; see ``Catalogue/unknownHost(of:)``.
+  public var unknownHost: UnknownHost?
   public init() {}
 
   /// Versions, cipher suites and groups, as Mozilla's server side TLS guidelines name them.
@@ -71,10 +71,14 @@ public enum SessionTickets: Sendable, Equatable {
 /// A certificate with its key, and the hosts that it is shown for.
 public struct CertificateSpec: Sendable, Equatable {
   public var name: String
-  /// PEM file: the certificate, then the intermediate ones.
+  /// PEM file: the certificate, then the intermediate ones. Empty where ``pem`` holds them.
   public var chainPath: String
-  /// PEM file of its private key.
+  /// PEM file of its private key. Empty where ``pem`` holds it.
   public var keyPath: String
+  /// Certificates and key themselves, where they were given instead of paths.
+  public var pem: CertificatePEM?
+  /// Stands for what ``pem`` held where it is no longer here, so that another certificate is a change.
+  public var contentHash = 0
   /// `shop.example.com`, or `*.example.com`, which is one label here (RFC 9525 §6.3); lower case;
   /// empty: the names in the certificate. Up to two certificates may name the same host, where one
   /// has an ECDSA key and the other an RSA key.
@@ -90,6 +94,11 @@ public struct CertificateSpec: Sendable, Equatable {
     self.name = name
     self.chainPath = chainPath
     self.keyPath = keyPath
+  }
+
+  public init(name: String, pem: CertificatePEM) {
+    self.init(name: name, chainPath: "", keyPath: "")
+    self.pem = pem
   }
 
   /// Whether a listener with TLS shows it.

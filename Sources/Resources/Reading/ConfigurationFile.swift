@@ -1,6 +1,6 @@
 /// A configuration as a file holds it: YAML, with the vocabulary of docs/configuration.md.
 public enum ConfigurationFile {
-  /// Reads and validates a whole file; defaults are filled in.
+  /// Reads and validates a whole file that stands alone; defaults are filled in.
   ///
   /// Throws everything that is wrong, not only the first error. Pure, from any thread but a
   /// worker's: a large file takes longer than a worker may be kept.
@@ -12,25 +12,23 @@ public enum ConfigurationFile {
   public static func load(
     text: String, path: String, folder: String? = nil
   ) throws(ConfigurationErrors) -> Configuration {
-    let root: YAMLNode
-    do {
-      root = try YAMLDocument.parse(text)
-    } catch {
-      throw ConfigurationErrors(errors: [
-        ConfigurationError(
-          path: path, line: error.position.line, column: error.position.column, keyPath: "",
-          message: error.message, hint: error.hint)
-      ])
-    }
     let diagnostics = Diagnostics(path: path, folder: folder ?? Self.folder(of: path))
-    let value = Value(node: root, place: .root, diagnostics: diagnostics)
-    let configuration = ConfigurationReader(diagnostics: diagnostics).read(value)
+    let contents = try FileContents(text, diagnostics, path: path, isAlone: true)
+    let catalogue = Catalogue()
+    // The store may have certificates.
+    catalogue.listenersNeedCertificates =
+      contents.areCertificatesWhole && contents.settings.values.store == nil
+    do throws(ResourceProblems) {
+      _ = try catalogue.apply(contents.batch(revision: 0))
+    } catch {
+      contents.report(error, to: diagnostics)
+    }
     if let errors = diagnostics.errors { throw errors }
-    return configuration
+    return catalogue.configuration(with: contents.settings.values)
   }
 
   /// What stands before the last slash; empty where there is none.
-  private static func folder(of path: String) -> String {
+  static func folder(of path: String) -> String {
     guard let slash = path.lastIndex(of: "/") else { return "" }
     return slash == path.startIndex ? "/" : String(path[..<slash])
   }

@@ -1,59 +1,29 @@
-/// Reads the root of a file. Services are read before routes, which refer to them.
-struct ConfigurationReader {
+/// Reads what a file says about the process: everything but resources.
+enum ConfigurationReader {
+  static let settingKeys = ["workers", "admin", "store", "http", "accessLog"]
   static let keys = [
-    "workers", "listeners", "certificates", "admin", "http", "accessLog", "services", "routes",
+    "workers", "listeners", "certificates", "admin", "store", "http", "accessLog", "services", "routes",
   ]
   /// More threads than any machine has cores for this.
   static let workersMax = 1_024
 
-  let diagnostics: Diagnostics
-
-  func read(_ root: Value) -> Configuration {
+  /// - listeners: Those whose addresses the admin API cannot have.
+  static func readSettings(_ mapping: MappingReader, listeners: [Listener]) -> Configuration {
     var configuration = Configuration()
-    guard let mapping = MappingReader(root, keys: Self.keys) else { return configuration }
     if let workers = mapping["workers"] { configuration.workers = readWorkers(workers) }
-    readListeners(mapping, into: &configuration)
-    mapping.read("admin", into: &configuration.admin) { readAdmin($0, listeners: configuration.listeners) }
+    mapping.read("admin", into: &configuration.admin) { AdminReader.read($0, listeners: listeners) }
+    mapping.read("store", into: &configuration.store, AdminReader.readStore)
     mapping.read("http", into: &configuration.http, HTTPSettingsReader.read)
     mapping.read("accessLog", into: &configuration.accessLog, readAccessLog)
-    mapping.read("services", into: &configuration.services, ServiceReader.readAll)
-    let references = References(configuration.services, configuration.listeners)
-    mapping.read("routes", into: &configuration.routes) { RouteReader.readAll($0, references: references) }
     return configuration
   }
 
-  private func readListeners(_ mapping: MappingReader, into configuration: inout Configuration) {
-    var entries = ListenerReader.readAll(mapping)
-    let references = References([], entries.map(\.listener))
-    var areReadable = true
-    if let value = mapping["certificates"] {
-      let certificates = CertificateReader.readAll(value, references: references)
-      configuration.certificates = certificates ?? []
-      areReadable = certificates != nil
-    }
-    if areReadable { ListenerCertificates.check(&entries, configuration.certificates) }
-    configuration.listeners = entries.map(\.listener)
-  }
-
-  private func readWorkers(_ value: Value) -> Int? {
+  private static func readWorkers(_ value: Value) -> Int? {
     if value.isWord("auto") { return nil }
-    return value.integer(in: 1...Self.workersMax)
+    return value.integer(in: 1...workersMax)
   }
 
-  /// `nil` both for `off` and after an error: neither leaves an admin address.
-  private func readAdmin(_ value: Value, listeners: [Listener]) -> Admin? {
-    if value.isWord("off") { return nil }
-    guard let mapping = MappingReader(value, keys: ["address"], wanted: "a mapping with address, or off"),
-      let addressValue = mapping.required("address"), let address = addressValue.bindAddress()
-    else { return nil }
-    if let listener = listeners.first(where: { $0.address.isSameAddress(as: address) }) {
-      addressValue.report(
-        "the address \(address.description) is already that of listener \(quoted(listener.name))")
-    }
-    return Admin(address: address)
-  }
-
-  private func readAccessLog(_ value: Value) -> AccessLog? {
+  private static func readAccessLog(_ value: Value) -> AccessLog? {
     if value.isWord("off") { return nil }
     guard
       let mapping = MappingReader(
@@ -72,52 +42,6 @@ struct ConfigurationReader {
       return path
     }
     return log
-  }
-}
-
-/// What certificates and routes may refer to.
-struct References {
-  let services: [String]
-  let listeners: [String]
-  private let protocols: [String: ServiceProtocol]
-  private let listenersHaveTLS: [String: Bool]
-
-  init(_ services: [Service], _ listeners: [Listener]) {
-    self.services = services.map(\.name)
-    self.listeners = listeners.map(\.name)
-    // Names that are used twice have been reported; any of the two will do.
-    protocols = Dictionary(services.map { ($0.name, $0.protocol) }) { first, _ in first }
-    listenersHaveTLS = Dictionary(listeners.map { ($0.name, $0.tls != nil) }) { first, _ in first }
-  }
-
-  func service(_ value: Value) -> String? {
-    guard let name = value.text("a service's name") else { return nil }
-    if protocols[name] == nil {
-      reportMissing("service", name, among: services, at: value)
-    }
-    return name
-  }
-
-  func listener(_ value: Value) -> String? {
-    guard let name = value.text("a listener's name") else { return nil }
-    if listenersHaveTLS[name] == nil {
-      reportMissing("listener", name, among: listeners, at: value)
-    }
-    return name
-  }
-
-  /// What a service speaks; `nil` where there is none of that name.
-  func serviceProtocol(_ name: String) -> ServiceProtocol? { protocols[name] }
-
-  /// `nil` where there is no listener of that name.
-  func hasTLS(_ listener: String) -> Bool? { listenersHaveTLS[listener] }
-
-  private func reportMissing(_ kind: String, _ name: String, among names: [String], at value: Value) {
-    let nearest = value.diagnostics.suggestion(for: name, among: names)
-    let known =
-      names.isEmpty ? "there is none" : names.count <= 10 ? "one of " + names.joined(separator: ", ") : nil
-    value.report(
-      "no \(kind) is named \(quoted(name))", hint: nearest.map { "did you mean \(quoted($0))?" } ?? known)
   }
 }
 
@@ -152,14 +76,15 @@ extension Value {
 struct UniqueNames {
   private var positions: [String: Position] = [:]
 
-  /// Reports at `value` where `name` was used before.
-  mutating func insert(_ name: String, _ kind: String, at value: Value) {
+  /// Reports at `value` where `name` was used before, and answers false.
+  mutating func insert(_ name: String, _ kind: String, at value: Value) -> Bool {
     if let first = positions[name] {
       value.report(
         "the \(kind) \(quoted(name)) is already at \(first.line):\(first.column)", hint: "names are unique")
-    } else {
-      positions[name] = value.node.position
+      return false
     }
+    positions[name] = value.node.position
+    return true
   }
 }
 

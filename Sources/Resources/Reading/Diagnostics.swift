@@ -23,11 +23,18 @@ final class Diagnostics {
       omitted += 1
       return
     }
-    found.append(
+    report(
       ConfigurationError(
         path: path, line: position.line, column: position.column, keyPath: place.description,
         message: message, hint: hint))
   }
+
+  func report(_ error: ConfigurationError) {
+    if found.count < ConfigurationErrors.countMax { found.append(error) } else { omitted += 1 }
+  }
+
+  /// Errors that nobody has kept.
+  func omit(_ count: Int) { omitted += count }
 
   /// The nearest of `candidates`, as long as there is time for it.
   func suggestion(for word: String, among candidates: some Collection<String>) -> String? {

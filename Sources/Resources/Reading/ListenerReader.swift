@@ -1,50 +1,20 @@
-/// Reads `listeners`.
+/// Reads one of `listeners`.
 enum ListenerReader {
   static let keys = ["name", "address", "proxyProtocol", "tls", "h2c", "redirect", "hsts"]
-  /// Each has a socket in each worker.
-  static let listenersMax = 1_000
 
-  /// A listener, and where its `tls` is, for what is only known when certificates are read.
-  struct Entry {
-    var listener: Listener
-    var tls: Value?
-  }
-
-  static func readAll(_ root: MappingReader) -> [Entry] {
-    let example = "such as listeners: [{name: web, address: \":8080\"}]"
-    guard let value = root.required("listeners", example) else { return [] }
-    guard let items = value.items("a list of listeners", hint: example) else { return [] }
-    guard !items.isEmpty else {
-      value.report("at least one listener is needed", hint: example)
-      return []
-    }
-    guard items.count <= listenersMax else {
-      value.report("\(items.count) listeners are too many", hint: "at most \(listenersMax)")
-      return []
-    }
-    var names = UniqueNames()
-    var entries: [Entry] = []
-    for item in items {
-      guard let mapping = MappingReader(item, keys: keys, hint: "such as {name: web, address: \":8080\"}")
-      else {
-        continue
-      }
-      let name = readName(mapping, "listener", &names)
-      let addressValue = mapping.required("address")
-      let address = addressValue?.bindAddress()
-      if let address,
-        let other = entries.first(where: { $0.listener.address.isSameAddress(as: address) })
-      {
-        addressValue?.report(
-          "the address \(address.description) is already that of listener \(quoted(other.listener.name))")
-      }
-      var listener = Listener(name: name ?? "", address: address ?? HostPort(host: "", port: 0))
-      mapping.read("proxyProtocol", into: &listener.proxyProtocol) { $0.boolean() }
-      readSecurity(mapping, into: &listener)
-      // Kept even with a bad address, so that references to its name are not reported as well.
-      entries.append(Entry(listener: listener, tls: mapping["tls"]))
-    }
-    return entries
+  /// After an error, what could be read.
+  ///
+  /// - name: Where it is known without being written.
+  static func read(_ value: Value, name known: String? = nil) -> Listener? {
+    guard let mapping = MappingReader(value, keys: keys, hint: "such as {name: web, address: \":8080\"}")
+    else { return nil }
+    let name = mapping.resourceName(known)
+    let address = mapping.required("address")?.bindAddress()
+    // Without an address it is kept, so that references to its name are not reported as well.
+    var listener = Listener(name: name ?? "", address: address ?? HostPort(host: "", port: 0))
+    mapping.read("proxyProtocol", into: &listener.proxyProtocol) { $0.boolean() }
+    readSecurity(mapping, into: &listener)
+    return listener
   }
 
   private static func readSecurity(_ mapping: MappingReader, into listener: inout Listener) {
@@ -73,12 +43,5 @@ enum ListenerReader {
       mapping["redirect"]?.report(
         "this would send clients back to this listener", hint: "set it on a listener without tls")
     }
-  }
-
-  /// The unique `name` of a listener, certificate, service or route.
-  static func readName(_ mapping: MappingReader, _ kind: String, _ names: inout UniqueNames) -> String? {
-    guard let value = mapping.required("name"), let name = value.name() else { return nil }
-    names.insert(name, kind, at: value)
-    return name
   }
 }

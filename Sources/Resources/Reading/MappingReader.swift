@@ -29,6 +29,17 @@ struct MappingReader {
     return nil
   }
 
+  /// The `name` of a resource. Where it is `known`, it may be left out.
+  func resourceName(_ known: String?) -> String? {
+    guard let value = known == nil ? required("name") : self["name"] else { return known }
+    guard let name = value.name() else { return nil }
+    if let known, known != name {
+      value.report(
+        "\(quoted(name)) is not the name of this resource", hint: "leave it out, or write \(quoted(known))")
+    }
+    return name
+  }
+
   /// Sets `target` where the key is there and its value can be read.
   func read<T>(_ key: String, into target: inout T, _ reading: (Value) -> T?) {
     guard let value = self[key], let result = reading(value) else { return }
@@ -43,6 +54,7 @@ struct MappingReader {
       value.reportWrongType(wanted, hint: hint)
       return nil
     }
+    guard !areDistinct(entries) else { return entries }
     var positions: [String: Position] = [:]
     var unique: [YAMLNode.Entry] = []
     for entry in entries {
@@ -56,5 +68,14 @@ struct MappingReader {
       }
     }
     return unique
+  }
+
+  /// Few keys are compared with each other: that is faster than hashing them. False may be a guess.
+  private static func areDistinct(_ entries: [YAMLNode.Entry]) -> Bool {
+    guard entries.count <= 16 else { return false }
+    for index in entries.indices {
+      for other in 0..<index where entries[other].key == entries[index].key { return false }
+    }
+    return true
   }
 }

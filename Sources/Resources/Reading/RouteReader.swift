@@ -1,4 +1,4 @@
-/// Reads `routes`.
+/// Reads one of `routes`.
 enum RouteReader {
   static let keys = [
     "name", "listeners", "hosts", "match", "service", "backends", "upgrades", "redirect", "hsts",
@@ -7,39 +7,52 @@ enum RouteReader {
   /// Entries that one route may make in the tables, hosts times matches.
   static let conditionsMax = 100_000
 
-  static func readAll(_ value: Value, references: References) -> [Route]? {
-    guard let items = value.items("a list of routes") else { return nil }
-    var names = UniqueNames()
-    var conflicts = RouteConflicts()
-    return items.compactMap { item -> Route? in
-      let errorsBefore = item.diagnostics.count
-      guard let mapping = MappingReader(item, keys: keys) else { return nil }
-      var route = Route(name: "", backends: [])
-      mapping.read("listeners", into: &route.listeners) { readListeners($0, references: references) }
-      mapping.read("hosts", into: &route.hosts, readHosts)
-      mapping.read("match", into: &route.matches, MatchReader.readAll)
-      let hasConditions = item.diagnostics.count == errorsBefore
-      route.name = ListenerReader.readName(mapping, "route", &names) ?? ""
-      readSecurity(mapping, into: &route, references)
-      route.backends = readBackends(mapping, of: route, references: references)
-      mapping.read("upgrades", into: &route.upgrades, readUpgrades)
-      guard max(1, route.hosts.count) * route.matches.count <= conditionsMax else {
-        item.report(
-          "\(route.hosts.count) hosts times \(route.matches.count) matches are too many",
-          hint: "at most \(conditionsMax) in one route; make several")
-        return route
-      }
-      // Conditions that could not be read would look like those of a route without any.
-      if hasConditions { conflicts.insert(route, at: item) }
-      return route
+  /// After an error, what could be read.
+  ///
+  /// - name: Where it is known without being written.
+  static func read(_ value: Value, name known: String? = nil) -> Route? {
+    var isComparable = true
+    return read(value, name: known, isComparable: &isComparable)
+  }
+
+  /// - isComparable: Set to false where not all conditions could be read: without them, it would look
+  ///   like a route that has none.
+  static func read(_ value: Value, name known: String? = nil, isComparable: inout Bool) -> Route? {
+    let errorsBefore = value.diagnostics.count
+    guard let mapping = MappingReader(value, keys: keys) else { return nil }
+    var route = Route(name: "", backends: [])
+    mapping.read("listeners", into: &route.listeners) { value in
+      readNames(value, "a listener's name", "listener", hint: "leave it out for all listeners")
+    }
+    mapping.read("hosts", into: &route.hosts, readHosts)
+    mapping.read("match", into: &route.matches, MatchReader.readAll)
+    isComparable = value.diagnostics.count == errorsBefore
+    route.name = mapping.resourceName(known) ?? ""
+    readSecurity(mapping, into: &route)
+    route.backends = readBackends(mapping, of: route)
+    mapping.read("upgrades", into: &route.upgrades, readUpgrades)
+    guard max(1, route.hosts.count) * route.matches.count <= conditionsMax else {
+      value.report(
+        "\(route.hosts.count) hosts times \(route.matches.count) matches are too many",
+        hint: "at most \(conditionsMax) in one route; make several")
+      return nil
+    }
+    if isComparable { reportSameMatches(route.matches, at: value) }
+    return route
+  }
+
+  private static func reportSameMatches(_ matches: [Match], at value: Value) {
+    guard matches.count > 1 else { return }
+    var seen: Set<Match> = []
+    for match in matches.map(\.canonical) where !seen.insert(match).inserted {
+      value.report("two matches are the same: \(match.described(host: nil))", hint: "remove one")
     }
   }
 
-  private static func readListeners(_ value: Value, references: References) -> [String]? {
-    guard let items = value.items("a list of listeners' names", hint: "leave it out for all listeners") else {
-      return nil
-    }
-    return uniqueTexts(items.map { ($0, references.listener($0)) }, "listener")
+  /// Names that the catalogue will look up.
+  static func readNames(_ value: Value, _ wanted: String, _ kind: String, hint: String) -> [String]? {
+    guard let items = value.items("a list of \(kind)s' names", hint: hint) else { return nil }
+    return uniqueTexts(items.map { ($0, $0.text(wanted)) }, kind)
   }
 
   private static func readHosts(_ value: Value) -> [String]? {
@@ -66,41 +79,23 @@ enum RouteReader {
     }
   }
 
-  private static func readBackends(
-    _ mapping: MappingReader, of route: Route, references: References
-  ) -> [Backend] {
-    let isGRPC = route.matches.contains { $0.grpc != nil }
+  private static func readBackends(_ mapping: MappingReader, of route: Route) -> [Backend] {
     switch (mapping["service"], mapping["backends"]) {
     case (let service?, nil):
-      return readService(service, isGRPC: isGRPC, references).map { [Backend(service: $0)] } ?? []
+      return service.text("a service's name").map { [Backend(service: $0)] } ?? []
     case (nil, let backends?):
-      return readList(backends, isGRPC: isGRPC, references: references)
+      return readList(backends)
     case (let service?, .some):
       service.report("service and backends exclude each other", hint: "keep one of them")
     case (nil, nil):
-      if redirectsAll(route, references) { return [] }
-      var hint = "such as service: orders"
-      if let listener = listeners(of: route, references).first(where: { references.hasTLS($0) == true }),
-        case .on? = route.redirect
-      {
-        hint = "requests of listener \(quoted(listener)) come with TLS, and are not redirected"
-      }
-      mapping.value.report("a route needs a service, or backends", hint: hint)
+      // With a redirect, listeners decide whether any request gets to a service.
+      if case .on? = route.redirect { return [] }
+      mapping.value.report("a route needs a service, or backends", hint: "such as service: orders")
     }
     return []
   }
 
-  private static func readService(_ value: Value, isGRPC: Bool, _ references: References) -> String? {
-    let service = references.service(value)
-    if isGRPC, let service, references.serviceProtocol(service) == .http1 {
-      value.report(
-        "gRPC needs HTTP/2, and the service \(quoted(service)) speaks http/1.1",
-        hint: "write protocol: h2 in the service")
-    }
-    return service
-  }
-
-  private static func readList(_ value: Value, isGRPC: Bool, references: References) -> [Backend] {
+  private static func readList(_ value: Value) -> [Backend] {
     let example = "such as [{service: orders, weight: 90}]"
     guard let items = value.items("a list of backends", hint: example) else { return [] }
     guard !items.isEmpty else {
@@ -115,8 +110,7 @@ enum RouteReader {
       else { return nil }
       var weight = 1
       mapping.read("weight", into: &weight) { $0.integer(in: 0...weightMax) }
-      guard let value = mapping.required("service"),
-        let service = readService(value, isGRPC: isGRPC, references)
+      guard let value = mapping.required("service"), let service = value.text("a service's name")
       else { return nil }
       if !seen.insert(service).inserted {
         value.report("the service \(quoted(service)) is listed twice", hint: "add the weights up")

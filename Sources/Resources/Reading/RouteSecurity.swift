@@ -2,31 +2,9 @@
 extension RouteReader {
   static let upgradesMax = 16
 
-  static func readSecurity(_ mapping: MappingReader, into route: inout Route, _ references: References) {
+  static func readSecurity(_ mapping: MappingReader, into route: inout Route) {
     mapping.read("redirect", into: &route.redirect) { $0.override(HTTPSOnlyReader.readRedirect) }
     mapping.read("hsts", into: &route.hsts) { $0.override(HTTPSOnlyReader.readHSTS) }
-    let security = listeners(of: route, references).map(references.hasTLS)
-    // Listeners that are unknown have been reported; what they would be is not known.
-    guard !security.isEmpty, !security.contains(nil) else { return }
-    if case .on? = route.redirect, !security.contains(false) {
-      mapping["redirect"]?.report(
-        "all listeners of this route have tls", hint: "only requests that come without are redirected")
-    }
-    if case .on? = route.hsts, !security.contains(true) {
-      mapping["hsts"]?.report(
-        "no listener of this route has tls", hint: "browsers ignore the field on plain connections")
-    }
-  }
-
-  /// Names of the listeners that a route is attached to.
-  static func listeners(of route: Route, _ references: References) -> [String] {
-    route.listeners.isEmpty ? references.listeners : route.listeners
-  }
-
-  /// Whether no request of the route ever gets to a service.
-  static func redirectsAll(_ route: Route, _ references: References) -> Bool {
-    guard case .on? = route.redirect else { return false }
-    return !listeners(of: route, references).contains { references.hasTLS($0) == true }
   }
 
   static func readUpgrades(_ value: Value) -> [String]? {

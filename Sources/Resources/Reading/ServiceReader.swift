@@ -1,4 +1,4 @@
-/// Reads `services`.
+/// Reads one of `services`.
 enum ServiceReader {
   static let keys = [
     "name", "endpoints", "protocol", "tls", "http2", "balance", "slowStart", "health", "ejection",
@@ -16,30 +16,29 @@ enum ServiceReader {
   static let endpointWeightMax = 1_000
   static let countMax = 1_000_000
 
-  static func readAll(_ value: Value) -> [Service]? {
-    guard let items = value.items("a list of services") else { return nil }
-    var names = UniqueNames()
-    return items.compactMap { item -> Service? in
-      guard let mapping = MappingReader(item, keys: keys) else { return nil }
-      let name = ListenerReader.readName(mapping, "service", &names)
-      let hint = "such as endpoints: [\"10.0.0.1:8080\"]"
-      let endpoints = mapping.required("endpoints", hint).flatMap(readEndpoints)
-      var service = Service(name: name ?? "", endpoints: endpoints ?? [])
-      readProtocol(mapping, into: &service)
-      mapping.read("balance", into: &service.balance, BalanceReader.read)
-      mapping.read("slowStart", into: &service.slowStart) { $0.duration(allowsZero: true) }
-      mapping.read("health", into: &service.health, HealthReader.read)
-      mapping.read("ejection", into: &service.ejection, readEjection)
-      mapping.read("timeouts", into: &service.timeouts, readTimeouts)
-      mapping.read("retries", into: &service.retries, RetriesReader.read)
-      mapping.read("pool", into: &service.pool, readPool)
-      mapping.read("limits", into: &service.limits, readLimits)
-      if case .grpc? = service.health?.probe, service.protocol == .http1, service.health?.port == nil {
-        mapping["health"]?.member("grpc")?.report(
-          "a gRPC check needs HTTP/2, and this service speaks http/1.1", hint: "write protocol: h2")
-      }
-      return service
+  /// After an error, what could be read.
+  ///
+  /// - name: Where it is known without being written.
+  static func read(_ value: Value, name known: String? = nil) -> Service? {
+    guard let mapping = MappingReader(value, keys: keys) else { return nil }
+    let name = mapping.resourceName(known)
+    let hint = "such as endpoints: [\"10.0.0.1:8080\"]"
+    let endpoints = mapping.required("endpoints", hint).flatMap(readEndpoints)
+    var service = Service(name: name ?? "", endpoints: endpoints ?? [])
+    readProtocol(mapping, into: &service)
+    mapping.read("balance", into: &service.balance, BalanceReader.read)
+    mapping.read("slowStart", into: &service.slowStart) { $0.duration(allowsZero: true) }
+    mapping.read("health", into: &service.health, HealthReader.read)
+    mapping.read("ejection", into: &service.ejection, readEjection)
+    mapping.read("timeouts", into: &service.timeouts, readTimeouts)
+    mapping.read("retries", into: &service.retries, RetriesReader.read)
+    mapping.read("pool", into: &service.pool, readPool)
+    mapping.read("limits", into: &service.limits, readLimits)
+    if case .grpc? = service.health?.probe, service.protocol == .http1, service.health?.port == nil {
+      mapping["health"]?.member("grpc")?.report(
+        "a gRPC check needs HTTP/2, and this service speaks http/1.1", hint: "write protocol: h2")
     }
+    return service
   }
 
   private static func readProtocol(_ mapping: MappingReader, into service: inout Service) {

@@ -20,10 +20,7 @@ struct Value {
   }
 
   /// Nothing was written after the key, or one of YAML's words for it.
-  var isNull: Bool {
-    guard case .scalar(let text, isPlain: true) = node.content else { return false }
-    return ["", "~", "null", "Null", "NULL"].contains(text)
-  }
+  var isNull: Bool { node.isNull }
 
   /// The value of a key, without a report where there is none.
   func member(_ key: String) -> Value? {

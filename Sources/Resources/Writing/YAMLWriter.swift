@@ -1,11 +1,18 @@
 /// Writes YAML text: block mappings and lists, quotes where another reader might see no text.
 struct YAMLWriter {
-  private(set) var text = ""
+  private var text = ""
   private var indentation = 0
   /// The next line continues the one of a list's dash.
   private var isAfterDash = false
 
-  mutating func line(_ content: String) {
+  /// A document that holds a mapping with these entries.
+  static func document(_ entries: [WrittenValue.Entry]) -> String {
+    var writer = YAMLWriter()
+    writer.write(entries)
+    return writer.text
+  }
+
+  private mutating func line(_ content: String) {
     if isAfterDash {
       isAfterDash = false
     } else {
@@ -15,45 +22,54 @@ struct YAMLWriter {
     text += "\n"
   }
 
-  /// `key: value`, the value as it is.
-  mutating func pair(_ key: String, _ value: String) {
-    line("\(key): \(value)")
-  }
-
-  mutating func pair(_ key: String, texts: [String]) {
-    pair(key, "[" + texts.map(YAMLWriter.scalar).joined(separator: ", ") + "]")
-  }
-
-  /// `key:` with an indented block.
-  mutating func block(_ key: String, _ body: (inout YAMLWriter) -> Void) {
-    line(key + ":")
-    indentation += 2
-    body(&self)
-    indentation -= 2
-  }
-
-  /// `key:` with a list of blocks; `[]` where there are none.
-  mutating func list<Item>(_ key: String, _ items: [Item], _ body: (inout YAMLWriter, Item) -> Void) {
-    guard !items.isEmpty else {
-      pair(key, "[]")
-      return
-    }
-    block(key) { writer in
-      for item in items {
-        writer.text += String(repeating: " ", count: writer.indentation) + "- "
-        writer.isAfterDash = true
-        writer.indentation += 2
-        body(&writer, item)
-        writer.indentation -= 2
+  private mutating func write(_ entries: [WrittenValue.Entry]) {
+    for entry in entries {
+      let key = YAMLWriter.scalar(entry.key)
+      switch entry.value {
+      case .mapping(let inner) where !inner.isEmpty:
+        line(key + ":")
+        indentation += 2
+        write(inner)
+        indentation -= 2
+      case .list(let items) where !items.isEmpty:
+        line(key + ":")
+        indentation += 2
+        for item in items { write(item: item) }
+        indentation -= 2
+      default: line(key + ": " + YAMLWriter.flow(entry.value))
       }
     }
   }
 
+  private mutating func write(item: WrittenValue) {
+    guard case .mapping(let entries) = item, !entries.isEmpty else {
+      line("- " + YAMLWriter.flow(item))
+      return
+    }
+    text += String(repeating: " ", count: indentation) + "- "
+    isAfterDash = true
+    indentation += 2
+    write(entries)
+    indentation -= 2
+  }
+
+  /// A value on one line.
+  private static func flow(_ value: WrittenValue) -> String {
+    switch value {
+    case .text(let text): scalar(text)
+    case .word(let word): word
+    case .flowList(let items), .list(let items): "[" + items.map(flow).joined(separator: ", ") + "]"
+    case .flowMapping(let entries), .mapping(let entries):
+      "{" + entries.map { scalar($0.key) + ": " + flow($0.value) }.joined(separator: ", ") + "}"
+    }
+  }
+
   /// A text as a scalar that every YAML reader takes for the same text.
-  static func scalar(_ text: String) -> String {
+  private static func scalar(_ text: String) -> String {
     isPlain(text) ? text : doubleQuoted(text)
   }
 
+  /// YAML 1.1 takes these for booleans or nothing, and the vocabulary has the last two.
   private static let reserved: Set<String> = [
     "true", "false", "yes", "no", "on", "off", "null", "y", "n", "none", "auto",
   ]

@@ -1,0 +1,73 @@
+@testable import Resources
+
+/// A catalogue with resources written as YAML, and what it says about them.
+final class CatalogueBench {
+  let catalogue = Catalogue()
+  private(set) var revision: UInt64 = 0
+
+  init() { catalogue.listenersNeedCertificates = false }
+
+  /// The resource of `routes/shop` and its body.
+  static func resource(_ id: ResourceID, _ body: String) throws -> Resource {
+    try ResourceReader.read(id, ResourceBody(yaml: body), folder: "")
+  }
+
+  static func id(_ text: String) throws -> ResourceID {
+    let parts = text.split(separator: "/")
+    guard parts.count == 2, let kind = ResourceKind(rawValue: String(parts[0])) else {
+      throw ResourceProblem(nil, "\(text) is not KIND/NAME")
+    }
+    return ResourceID(kind, String(parts[1]))
+  }
+
+  /// Puts in their order, which is that of routes too.
+  func batch(
+    _ puts: KeyValuePairs<String, String> = [:], removes: [String] = [], owner: ResourceOwner = .store,
+    isComplete: Bool = false
+  ) throws -> ResourceBatch {
+    revision += 1
+    var batch = ResourceBatch(owner: owner, revision: revision, isComplete: isComplete)
+    for (index, (id, body)) in puts.enumerated() {
+      let position = owner == .store ? nil : SourcePosition(line: UInt32(index + 1), column: 1)
+      batch.puts.append(
+        ResourceBatch.Put(
+          try Self.resource(Self.id(id), body), position: position, order: UInt32(index)))
+    }
+    batch.removes = try removes.map(Self.id)
+    return batch
+  }
+
+  @discardableResult
+  func apply(
+    _ puts: KeyValuePairs<String, String> = [:], removes: [String] = [], owner: ResourceOwner = .store,
+    isComplete: Bool = false
+  ) throws -> AppliedBatch {
+    try catalogue.apply(batch(puts, removes: removes, owner: owner, isComplete: isComplete))
+  }
+
+  /// One line for each problem, sorted; empty where the batch was applied.
+  func problems(
+    _ puts: KeyValuePairs<String, String> = [:], removes: [String] = [], owner: ResourceOwner = .store,
+    isComplete: Bool = false
+  ) throws -> [String] {
+    try problems([batch(puts, removes: removes, owner: owner, isComplete: isComplete)])
+  }
+
+  func problems(_ batches: [ResourceBatch]) throws -> [String] {
+    let before = catalogue.dump
+    do throws(ResourceProblems) {
+      _ = try catalogue.apply(batches)
+      return []
+    } catch {
+      guard catalogue.dump == before else { return ["the catalogue has changed"] }
+      return error.problems.map(\.description).sorted()
+    }
+  }
+}
+
+extension Catalogue {
+  /// Everything that has to be as before when a change is undone or refused.
+  var dump: [String] {
+    listenerTable.dump + serviceTable.dump + certificateTable.dump + routeTable.dump + links.dump
+  }
+}
