@@ -4,6 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -33,19 +34,80 @@ static void add_certificate(cossl_certificate *certificate, X509 *x509) {
   }
 }
 
+// Intermediate certificates read before, since few issuers sign most certificates: decoding one takes 80 us.
+enum { INTERMEDIATES_MAX = 16 };
+static struct {
+  uint8_t *der;
+  long count;
+  X509 *x509;
+} intermediates[INTERMEDIATES_MAX];
+static int intermediates_next;
+static pthread_mutex_t intermediates_lock = PTHREAD_MUTEX_INITIALIZER;
+
+// Takes `der` over. Returns a certificate of the caller's, or NULL. From any thread.
+static X509 *intermediate(uint8_t *der, long count) {
+  X509 *found = NULL;
+  pthread_mutex_lock(&intermediates_lock);
+  for (int index = 0; index < INTERMEDIATES_MAX && found == NULL; index++) {
+    if (intermediates[index].count == count && memcmp(intermediates[index].der, der, (size_t)count) == 0) {
+      found = intermediates[index].x509;
+      X509_up_ref(found);
+    }
+  }
+  pthread_mutex_unlock(&intermediates_lock);
+  if (found != NULL) {
+    OPENSSL_free(der);
+    return found;
+  }
+  const uint8_t *position = der;
+  X509 *x509 = d2i_X509(NULL, &position, count);
+  if (x509 == NULL) {
+    OPENSSL_free(der);
+    return NULL;
+  }
+  X509_up_ref(x509);
+  pthread_mutex_lock(&intermediates_lock);
+  uint8_t *old_der = intermediates[intermediates_next].der;
+  X509 *old = intermediates[intermediates_next].x509;
+  intermediates[intermediates_next].der = der;
+  intermediates[intermediates_next].count = count;
+  intermediates[intermediates_next].x509 = x509;
+  intermediates_next = (intermediates_next + 1) % INTERMEDIATES_MAX;
+  pthread_mutex_unlock(&intermediates_lock);
+  OPENSSL_free(old_der);
+  X509_free(old);
+  return x509;
+}
+
+// The next certificate of a chain, or NULL with OpenSSL's error.
+static X509 *read_next(cossl_certificate *certificate, BIO *bio) {
+  uint8_t *der = NULL;
+  long count = 0;
+  if (PEM_bytes_read_bio(&der, &count, NULL, PEM_STRING_X509, bio, NULL, NULL) != 1) return NULL;
+  if (certificate->leaf != NULL) return intermediate(der, count);
+  const uint8_t *position = der;
+  X509 *x509 = d2i_X509(NULL, &position, count);
+  OPENSSL_free(der);
+  return x509;
+}
+
 static int read_chain(cossl_certificate *certificate, const uint8_t *bytes, size_t count) {
   BIO *bio = BIO_new_mem_buf(bytes, (int)count);
   ERR_clear_error();
   X509 *x509;
-  while ((x509 = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) add_certificate(certificate, x509);
+  while ((x509 = read_next(certificate, bio)) != NULL) add_certificate(certificate, x509);
   BIO_free(bio);
   if (!ended_without_error()) return COSSL_CERTIFICATE_BAD_PEM;
   return certificate->leaf == NULL ? COSSL_CERTIFICATE_NO_PEM : COSSL_CERTIFICATE_OK;
 }
 
 static int read_key(cossl_certificate *certificate, const uint8_t *bytes, size_t count) {
-  BIO *bio = BIO_new_mem_buf(bytes, (int)count);
   int was_asked = 0;
+  certificate->key =
+      cossl_ec_key_pem(bytes, count, no_password, &was_asked, &certificate->key_der, &certificate->key_der_count);
+  if (certificate->key != NULL) return COSSL_CERTIFICATE_OK;
+  // Of another kind, or in need of a message.
+  BIO *bio = BIO_new_mem_buf(bytes, (int)count);
   ERR_clear_error();
   certificate->key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &was_asked);
   BIO_free(bio);
@@ -139,7 +201,8 @@ cossl_certificate *cossl_certificate_parse(
     add_certificate(certificate, x509);
   }
   position = key;
-  certificate->key = d2i_AutoPrivateKey(NULL, &position, (long)key_count);
+  certificate->key = cossl_ec_key(key, key_count);
+  if (certificate->key == NULL) certificate->key = d2i_AutoPrivateKey(NULL, &position, (long)key_count);
   ERR_clear_error();
   if (certificate->leaf != NULL && certificate->key != NULL) return certificate;
   cossl_certificate_free(certificate);
@@ -150,6 +213,7 @@ void cossl_certificate_free(cossl_certificate *certificate) {
   X509_free(certificate->leaf);
   EVP_PKEY_free(certificate->key);
   sk_X509_pop_free(certificate->chain, X509_free);
+  OPENSSL_clear_free(certificate->key_der, certificate->key_der_count);
   OPENSSL_free(certificate);
 }
 
@@ -239,6 +303,10 @@ uint8_t *cossl_certificate_chain_der(const cossl_certificate *certificate, size_
 }
 
 uint8_t *cossl_certificate_key_der(const cossl_certificate *certificate, size_t *count) {
+  if (certificate->key_der != NULL) {
+    *count = certificate->key_der_count;
+    return OPENSSL_memdup(certificate->key_der, certificate->key_der_count);
+  }
   uint8_t *bytes = NULL;
   PKCS8_PRIV_KEY_INFO *info = EVP_PKEY2PKCS8(certificate->key);
   if (info == NULL) return NULL;

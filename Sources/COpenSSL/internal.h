@@ -2,6 +2,7 @@
 // Shared by the files of this target.
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
@@ -11,6 +12,8 @@ struct cossl_certificate {
   X509 *leaf;
   EVP_PKEY *key;
   STACK_OF(X509) *chain;  // without the leaf
+  uint8_t *key_der;       // PKCS #8, where it was read from that; else NULL
+  size_t key_der_count;
 };
 
 struct cossl_trust {
@@ -28,6 +31,12 @@ struct cossl_context {
   uint8_t alpn[COSSL_ALPN_BYTES_MAX];
   size_t alpn_count;
 };
+
+/// A key for ECDSA from PKCS #8; NULL for anything else.
+EVP_PKEY *cossl_ec_key(const uint8_t *bytes, size_t count);
+/// The same from PEM. `der` is PKCS #8 and the caller's.
+EVP_PKEY *cossl_ec_key_pem(const uint8_t *bytes, size_t count, pem_password_cb *password, void *argument,
+                           uint8_t **der, size_t *der_count);
 
 /// A BIO on the wire; connections share it.
 BIO *cossl_wire_bio(cossl_wire *wire);

@@ -79,6 +79,18 @@ void cossl_sha256(const uint8_t *bytes, size_t count, uint8_t *digest32);
 /// For protocols that ask for it as a checksum (RFC 6455); not for anything that must be secure.
 void cossl_sha1(const uint8_t *bytes, size_t count, uint8_t *digest20);
 
+/// AES-256-GCM. `out` has room for `count` bytes and the tag; `beside` is authenticated, and not in `out`.
+/// A nonce is used once. 0 on failure.
+int cossl_box_seal(
+    const uint8_t *key32, const uint8_t *nonce12, const uint8_t *beside, size_t beside_count, const uint8_t *in,
+    size_t count, uint8_t *out);
+/// `count` is with the tag; `out` has room for as many bytes less the tag. 0 when it is not authentic.
+int cossl_box_open(
+    const uint8_t *key32, const uint8_t *nonce12, const uint8_t *beside, size_t beside_count, const uint8_t *in,
+    size_t count, uint8_t *out);
+/// Bytes that nobody can guess.
+void cossl_random(uint8_t *bytes, size_t count);
+
 // MARK: Errors
 
 enum {

@@ -23,10 +23,14 @@ final class ParsedCertificate {
 
   /// From what was checked before.
   init?(_ certificate: TLSCertificate) {
-    let chain = certificate.chainDER
-    let parsed = unsafe certificate.keyDER.withBytes { key in
-      // Array and secret are read during the call.
-      unsafe cossl_certificate_parse(chain, chain.count, key, certificate.keyDER.count)
+    let archive = certificate.archive
+    let chain = archive.chain
+    let parsed = unsafe certificate.key.withBytes { key in
+      // Chain and secret are read during the call.
+      unsafe chain.withUnsafeBufferPointer { chain -> OpaquePointer? in
+        guard let start = chain.baseAddress else { return nil }
+        return unsafe cossl_certificate_parse(start, chain.count, key, certificate.key.count)
+      }
     }
     guard let parsed = unsafe parsed else { return nil }
     unsafe pointer = parsed

@@ -146,14 +146,17 @@ extension TLSSocket {
       flags.insert(.hasNoCertificate)
       return
     }
-    let response = certificate.ocspDER
+    let archive = certificate.archive
+    let response = archive.ocsp
     // OpenSSL takes references of its own, and copies the response.
     let isTaken =
       // Clients refuse a response that has expired, and do without one.
-      if response.isEmpty || Int64(time(nil)) >= certificate.ocspNotAfter {
+      if response.isEmpty || Int64(time(nil)) >= archive.ocspNotAfter {
         unsafe cossl_use_certificate(connection!, parsed.pointer, nil, 0)
       } else {
-        unsafe cossl_use_certificate(connection!, parsed.pointer, response, response.count)
+        unsafe response.withUnsafeBufferPointer { response in
+          unsafe cossl_use_certificate(connection!, parsed.pointer, response.baseAddress, response.count)
+        }
       }
     if isTaken != 1 { flags.insert(.hasNoCertificate) }
   }

@@ -183,17 +183,7 @@ public final class TLSSocket: Socket {
   /// the connection's certificate has a wildcard for the host, but the host has one of its own.
   public func covers(host: Span<UInt8>) -> Bool {
     guard let certificate, let server else { return true }
-    let name = serverNameBytes
-    if HostName.isSame(name.span, host, from: 0) { return true }
-    guard HostName.isName(host) else { return true }
-    var lowercased: [UInt8] = []
-    for index in host.indices { lowercased.append(HostName.lowercased(host[index])) }
-    let own = server.certificates.candidates(for: lowercased)
-    if !own.isEmpty { return own.contains { $0.name == certificate.name } }
-    // Made before the table changed.
-    if certificate.covers(host) { return true }
-    let defaults = server.candidates(for: lowercased)
-    return defaults.isEmpty || defaults.contains { $0.name == certificate.name }
+    return server.covers(host, certificate, serverName: serverNameBytes)
   }
 
   func setNegotiated(_ proto: ApplicationProtocol?) { negotiated = proto }

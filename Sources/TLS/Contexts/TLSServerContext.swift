@@ -42,18 +42,23 @@ public struct TLSServerOptions: Sendable {
 @safe
 public final class TLSServerContext {
   public let certificates: CertificateTable
+  /// Which of the certificates it shows: those for this listener, and those for all.
+  public let listener: Int
   let tls: TLSWorker
   let verifiesClients: Bool
   private let issuesTickets: Bool
   @unsafe private let context: OpaquePointer
   /// Held, since the context refers to them.
   private var ticketKeys: TicketKeys
-  private var defaults: [TLSCertificate] = []
+  /// Those of ``setDefaultCertificates(_:)``, the best first.
+  public private(set) var defaultCertificates: [TLSCertificate] = []
 
-  /// - Parameter ticketKeys: `nil`: a random key of its own.
+  /// - Parameters:
+  ///   - listener: its number among those that `certificates` serves.
+  ///   - ticketKeys: `nil`: a random key of its own.
   public init(
-    _ options: TLSServerOptions, certificates: CertificateTable, ticketKeys: TicketKeys? = nil,
-    on tls: TLSWorker
+    _ options: TLSServerOptions, certificates: CertificateTable, listener: Int = 0,
+    ticketKeys: TicketKeys? = nil, on tls: TLSWorker
   ) throws(CertificateError) {
     let alpn = ApplicationProtocol.wireFormat(options.applicationProtocols)
     let seconds = Int(clamping: options.sessionLifetime.components.seconds)
@@ -77,6 +82,7 @@ public final class TLSServerContext {
     }
     unsafe self.context = context
     self.certificates = certificates
+    self.listener = listener
     self.tls = tls
     issuesTickets = options.issuesTickets
     self.ticketKeys = ticketKeys ?? TicketKeys()
@@ -88,7 +94,7 @@ public final class TLSServerContext {
   /// For clients that name no host, or one that no certificate is for. Empty: they are refused, with the
   /// alert unrecognized_name.
   public func setDefaultCertificates(_ certificates: [TLSCertificate]) {
-    defaults = certificates.sorted { $0.keyKind < $1.keyKind }
+    defaultCertificates = certificates.sorted { $0.keyKind < $1.keyKind }
   }
 
   /// From now on; connections do not notice.
@@ -103,7 +109,26 @@ public final class TLSServerContext {
 
   /// The certificates for a host in lower case, the best first.
   func candidates(for host: [UInt8]) -> [TLSCertificate] {
-    let candidates = certificates.candidates(for: host)
-    return candidates.isEmpty ? defaults : candidates
+    let candidates = certificates.candidates(for: host, listener: listener)
+    return candidates.isEmpty ? defaultCertificates : candidates
+  }
+
+  /// Whether a connection that named `serverName` and was shown `certificate` may ask for a host.
+  func covers(_ host: Span<UInt8>, _ certificate: TLSCertificate, serverName: [UInt8]) -> Bool {
+    if HostName.isSame(serverName.span, host, from: 0) { return true }
+    guard HostName.isName(host) else { return true }
+    var lowercased: [UInt8] = []
+    for index in host.indices { lowercased.append(HostName.lowercased(host[index])) }
+    let own = certificates.candidates(for: lowercased, listener: listener)
+    if !own.isEmpty { return own.contains { $0.name == certificate.name } }
+    // Made before the table changed.
+    if certificate.covers(host) { return true }
+    return defaultCertificates.isEmpty || defaultCertificates.contains { $0.name == certificate.name }
+  }
+
+  /// The same for those who ask without a connection; the server's name is in lower case.
+  public func covers(host: String, certificate: TLSCertificate, serverName: String) -> Bool {
+    let host = host
+    return covers(host.utf8.span, certificate, serverName: Array(serverName.utf8))
   }
 }
