@@ -209,7 +209,7 @@ struct CallTests {
     try run(scene, check("14"))
     scene.origin.stop(reset: true)
     try run(scene, check("14"))
-    scene.gateway.setEndpoints([], ofService: "origin")
+    scene.setEndpoints([])
     try run(scene, check("14"))
     try scene.finish()
   }

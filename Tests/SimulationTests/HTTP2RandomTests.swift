@@ -114,7 +114,7 @@ private final class HTTP2Scenario {
       case 3: origin.closeConnections()
       case 4:
         for endpoints in [Array(scene.endpoints.prefix(1)), scene.endpoints] {
-          for gateway in scene.gateways { gateway.setEndpoints(endpoints, ofService: "origin") }
+          scene.setEndpoints(endpoints)
           try scene.simulation.run(for: .milliseconds(300))
         }
       case 5:

@@ -1,3 +1,4 @@
+import DataPlane
 import HTTPCodec
 import Resources
 import Runtime
@@ -49,7 +50,12 @@ private final class Scenario {
     let inFlight = random.next(below: 4) == 0 ? 1 + random.next(below: 3) : 1_000
     let connections = random.next(below: 4) == 0 ? 1 + random.next(below: 3) : 1_000
     let poolIdle = Int64(random.next(below: 3_000))
-    scene = Scene(seed: seed, link: link, origins: origins, workers: workers, http: http) {
+    let budget = ChangeBudget(
+      nanoseconds: .max, entriesMax: 1 + random.next(below: 4),
+      pauseNanoseconds: Int64(random.next(below: 2) * 50_000))
+    scene = Scene(
+      seed: seed, link: link, origins: origins, workers: workers, http: http, changeBudget: budget
+    ) {
       $0.limits.inFlight = inFlight
       $0.limits.connections = connections
       $0.timeouts.response = .seconds(5)
@@ -80,7 +86,8 @@ private final class Scenario {
     for _ in 0..<3 {
       try scene.simulation.run(for: .milliseconds(Int64(10 + random.next(below: 400))))
       let origin = scene.origins[random.next(below: scene.origins.count)]
-      switch random.next(below: 6) {
+      switch random.next(below: 7) {
+      case 6: changeConfiguration()
       case 0:
         origin.stop(reset: true)
         try scene.simulation.run(for: .milliseconds(200))
@@ -91,12 +98,25 @@ private final class Scenario {
       case 4:
         // Every endpoint but one goes, and comes back.
         for endpoints in [Array(scene.endpoints.prefix(1)), scene.endpoints] {
-          for gateway in scene.gateways { gateway.setEndpoints(endpoints, ofService: "origin") }
+          scene.setEndpoints(endpoints)
           try scene.simulation.run(for: .milliseconds(300))
         }
       default: for gateway in scene.gateways { gateway.abortConnections() }
       }
     }
+  }
+
+  /// The service and its route become others, or the same with other settings; no request may notice.
+  private func changeConfiguration() {
+    var configuration = scene.tracker.configuration
+    var service = configuration.services[0]
+    switch random.next(below: 3) {
+    case 0: service.balance = service.balance == .roundRobin ? .leastRequest : .roundRobin
+    case 1: configuration.routes[0].name += "'"
+    default: configuration.http.limits.targetBytes += 1
+    }
+    configuration.services[0] = service
+    scene.apply(configuration)
   }
 
   // MARK: The origins

@@ -10,16 +10,13 @@ struct ReloadTests {
   private static let web = Listener(name: "web", address: HostPort(host: "10.0.0.1", port: 8080))
   private static let other = Listener(name: "other", address: HostPort(host: "10.0.0.1", port: 8081))
 
-  /// The scene's service with listeners and routes.
-  private func snapshot(
-    _ scene: Scene, revision: UInt64, listeners: [Listener], routes: [Route]
-  ) -> Snapshot {
+  /// Gives the scene's service other listeners and routes.
+  private func apply(_ scene: Scene, listeners: [Listener], routes: [Route]) {
     var configuration = Configuration()
     configuration.listeners = listeners
-    configuration.services = [scene.service.settings.service]
+    configuration.services = [scene.service.definition]
     configuration.routes = routes
-    return Snapshot(
-      revision: revision, configuration: configuration, endpoints: ["origin": scene.endpoints])
+    scene.apply(configuration)
   }
 
   private func route(_ name: String, listener: String) -> Route {
@@ -39,8 +36,7 @@ struct ReloadTests {
   private func sceneWithTwoListeners() throws -> Scene {
     let scene = Scene()
     let routes = [route("other", listener: "other"), route("web", listener: "web")]
-    let both = snapshot(scene, revision: 2, listeners: [Self.other, Self.web], routes: routes)
-    #expect(scene.gateway.apply(both).isEmpty)
+    apply(scene, listeners: [Self.other, Self.web], routes: routes)
     scene.origin.script = { request, _ in
       (request.target == "/slow" ? [.delay(.seconds(2))] : []) + OriginStep.answer(request.target)
     }
@@ -48,8 +44,7 @@ struct ReloadTests {
   }
 
   private func removeOther(_ scene: Scene) {
-    let one = snapshot(scene, revision: 3, listeners: [Self.web], routes: [route("web", listener: "web")])
-    #expect(scene.gateway.apply(one).isEmpty)
+    apply(scene, listeners: [Self.web], routes: [route("web", listener: "web")])
   }
 
   /// Starts a program with a connection to the other listener.
@@ -167,12 +162,11 @@ struct ReloadTests {
   // MARK: Counters
 
   @Test(
-    "A request in flight counts for its own route when a reload orders them anew", arguments: [false, true])
+    "A request in flight counts for its own route when a change orders them anew", arguments: [false, true])
   func countersOfReorderedRoutes(hasPooledConnection: Bool) throws {
     let scene = Scene()
     let routes = [route("first", path: "/first"), route("second", path: "/second")]
-    #expect(
-      scene.gateway.apply(snapshot(scene, revision: 2, listeners: [Self.web], routes: routes)).isEmpty)
+    apply(scene, listeners: [Self.web], routes: routes)
     if hasPooledConnection { #expect(try scene.request("GET", "/second").status == 200) }
     scene.origin.script = { _, _ in [.delay(.seconds(2))] + OriginStep.answer("slow") }
     var text = ""
@@ -181,10 +175,7 @@ struct ReloadTests {
       text = try await stream.readResponse().text
     }
     try scene.simulation.run(for: .seconds(1))
-    #expect(
-      scene.gateway.apply(
-        snapshot(scene, revision: 3, listeners: [Self.web], routes: routes.reversed())
-      ).isEmpty)
+    apply(scene, listeners: [Self.web], routes: routes.reversed())
     try scene.simulation.run()
     #expect(text == "slow")
     let counted = scene.gateway.snapshotCounters().routes
@@ -241,8 +232,8 @@ struct ReloadTests {
       }
       try scene.simulation.run(for: .seconds(1))
       let reversed = Array(scene.service.endpoints.reversed())
-      scene.gateway.setEndpoints(
-        reversed.map { ResolvedEndpoint(name: $0.name, address: $0.address, weight: 1) }, ofService: "origin")
+      scene.setEndpoints(
+        reversed.map { ResolvedEndpoint(name: $0.name, address: $0.address, weight: 1) })
       try scene.simulation.run()
       let served = try #require(response)
       // None at all is allowed: the next response brings one.

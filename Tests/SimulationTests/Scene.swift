@@ -15,6 +15,7 @@ final class Scene {
   let gateways: [DataPlaneWorker]
   let origins: [SimulatedOrigin]
   let client: SimulatedClient
+  let tracker = ConfigurationTracker()
   /// The client breaks rules itself, and learns so.
   var mayBreakRules = false
   /// Programs that must not throw.
@@ -24,12 +25,15 @@ final class Scene {
   init(
     seed: UInt64 = 1, link: Link = Link(), origins originCount: Int = 1, workers: Int = 1,
     http: HTTPSettings = HTTPSettings(), backlog: Int32 = 128, originsAccept: Bool = true,
-    endpoints version: Version = .http1, _ change: (inout Service) -> Void = { _ in }
+    endpoints version: Version = .http1, changeBudget: ChangeBudget = .standard,
+    _ change: (inout Service) -> Void = { _ in }
   ) {
     let simulation = Simulation(seed: seed, link: link)
     self.simulation = simulation
     gateways = (0..<workers).map { _ in
-      DataPlaneWorker(worker: simulation.addWorker(host: Self.gatewayAddress), workerCount: workers)
+      DataPlaneWorker(
+        worker: simulation.addWorker(host: Self.gatewayAddress), workerCount: workers,
+        changeBudget: changeBudget)
     }
     origins = (0..<originCount).map {
       SimulatedOrigin(
@@ -38,20 +42,38 @@ final class Scene {
     }
     client = SimulatedClient(
       simulation, host: SocketAddress(ipv4: 10, 0, 2, 1, port: 0), gateway: Self.gatewayAddress)
-    let snapshot = Self.snapshot(originCount: originCount, http: http) {
+    let configuration = Self.configuration(originCount: originCount, http: http) {
       if version == .http2 { $0.protocol = .http2 }
       change(&$0)
     }
-    for gateway in gateways { #expect(gateway.apply(snapshot).isEmpty) }
+    apply(configuration)
+    // Made in slices, it takes its time.
+    if changeBudget.entriesMax < .max {
+      #expect(throws: Never.self) { try simulation.run(for: .seconds(1)) }
+    }
+  }
+
+  /// Gives all gateways another configuration, whose service `origin` has all origins.
+  func apply(_ configuration: Configuration) {
+    apply(tracker.delta(to: configuration, endpoints: ["origin": endpoints]))
+  }
+
+  func apply(_ delta: Delta) {
+    for gateway in gateways { gateway.apply(delta) { #expect($0.isEmpty) } }
+  }
+
+  /// Gives the service other endpoints.
+  func setEndpoints(_ endpoints: [ResolvedEndpoint]) {
+    apply(tracker.delta(endpoints: endpoints, ofService: "origin"))
   }
 
   static func originAddress(_ number: Int) -> SocketAddress {
     SocketAddress(ipv4: 10, 0, 1, UInt8(number + 1), port: 80)
   }
 
-  private static func snapshot(
+  private static func configuration(
     originCount: Int, http: HTTPSettings, _ change: (inout Service) -> Void
-  ) -> Snapshot {
+  ) -> Configuration {
     let addresses = (0..<originCount).map(originAddress)
     var service = Service(
       name: "origin",
@@ -62,7 +84,7 @@ final class Scene {
     configuration.listeners = [Listener(name: "web", address: HostPort(host: "10.0.0.1", port: 8080))]
     configuration.services = [service]
     configuration.routes = [Route(name: "all", backends: [Backend(service: "origin")])]
-    return Snapshot(revision: 1, configuration: configuration, endpoints: ["origin": endpoints(addresses)])
+    return configuration
   }
 
   private static func endpoints(_ addresses: [SocketAddress]) -> [ResolvedEndpoint] {

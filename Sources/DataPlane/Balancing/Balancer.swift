@@ -34,17 +34,22 @@ public struct Balancer {
   /// To be called when endpoints come, go or change their weights. Costs a comparison where none
   /// of that happened.
   public mutating func endpointsChanged(_ changed: [Endpoint]) {
-    if isPrepared(for: changed) { return }
+    endpointsChanged(changed, weights: changed.map(\.weight))
+  }
+
+  /// The same with weights that the endpoints are yet to have.
+  mutating func endpointsChanged(_ changed: [Endpoint], weights changedWeights: [Int]) {
+    if isPrepared(for: changed, changedWeights) { return }
     endpoints = changed
-    weights = changed.map(\.weight)
-    roundRobin.endpointsChanged(changed)
+    weights = changedWeights
+    roundRobin.endpointsChanged(weights)
     switch policy {
     case .roundRobin: break
     case .leastRequest(var leastRequest):
-      leastRequest.endpointsChanged(changed)
+      leastRequest.endpointsChanged(weights)
       policy = .leastRequest(leastRequest)
     case .hash(var ring):
-      ring.endpointsChanged(changed)
+      ring.endpointsChanged(changed, weights)
       policy = .hash(ring)
     case .sticky(var cookie):
       cookie.endpointsChanged(changed)
@@ -52,12 +57,10 @@ public struct Balancer {
     }
   }
 
-  private func isPrepared(for changed: [Endpoint]) -> Bool {
-    guard changed.count == endpoints.count else { return false }
-    for index in changed.indices
-    where changed[index] !== endpoints[index] || changed[index].weight != weights[index] {
-      return false
-    }
+  /// Whether it was told of these endpoints with these weights.
+  func isPrepared(for changed: [Endpoint], _ changedWeights: [Int]) -> Bool {
+    guard changed.count == endpoints.count, changedWeights == weights else { return false }
+    for index in changed.indices where changed[index] !== endpoints[index] { return false }
     return true
   }
 

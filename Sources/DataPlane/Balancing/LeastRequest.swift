@@ -9,13 +9,13 @@ struct LeastRequest {
   /// The sums of weights up to and with each endpoint; empty where all weights are equal.
   private var sums: [Int] = []
 
-  mutating func endpointsChanged(_ endpoints: [Endpoint]) {
+  mutating func endpointsChanged(_ weights: [Int]) {
     sums.removeAll()
-    guard let first = endpoints.first, !endpoints.allSatisfy({ $0.weight == first.weight }) else { return }
-    sums.reserveCapacity(endpoints.count)
+    guard let first = weights.first, !weights.allSatisfy({ $0 == first }) else { return }
+    sums.reserveCapacity(weights.count)
     var sum = 0
-    for endpoint in endpoints {
-      sum += max(0, endpoint.weight)
+    for weight in weights {
+      sum += max(0, weight)
       sums.append(sum)
     }
   }

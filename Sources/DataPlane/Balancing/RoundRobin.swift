@@ -13,15 +13,14 @@ struct RoundRobin {
   private var currentWeights: [Int] = []
 
   /// Begins anew; the next pick chooses where.
-  mutating func endpointsChanged(_ endpoints: [Endpoint]) {
-    var weight = 0
+  mutating func endpointsChanged(_ weights: [Int]) {
+    var first = 0
     isEven = true
     isStartDue = true
-    currentWeights = [Int](repeating: 0, count: endpoints.count)
-    for endpoint in endpoints {
-      if endpoint.weight <= 0 { continue }
-      if weight != 0, endpoint.weight != weight { isEven = false }
-      weight = endpoint.weight
+    currentWeights = [Int](repeating: 0, count: weights.count)
+    for weight in weights where weight > 0 {
+      if first != 0, weight != first { isEven = false }
+      first = weight
     }
   }
 

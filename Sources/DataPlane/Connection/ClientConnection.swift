@@ -55,7 +55,8 @@ final class ClientConnection: ClientSide {
   /// Lets it end by itself: after what is in flight, or with its client's next request.
   func drain() {
     if let http2 { return http2.drain() }
-    if isParked { closeIfIdle() } else { wake() }
+    if !isParked { return wake() }
+    if !data.isPatient { closeIfIdle() }
   }
 
   /// Its listener is no longer there: it finishes what it has begun.
@@ -65,7 +66,7 @@ final class ClientConnection: ClientSide {
   }
 
   /// Whether it may wait for another request.
-  var mayWait: Bool { !isAborted && !data.isDraining && listener.index >= 0 }
+  var mayWait: Bool { !isAborted && (!data.isDraining || data.isPatient) && listener.number >= 0 }
 
   /// Reads what the client has sent by the time it is accepted, mostly its request, and only then asks
   /// for news: a report that has become needless costs a round (docs/decisions/0009).
@@ -184,7 +185,7 @@ final class ClientConnection: ClientSide {
     self.http2 = http2
     http2.begin(early: early)
     // What was under way when the drain began.
-    if data.isDraining || listener.index < 0 { http2.drain() }
+    if data.isDraining || listener.number < 0 { http2.drain() }
   }
 
   /// Whether its first bytes may say that it is HTTP/2: with TLS, ALPN has decided.

@@ -16,7 +16,7 @@ extension Exchange {
     record.headNanoseconds = worker.now.nanoseconds(since: record.start)
     record.receivedBytes = UInt64(input.count)
     // A listener that was removed finishes what it has begun.
-    isPersistent = request.isPersistent && !data.isDraining && client.listener.index >= 0
+    isPersistent = request.isPersistent && !data.isDraining && client.listener.number >= 0
     if let limit = data.settings.requestsPerConnection, Int(client.requestCount) >= limit {
       isPersistent = false
     }
@@ -62,7 +62,7 @@ extension Exchange {
     if let refusal = noteUpgrade(route) { return refusal }
     let index = route.pickBackend(random: &worker.random)
     guard index >= 0 else { return .noEndpoint }
-    let service = data.services[index]
+    guard let service = data.serviceTable.service(index) else { return .noEndpoint }
     self.service = service
     resolveClientAddress()
     // Only HTTP/1.1 has what endpoints understand.
@@ -84,16 +84,16 @@ extension Exchange {
     if hasNormalisedPath {
       let path = normalisedPath
       return data.routes.route(
-        listener: client.listener.index, host: host, path: path.span, head: request, bytes: bytes)
+        listener: client.listener.number, host: host, path: path.span, head: request, bytes: bytes)
     }
     if request.path.isEmpty {
       // `OPTIONS *`, and an absolute form without a path, go where `/` goes.
       let path = data.rootPath
       return data.routes.route(
-        listener: client.listener.index, host: host, path: path.span, head: request, bytes: bytes)
+        listener: client.listener.number, host: host, path: path.span, head: request, bytes: bytes)
     }
     return data.routes.route(
-      listener: client.listener.index, host: host, path: bytes.extracting(request.path.range), head: request,
+      listener: client.listener.number, host: host, path: bytes.extracting(request.path.range), head: request,
       bytes: bytes)
   }
 

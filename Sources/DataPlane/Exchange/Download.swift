@@ -220,7 +220,7 @@ extension Exchange {
     if !upload.isRead && !download.isChunked && !download.endsWithClose && !download.endsWithStream {
       isPersistent = false
     }
-    if data.isDraining || client.listener.index < 0 { isPersistent = false }
+    if data.isDraining || client.listener.number < 0 { isPersistent = false }
     record.status = responseHead.status
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers

@@ -53,10 +53,8 @@ extension Exchange {
 
   private func isAllowed(_ name: ByteRange, _ route: CompiledRoute) -> Bool {
     let input = input
-    for allowed in route.upgrades where input.bytes.equalsIgnoringCase(name, lowercase: allowed) {
-      return true
-    }
-    return false
+    // Copied, not used in place: the definition's texts are other threads' as well.
+    return route.upgrades.contains { input.bytes.equalsIgnoringCase(name, lowercase: Array($0.utf8)) }
   }
 
   var upgradesToWebSocket: Bool {

@@ -1,9 +1,10 @@
 /// What one worker has counted, or several together, as a value that may leave the worker.
 public struct CountersSnapshot: Sendable {
   public var worker: WorkerFigures
-  /// Routes that have seen a request, in the order of their first one.
+  /// Routes that have seen a request, in no order.
   public var routes: [RouteFigures]
-  /// In the order of the configuration.
+  /// All of them, by number, where there are few; else without those that have carried nothing, and
+  /// of which there is nothing to say: see ``CountersCollection/idleServicesMax``.
   public var services: [ServiceFigures]
 
   public init(

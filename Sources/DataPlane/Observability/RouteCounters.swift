@@ -2,8 +2,7 @@ import Runtime
 
 /// What one worker counts for one route. Used on the worker's thread only.
 ///
-/// A route that has seen no request holds its name and nothing else, so that 100,000 of them cost
-/// little; the figures are allocated with the first request.
+/// Made with the route's first request, so that 100,000 routes without any cost nothing.
 public final class RouteCounters {
   /// Pairs of service and status that are counted apart; more are counted together, so that no
   /// endpoint that invents statuses can fill the memory.
@@ -11,52 +10,23 @@ public final class RouteCounters {
 
   public let route: String
   private unowned let owner: WorkerCounters
-  private(set) var content: Content?
-
-  /// Allocated once, with the first request.
-  final class Content {
-    private var pairs: [Pair] = []
-    /// The pair of the last request, which the next is usually of, and its place in `pairs`, where
-    /// its count is written when another pair takes its turn.
-    private var current = Pair(service: .min, status: 0, count: 0)
-    private var currentIndex = -1
-    var figures = RouteFigures()
-
-    @inline(__always)
-    func count(service: Int32, status: UInt16) {
-      if current.status == status, current.service == service {
-        current.count &+= 1
-      } else {
-        countElsewhere(service: service, status: status)
-      }
-    }
-
-    private func countElsewhere(service: Int32, status: UInt16) {
-      let index = pairs.firstIndex { $0.status == status && $0.service == service } ?? pairs.count
-      guard index < RouteCounters.pairsMax else {
-        figures.otherRequests &+= 1
-        return
-      }
-      if index == pairs.count { pairs.append(Pair(service: service, status: status, count: 0)) }
-      if currentIndex >= 0 { pairs[currentIndex] = current }
-      current = pairs[index]
-      currentIndex = index
-      current.count &+= 1
-    }
-
-    /// All pairs with their counts.
-    var counted: [Pair] {
-      var pairs = pairs
-      if currentIndex >= 0 { pairs[currentIndex] = current }
-      return pairs
-    }
-  }
+  private var pairs: [Pair] = []
+  /// The pair of the last request, which the next is usually of, and its place in `pairs`, where
+  /// its count is written when another pair takes its turn.
+  private var current = Pair(service: .min, status: 0, count: 0, name: "")
+  private var currentIndex = -1
+  private var figures = RouteFigures()
+  /// Its place among those that have counted something; -1: it has not, or is of a route that is gone.
+  var position = -1
+  /// Of the last collection that has copied it; see ``CountersCollection``.
+  var collection: UInt64 = 0
 
   /// One service and status.
-  struct Pair {
+  private struct Pair {
     var service: Int32
     var status: UInt16
     var count: UInt64
+    var name: String
   }
 
   init(route: String, owner: WorkerCounters) {
@@ -66,31 +36,57 @@ public final class RouteCounters {
 
   /// Counts an exchange that has ended.
   ///
-  /// - Parameter service: its number in ``WorkerCounters/serviceNumber(_:)``; -1 where none was chosen.
-  public func record(_ record: borrowing ExchangeRecord, service: Int) {
-    let content = content ?? begin()
-    content.count(service: Int32(truncatingIfNeeded: service), status: record.status)
-    content.figures.record(record)
-  }
-
-  private func begin() -> Content {
-    let content = Content()
-    self.content = content
-    owner.becameActive(self)
-    return content
-  }
-
-  /// A copy of what was counted; nil where nothing was.
-  func snapshot(serviceNames: [String]) -> RouteFigures? {
-    guard let content else { return nil }
-    var figures = content.figures
-    figures.route = route
-    figures.requests = content.counted.map { pair in
-      let service = Int(pair.service)
-      return RouteFigures.Requests(
-        service: serviceNames.indices.contains(service) ? serviceNames[service] : "", status: pair.status,
-        count: pair.count)
+  /// - Parameters:
+  ///   - service: its number of ``WorkerCounters/nextServiceNumber()``; -1 where none was chosen.
+  ///   - name: the service's name, asked for when the pair is new.
+  @inline(__always)
+  func record(
+    _ record: borrowing ExchangeRecord, service: Int32, name: @autoclosure () -> String
+  ) {
+    if current.status == record.status, current.service == service {
+      current.count &+= 1
+    } else if !count(service: service, status: record.status) {
+      begin(Pair(service: service, status: record.status, count: 0, name: name()))
     }
-    return figures
+    figures.record(record)
+  }
+
+  /// Counts in a pair that is there.
+  private func count(service: Int32, status: UInt16) -> Bool {
+    guard let index = pairs.firstIndex(where: { $0.status == status && $0.service == service }) else {
+      return false
+    }
+    select(index)
+    return true
+  }
+
+  private func begin(_ pair: Pair) {
+    if pairs.isEmpty { owner.becameActive(self) }
+    guard pairs.count < Self.pairsMax else {
+      figures.otherRequests &+= 1
+      return
+    }
+    pairs.append(pair)
+    select(pairs.count - 1)
+  }
+
+  private func select(_ index: Int) {
+    if currentIndex >= 0 { pairs[currentIndex] = current }
+    current = pairs[index]
+    currentIndex = index
+    current.count &+= 1
+  }
+
+  /// A copy of what was counted.
+  func snapshot() -> RouteFigures {
+    var copy = figures
+    copy.route = route
+    var pairs = pairs
+    if currentIndex >= 0 { pairs[currentIndex] = current }
+    // A service that went and came back is the same to those who read this.
+    for pair in pairs {
+      copy.add(RouteFigures.Requests(service: pair.name, status: pair.status, count: pair.count))
+    }
+    return copy
   }
 }

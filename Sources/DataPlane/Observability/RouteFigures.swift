@@ -60,7 +60,7 @@ public struct RouteFigures: Sendable {
   }
 
   /// Bounded like one worker's: other workers may have counted other pairs.
-  private mutating func add(_ item: Requests) {
+  mutating func add(_ item: Requests) {
     if let index = requests.firstIndex(where: { $0.status == item.status && $0.service == item.service }) {
       requests[index].count &+= item.count
     } else if requests.count < RouteCounters.pairsMax {

@@ -58,6 +58,8 @@ public struct WorkerFigures: Sendable {
 
   // The worker itself.
   public var loopRounds: UInt64 = 0
+  /// The longest time that a worker spent on changes in one go.
+  public var changePauseNanosecondsMax: Int64 = 0
   public var accessLogLines: UInt64 = 0
   public var accessLogDropped: UInt64 = 0
   /// Gauge: buffers out of the pool.
@@ -96,6 +98,7 @@ public struct WorkerFigures: Sendable {
     queueOverflows &+= other.queueOverflows
     queueTimeouts &+= other.queueTimeouts
     loopRounds &+= other.loopRounds
+    changePauseNanosecondsMax = max(changePauseNanosecondsMax, other.changePauseNanosecondsMax)
     accessLogLines &+= other.accessLogLines
     accessLogDropped &+= other.accessLogDropped
     buffersLent &+= other.buffersLent

@@ -1,30 +1,11 @@
-/// A hash table from byte strings, each in a scope, to numbers: open addressing, linear probing.
+/// A hash table from byte strings, each in a scope, to numbers.
 ///
-/// Made for very many small entries: an entry costs 20 bytes of a slot (at a load of 3/8 to 3/4)
-/// and its text, with no object of its own. Texts share one array. Entries come and go one by one;
-/// only growth touches them all, and then without hashing again.
+/// Made of many small tables, by the hash's upper bits, so that growing one of them takes
+/// microseconds: a single table of 200,000 entries would stop its worker for milliseconds.
 struct ByteTable {
-  private struct Slot {
-    var hash: UInt32
-    var start: UInt32
-    var count: UInt32
-    var scope: UInt32
-    /// ``ByteTable/vacant`` where the slot is empty.
-    var value: UInt32
+  private static let shardCount = 256
 
-    static let empty = Slot(hash: 0, start: 0, count: 0, scope: 0, value: ByteTable.vacant)
-  }
-
-  /// Not a value that can be stored.
-  static let vacant = UInt32.max
-  private static let slotsMin = 8
-  /// Below this many bytes of removed texts, tidying up is not worth it.
-  private static let unusedBytesMin = 4_096
-
-  private var slots = [Slot](repeating: .empty, count: slotsMin)
-  private var texts: [UInt8] = []
-  /// Bytes of `texts` that belong to removed entries.
-  private var unusedBytes = 0
+  private var shards = [ByteTableShard](repeating: ByteTableShard(), count: shardCount)
   private(set) var count = 0
 
   /// The value of `bytes[start..<end]` in `scope`, or nil.
@@ -36,7 +17,63 @@ struct ByteTable {
   func find(
     _ bytes: Span<UInt8>, from start: Int, to end: Int, hash: UInt64, scope: UInt32, lowercases: Bool = false
   ) -> UInt32? {
+    shards.span[Self.shard(hash)].find(
+      bytes, from: start, to: end, hash: hash, scope: scope, lowercases: lowercases)
+  }
+
+  /// Adds an entry, or replaces the value of one that is there.
+  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: UInt32) {
+    if shards[Self.shard(hash)].set(text, hash: hash, scope: scope, to: value) { count += 1 }
+  }
+
+  /// Removes an entry; says whether there was one.
+  @discardableResult
+  mutating func remove(_ text: Span<UInt8>, hash: UInt64, scope: UInt32) -> Bool {
+    guard shards[Self.shard(hash)].remove(text, hash: hash, scope: scope) else { return false }
+    count -= 1
+    return true
+  }
+
+  @inline(__always)
+  private static func shard(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash &>> 56) }
+}
+
+/// A part of a ``ByteTable``: open addressing, linear probing.
+///
+/// An entry costs 20 bytes of a slot (at a load of 3/8 to 3/4) and its text, with no object of its
+/// own. Texts share one array. Entries come and go one by one; only growth touches them all, and then
+/// without hashing again.
+struct ByteTableShard {
+  private struct Slot {
+    var hash: UInt32
+    var start: UInt32
+    var count: UInt32
+    var scope: UInt32
+    /// ``ByteTableShard/vacant`` where the slot is empty.
+    var value: UInt32
+
+    static var empty: Slot { Slot(hash: 0, start: 0, count: 0, scope: 0, value: ByteTableShard.vacant) }
+  }
+
+  /// Not a value that can be stored.
+  static let vacant = UInt32.max
+  private static let slotsMin = 4
+  /// Below this many bytes of removed texts, tidying up is not worth it.
+  private static let unusedBytesMin = 512
+
+  /// None before the first entry.
+  private var slots: [Slot] = []
+  private var texts: [UInt8] = []
+  /// Bytes of `texts` that belong to removed entries.
+  private var unusedBytes: UInt32 = 0
+  private var count: UInt32 = 0
+
+  @inline(__always)
+  func find(
+    _ bytes: Span<UInt8>, from start: Int, to end: Int, hash: UInt64, scope: UInt32, lowercases: Bool
+  ) -> UInt32? {
     let slots = slots.span
+    if slots.count == 0 { return nil }
     let mask = slots.count &- 1
     let hash = UInt32(truncatingIfNeeded: hash)
     let length = UInt32(truncatingIfNeeded: end &- start)
@@ -54,14 +91,14 @@ struct ByteTable {
     }
   }
 
-  /// Adds an entry, or replaces the value of one that is there.
-  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: UInt32) {
+  /// - Returns: whether the entry is new.
+  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: UInt32) -> Bool {
     precondition(value != Self.vacant)
     if let index = index(of: text, hash: hash, scope: scope) {
       slots[index].value = value
-      return
+      return false
     }
-    if (count + 1) * 4 > slots.count * 3 { resize(to: slots.count * 2) }
+    if (Int(count) + 1) * 4 > slots.count * 3 { resize(to: max(Self.slotsMin, slots.count * 2)) }
     let start = texts.count
     for position in text.indices { texts.append(text[position]) }
     place(
@@ -69,20 +106,22 @@ struct ByteTable {
         hash: UInt32(truncatingIfNeeded: hash), start: UInt32(start), count: UInt32(text.count), scope: scope,
         value: value))
     count += 1
+    return true
   }
 
-  /// Removes an entry; says whether there was one.
-  @discardableResult
   mutating func remove(_ text: Span<UInt8>, hash: UInt64, scope: UInt32) -> Bool {
     guard let found = index(of: text, hash: hash, scope: scope) else { return false }
-    unusedBytes += text.count
+    unusedBytes += UInt32(text.count)
     count -= 1
     closeGap(at: found)
-    if unusedBytes > Self.unusedBytesMin, unusedBytes > texts.count / 2 { dropUnusedBytes() }
+    if unusedBytes > Self.unusedBytesMin, Int(unusedBytes) > texts.count / 2 { dropUnusedBytes() }
+    // What a burst took is given back.
+    if slots.count > Self.slotsMin, Int(count) * 16 < slots.count * 3 { resize(to: slots.count / 2) }
     return true
   }
 
   private func index(of text: Span<UInt8>, hash: UInt64, scope: UInt32) -> Int? {
+    if slots.isEmpty { return nil }
     let mask = slots.count - 1
     let hash = UInt32(truncatingIfNeeded: hash)
     var index = Int(hash) & mask
@@ -131,7 +170,7 @@ struct ByteTable {
 
   private mutating func dropUnusedBytes() {
     var kept: [UInt8] = []
-    kept.reserveCapacity(texts.count - unusedBytes)
+    kept.reserveCapacity(texts.count - Int(unusedBytes))
     for index in slots.indices where slots[index].value != Self.vacant {
       let start = Int(slots[index].start)
       slots[index].start = UInt32(kept.count)

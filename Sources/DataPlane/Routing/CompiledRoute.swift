@@ -2,87 +2,120 @@ import Resources
 import Runtime
 
 /// A route as a worker uses it. Belongs to one worker's thread.
+///
+/// What a request touches is this worker's own: the definition's texts and lists are shared with other
+/// threads, and so would be the reference counts that using them changes. They are used when the route
+/// comes and goes, and with its first request.
 public final class CompiledRoute {
   /// A service that takes a share of a route's requests.
-  public struct Target: Equatable {
-    /// Index into the configuration's services; -1 where there is no such service.
-    public let service: Int
-    public let weight: Int
+  struct Target {
+    /// The service's number; -1 where there is none.
+    let service: Int
+    let weight: Int
   }
 
-  public let name: String
-  /// ``name`` for logs and counters.
-  public let nameBytes: [UInt8]
-  /// Index into the configuration's routes.
-  public let index: Int
-  public let backends: [Target]
-  /// Where its requests are counted; requests that it takes count there whatever comes after it.
-  var counters: RouteCounters?
+  /// Whether a route takes requests before and after the change that is being made.
+  enum Phase: UInt8 {
+    case settled
+    /// Comes with the change.
+    case arriving
+    /// Goes with it.
+    case leaving
+    /// Is no more; requests that have it keep it.
+    case gone
+  }
 
-  /// Protocols that its requests may switch to, in lower case.
-  let upgrades: [[UInt8]]
-  /// The route's own answer to requests that come without TLS.
-  let redirect: Override<HTTPSRedirect>?
-  private let isStrictTransportSecurityInherited: Bool
+  let definition: Route
+  /// Given by the control plane; used again when the route is gone.
+  public let number: Int
+  /// Decides between routes where all else is equal, before their names.
+  let order: UInt64
+
+  /// ``name`` for logs; made for the first one.
+  private(set) lazy var nameBytes: [UInt8] = Array(definition.name.utf8)
+  /// Where its requests are counted; made with the first one.
+  var counters: RouteCounters?
   private let strictTransportSecurity: [UInt8]?
 
-  /// What to remove when the route goes.
-  let definition: Route
   /// Listeners that it is attached to, a bit for each; empty: all.
   private let listeners: [UInt64]
+  /// Only where there are several with a weight.
+  private let targets: [Target]
   private let totalWeight: Int
   /// The service of the only backend with a weight, or -1; -2 where there are several.
   private let onlyService: Int
 
-  init(
-    _ route: Route, index: Int, services: borrowing [String: Int],
-    listeners listenerIndices: borrowing [String: Int]
-  ) {
-    self.index = index
-    definition = route
-    // Bytes of this worker's own: the configuration's are shared with other threads, and so would
-    // be the reference count that using them changes.
-    nameBytes = Array(route.name.utf8)
-    name = String(decoding: nameBytes, as: UTF8.self)
-    upgrades = route.upgrades.map { Array($0.utf8) }
-    redirect = route.redirect
-    isStrictTransportSecurityInherited = route.hsts == nil
-    strictTransportSecurity = Override.resolve(route.hsts, inherited: nil).map { Array($0.fieldValue.utf8) }
-    var targets: [Target] = []
-    targets.reserveCapacity(route.backends.count)
-    for backend in route.backends {
-      targets.append(Target(service: services[backend.service] ?? -1, weight: max(0, backend.weight)))
+  // Of its ``RouteIndex``.
+  var slot = Pool<Rule>.none
+  /// The first of its rules, which follow by ``Rule/nextOfRoute``.
+  var firstRule = Pool<Rule>.none
+  var phase = Phase.settled
+  /// The one of its number that it replaces, until the change is done.
+  var predecessor: CompiledRoute?
+
+  init(_ entry: RouteEntry) {
+    definition = entry.route
+    number = entry.number
+    order = entry.order
+    strictTransportSecurity =
+      Override.resolve(entry.route.hsts, inherited: nil).map { Array($0.fieldValue.utf8) }
+    var total = 0
+    var weighted = 0
+    var only = -1
+    for (index, backend) in entry.route.backends.enumerated() where backend.weight > 0 {
+      total += backend.weight
+      weighted += 1
+      only = index < entry.services.count ? entry.services[index] : -1
     }
-    backends = targets
-    totalWeight = targets.reduce(0) { $0 + $1.weight }
-    let weighted = targets.filter { $0.weight > 0 }
-    onlyService = weighted.isEmpty ? -1 : weighted.count == 1 ? weighted[0].service : -2
-    var words: [UInt64] = []
-    if !route.listeners.isEmpty {
-      words = [UInt64](repeating: 0, count: listenerIndices.count / 64 + 1)
-      for name in route.listeners {
-        guard let listener = listenerIndices[name] else { continue }
-        words[listener / 64] |= 1 << UInt64(listener % 64)
-      }
-    }
-    listeners = words
+    totalWeight = total
+    onlyService = weighted > 1 ? -2 : only
+    targets = weighted > 1 ? Self.targets(entry) : []
+    listeners = Self.bits(entry.listeners)
   }
+
+  private static func targets(_ entry: RouteEntry) -> [Target] {
+    entry.route.backends.enumerated().map { index, backend in
+      Target(
+        service: index < entry.services.count ? entry.services[index] : -1, weight: max(0, backend.weight))
+    }
+  }
+
+  private static func bits(_ listeners: [Int]) -> [UInt64] {
+    guard let highest = listeners.max() else { return [] }
+    var words = [UInt64](repeating: 0, count: highest / 64 + 1)
+    for listener in listeners { words[listener / 64] |= 1 << UInt64(listener % 64) }
+    return words
+  }
+
+  public var name: String { definition.name }
+
+  /// The route's own answer to requests that come without TLS.
+  var redirect: Override<HTTPSRedirect>? { definition.redirect }
+
+  /// Protocols that its requests may switch to, in lower case.
+  var upgrades: [String] { definition.upgrades }
 
   /// The value of `Strict-Transport-Security`, its own or its listener's.
   func strictTransportSecurity(inherited: [UInt8]?) -> [UInt8]? {
-    isStrictTransportSecurityInherited ? inherited : strictTransportSecurity
+    definition.hsts == nil ? inherited : strictTransportSecurity
   }
 
-  /// Index into the configuration's services: each in proportion to its weight; -1 where no backend
-  /// has a weight, and for the share of a service that does not exist.
+  /// A service's number: each in proportion to its weight; -1 where no backend has a weight, and for
+  /// the share of a service that does not exist.
   public func pickBackend(random: inout SplitMix64) -> Int {
     if onlyService >= -1 { return onlyService }
     var rest = random.next(below: totalWeight)
-    for backend in backends {
-      if rest < backend.weight { return backend.service }
-      rest &-= backend.weight
+    for target in targets {
+      if rest < target.weight { return target.service }
+      rest &-= target.weight
     }
     return -1
+  }
+
+  /// The service's number of a backend with a weight; nil for one without.
+  func service(ofBackend index: Int) -> Int? {
+    guard definition.backends[index].weight > 0 else { return nil }
+    return targets.isEmpty ? onlyService : targets[index].service
   }
 
   var isAttachedToAllListeners: Bool { listeners.isEmpty }
@@ -92,5 +125,13 @@ public final class CompiledRoute {
     if listeners.isEmpty { return true }
     let word = listener &>> 6
     return word >= 0 && word < listeners.count && listeners[word] &>> UInt64(listener & 63) & 1 == 1
+  }
+
+  /// Whether it is tried before another where all else is equal.
+  func comes(before other: CompiledRoute) -> Bool {
+    if order != other.order { return order < other.order }
+    if name != other.name { return name < other.name }
+    // One replaces the other: only one of them is there for any request.
+    return slot < other.slot
   }
 }

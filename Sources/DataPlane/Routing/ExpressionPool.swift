@@ -10,19 +10,24 @@ struct ExpressionPool {
   }
 
   private var entries = Pool(blank: Entry())
-  private var numbers: [String: UInt32] = [:]
+  private var numbers = ByteTable()
+  private let hash: ByteHash
+
+  init(seed: UInt64) { hash = ByteHash(seed: seed) }
 
   var count: Int { entries.count }
 
   /// The number of a pattern, which then has one more use.
   mutating func retain(_ pattern: String) -> UInt32 {
-    if let number = numbers[pattern] {
+    let text = pattern.utf8.span
+    let code = hash.hash(text, from: 0, to: text.count, after: 0)
+    if let number = numbers.find(text, from: 0, to: text.count, hash: code, scope: 0) {
       entries[number].uses += 1
       return number
     }
     let expression = try? RegularExpression(pattern)
     let number = entries.insert(Entry(pattern: pattern, expression: expression, uses: 1))
-    numbers[pattern] = number
+    numbers.set(text, hash: code, scope: 0, to: number)
     return number
   }
 
@@ -30,7 +35,9 @@ struct ExpressionPool {
   mutating func release(_ number: UInt32) {
     entries[number].uses -= 1
     guard entries[number].uses == 0 else { return }
-    numbers[entries[number].pattern] = nil
+    let pattern = entries[number].pattern
+    let text = pattern.utf8.span
+    numbers.remove(text, hash: hash.hash(text, from: 0, to: text.count, after: 0), scope: 0)
     entries.remove(number)
   }
 

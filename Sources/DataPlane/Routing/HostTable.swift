@@ -33,7 +33,8 @@ struct HostTable {
 
   /// Where a search through the wildcards that cover a host stands.
   struct WildcardCursor {
-    fileprivate var position = 0
+    /// Where what follows the asterisk of the last one begins in the host.
+    fileprivate(set) var position = 0
     /// Labels from `position` on; -1: not counted yet.
     fileprivate var labels = -1
   }
@@ -111,8 +112,11 @@ struct HostTable {
 
   /// What is looked up: a name in lower case without `*.`, and which kind it is.
   private static func split(_ host: String) -> (name: [UInt8], scope: UInt32) {
-    let name = host.utf8.map { $0.asciiLowercased }
-    guard name.starts(with: [0x2A, dot]) else { return (name, exact) }
-    return (Array(name.dropFirst(2)), wildcard)
+    let text = host.utf8.span
+    let isWildcard = text.count >= 2 && text[0] == 0x2A && text[1] == dot
+    var name: [UInt8] = []
+    name.reserveCapacity(text.count)
+    for index in (isWildcard ? 2 : 0)..<text.count { name.append(text[index].asciiLowercased) }
+    return (name, isWildcard ? wildcard : exact)
   }
 }

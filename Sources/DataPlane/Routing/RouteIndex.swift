@@ -3,32 +3,37 @@ import Resources
 
 /// The rules of all routes, by host and path.
 ///
-/// A host with a single route costs some 200 bytes, most of it the route: hosts and paths are
+/// A host with a single route costs some 350 bytes, most of it the route: hosts and paths are
 /// entries of shared arrays. Adding and removing a route touches only its own hosts and paths.
 struct RouteIndex: ~Copyable {
-  private static let none = Pool<Rule>.none
+  static let none = Pool<Rule>.none
 
-  /// By index.
-  private(set) var routes: [CompiledRoute?] = []
-  private var hosts: HostTable
-  private var hostRules = Pool(blank: HostRules())
+  private(set) var chains = RuleChains()
+  private(set) var hosts: HostTable
+  private(set) var hostRules = Pool(blank: HostRules())
   /// Number of the rules for any host; `none`: there are none.
-  private var anyHost = RouteIndex.none
-  private var paths: PathTable
-  private var rules = Pool(blank: Rule())
-  private var conditions = Pool(blank: MatchConditions())
-  private var expressions = ExpressionPool()
+  private(set) var anyHost = RouteIndex.none
+  private(set) var paths: PathTable
+  private(set) var conditions = Pool(blank: MatchConditions())
+  private(set) var expressions: ExpressionPool
+  /// Routes of this phase do not exist for requests: those that come before a change, those that go
+  /// after it.
+  var hidden = CompiledRoute.Phase.arriving
   /// Room for a decoded query value; grows to the longest that an expression was tried on.
   private var decoded: [UInt8] = []
 
   init(seed: UInt64) {
     hosts = HostTable(seed: seed)
     paths = PathTable(seed: ~seed)
+    expressions = ExpressionPool(seed: seed)
   }
 
   /// How many of each there are, for tests: all zero when all routes are removed.
   var counts: [Int] {
-    [hosts.count, hostRules.count, paths.count, rules.count, conditions.count, expressions.count]
+    [
+      hosts.count, hostRules.count, paths.count, chains.ruleCount, chains.routeCount, conditions.count,
+      expressions.count,
+    ]
   }
 
   // MARK: Looking up
@@ -38,44 +43,44 @@ struct RouteIndex: ~Copyable {
   mutating func route(
     listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
   ) -> CompiledRoute? {
-    let found = route(host, listener, path, head, bytes)
-    return found == Self.none ? nil : routes[Int(found)]
+    let found = rule(host, listener, path, head, bytes)
+    return found == Self.none ? nil : chains.route(chains.rule(found).route)
   }
 
-  /// The index of the route for a request, or `none`. Most specific host first (Gateway API
+  /// The number of the rule that takes a request, or `none`. Most specific host first (Gateway API
   /// `HTTPRouteSpec.hostnames`); where none of its rules matches, the next one's are tried.
   @inline(__always)
-  private mutating func route(
+  mutating func rule(
     _ host: Span<UInt8>, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
     if let number = hosts.exact(host) {
-      let found = route(under: number, listener, path, head, bytes)
+      let found = rule(under: number, listener, path, head, bytes)
       if found != Self.none { return found }
     }
     if hosts.hasWildcards {
       var cursor = HostTable.WildcardCursor()
       while let number = hosts.nextWildcard(host, &cursor) {
-        let found = route(under: number, listener, path, head, bytes)
+        let found = rule(under: number, listener, path, head, bytes)
         if found != Self.none { return found }
       }
     }
     if anyHost == Self.none { return Self.none }
-    return route(under: anyHost, listener, path, head, bytes)
+    return rule(under: anyHost, listener, path, head, bytes)
   }
 
   /// Exact path, then regular expressions, then the longest prefix.
-  private mutating func route(
+  private mutating func rule(
     under host: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
     let entry = hostRules[host]
     if path.count <= Int(entry.exactBytesMax), let first = paths.exact(path, host: host) {
-      let found = route(in: first, listener, path, head, bytes)
+      let found = rule(in: first, listener, path, head, bytes)
       if found != Self.none { return found }
     }
     if entry.expressions != Self.none {
-      let found = route(in: entry.expressions, listener, path, head, bytes)
+      let found = rule(in: entry.expressions, listener, path, head, bytes)
       if found != Self.none { return found }
     }
     if entry.prefixSegments != 0 {
@@ -84,26 +89,27 @@ struct RouteIndex: ~Copyable {
       while let first = paths.nextPrefix(
         path, &cursor, segments: entry.prefixSegments, bytesMax: Int(entry.prefixBytesMax))
       {
-        let found = route(in: first, listener, path, head, bytes)
+        let found = rule(in: first, listener, path, head, bytes)
         if found != Self.none { longest = found }
       }
       if longest != Self.none { return longest }
     }
-    return route(in: entry.root, listener, path, head, bytes)
+    return rule(in: entry.root, listener, path, head, bytes)
   }
 
-  /// The route of the first rule in a chain whose conditions hold.
+  /// The first rule in a chain whose conditions hold.
   @inline(__always)
-  private mutating func route(
+  private mutating func rule(
     in first: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
     var number = first
     while number != Self.none {
-      let rule = rules[number]
+      let candidate = number
+      let rule = chains.rule(candidate)
       number = rule.next
-      guard rule.methods & head.method.bit != 0 else { continue }
-      if !rule.isAttachedToAllListeners, routes[Int(rule.route)]?.isAttached(to: listener) != true {
+      guard rule.methods & head.method.bit != 0, rule.phase != hidden else { continue }
+      if !rule.isAttachedToAllListeners, chains.route(rule.route)?.isAttached(to: listener) != true {
         continue
       }
       if rule.expression != Self.none, !expressions.matchesWhole(rule.expression, path) { continue }
@@ -112,17 +118,16 @@ struct RouteIndex: ~Copyable {
       {
         continue
       }
-      return rule.route
+      return candidate
     }
     return Self.none
   }
 
   // MARK: Changing
 
-  /// Adds a route and its rules; there is none with its index.
+  /// Adds a route and its rules, in the route's phase.
   mutating func insert(_ route: CompiledRoute) {
-    while routes.count <= route.index { routes.append(nil) }
-    routes[route.index] = route
+    chains.insert(route)
     forEachHost(of: route) { index, host, name in
       let number = index.numberForInserting(name, host)
       for (match, definition) in route.definition.matches.enumerated() {
@@ -133,7 +138,6 @@ struct RouteIndex: ~Copyable {
 
   /// Removes a route and its rules.
   mutating func remove(_ route: CompiledRoute) {
-    routes[route.index] = nil
     forEachHost(of: route) { index, host, name in
       guard let number = host else { return }
       for (match, definition) in route.definition.matches.enumerated() {
@@ -143,6 +147,12 @@ struct RouteIndex: ~Copyable {
       index.hostRules.remove(number)
       if let name { index.hosts.remove(name) } else { index.anyHost = Self.none }
     }
+    chains.remove(route)
+  }
+
+  /// Sets the phase of a route and its rules.
+  mutating func setPhase(_ phase: CompiledRoute.Phase, of route: CompiledRoute) {
+    chains.setPhase(phase, of: route)
   }
 
   /// Calls `body` with the number, where it has one, and the name of each host; no name: any host.
@@ -163,10 +173,11 @@ struct RouteIndex: ~Copyable {
   }
 
   private mutating func insert(_ match: Match, number: Int, of route: CompiledRoute, under host: UInt32) {
-    let new = rules.insert(rule(for: match, number: number, of: route))
+    let new = chains.insert(rule(for: match, number: number, of: route), of: route)
     hostRules[host].ruleCount += 1
+    chains.linkToHost(new, host: host, first: &hostRules[host].firstRule)
     switch match.path {
-    case .regex: rules.link(new, into: &hostRules[host].expressions)
+    case .regex: chains.link(new, into: &hostRules[host].expressions)
     case .exact(let path):
       let path = Array(path.utf8)
       hostRules[host].exactBytesMax = max(hostRules[host].exactBytesMax, UInt32(path.count))
@@ -174,7 +185,7 @@ struct RouteIndex: ~Copyable {
     case .prefix(let prefix):
       let prefix = PathTable.canonicalPrefix(prefix)
       if prefix.isEmpty {
-        rules.link(new, into: &hostRules[host].root)
+        chains.link(new, into: &hostRules[host].root)
       } else {
         hostRules[host].prefixBytesMax = max(hostRules[host].prefixBytesMax, UInt32(prefix.count))
         hostRules[host].prefixSegments |= PathTable.segmentBit(prefix)
@@ -186,13 +197,13 @@ struct RouteIndex: ~Copyable {
   private mutating func link(_ rule: UInt32, _ path: [UInt8], _ host: UInt32, isPrefix: Bool) {
     var first = paths.chain(of: path, host: host, isPrefix: isPrefix) ?? Self.none
     let previous = first
-    rules.link(rule, into: &first)
+    chains.link(rule, into: &first)
     if first != previous { paths.setChain(of: path, host: host, isPrefix: isPrefix, to: first) }
   }
 
   private mutating func rule(for match: Match, number: Int, of route: CompiledRoute) -> Rule {
     var rule = Rule()
-    rule.route = UInt32(route.index)
+    rule.route = route.slot
     rule.isAttachedToAllListeners = route.isAttachedToAllListeners
     if !match.methods.isEmpty {
       rule.methods = match.methods.reduce(0) { $0 | (HTTPMethod.bit(named: $1) ?? HTTPMethod.other.bit) }
@@ -205,30 +216,31 @@ struct RouteIndex: ~Copyable {
     }
     rule.precedence.conditionCounts = Rule.Precedence.conditionCounts(
       hasMethod: !match.methods.isEmpty, headers: conditions.headers.count, query: conditions.query.count)
-    rule.precedence.route = UInt32(route.index)
+    rule.phase = route.phase
     rule.precedence.match = UInt32(number)
     return rule
   }
 
   private mutating func remove(_ match: Match, number: Int, of route: CompiledRoute, under host: UInt32) {
-    let index = UInt32(route.index)
+    let slot = route.slot
     let match32 = UInt32(number)
     let removed: UInt32?
     switch match.path {
-    case .regex: removed = rules.unlink(route: index, match: match32, from: &hostRules[host].expressions)
-    case .exact(let path): removed = unlink(index, match32, Array(path.utf8), host, isPrefix: false)
+    case .regex: removed = chains.unlink(route: slot, match: match32, from: &hostRules[host].expressions)
+    case .exact(let path): removed = unlink(slot, match32, Array(path.utf8), host, isPrefix: false)
     case .prefix(let prefix):
       let prefix = PathTable.canonicalPrefix(prefix)
       if prefix.isEmpty {
-        removed = rules.unlink(route: index, match: match32, from: &hostRules[host].root)
+        removed = chains.unlink(route: slot, match: match32, from: &hostRules[host].root)
       } else {
-        removed = unlink(index, match32, prefix, host, isPrefix: true)
+        removed = unlink(slot, match32, prefix, host, isPrefix: true)
       }
     }
     guard let removed else { return }
     hostRules[host].ruleCount -= 1
-    release(rules[removed])
-    rules.remove(removed)
+    chains.unlinkFromHost(removed, first: &hostRules[host].firstRule)
+    release(chains.rule(removed))
+    chains.removeRule(removed)
   }
 
   private mutating func unlink(
@@ -236,7 +248,7 @@ struct RouteIndex: ~Copyable {
   ) -> UInt32? {
     guard var first = paths.chain(of: path, host: host, isPrefix: isPrefix) else { return nil }
     let previous = first
-    let removed = rules.unlink(route: route, match: match, from: &first)
+    let removed = chains.unlink(route: route, match: match, from: &first)
     if first != previous { paths.setChain(of: path, host: host, isPrefix: isPrefix, to: first) }
     return removed
   }

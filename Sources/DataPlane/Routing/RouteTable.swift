@@ -6,79 +6,110 @@ import Resources
 /// Precedence is the Gateway API's: the longest exact host, the longest wildcard, any host; under
 /// one host an exact path, a regular expression (the longest pattern first: that much is left open),
 /// the longest prefix; then a method match, the number of header matches, of query matches, and the
-/// order of the file. Rules of a less specific host are tried when none of a more specific one's
+/// routes' order. Rules of a less specific host are tried when none of a more specific one's
 /// match. A route that is not attached to the listener does not exist for it.
 ///
 /// A look-up allocates nothing and does not depend on the number of routes, save for those of the
 /// same host and path and the regular expressions of the same host.
-public final class RouteTable {
-  private var index: RouteIndex
-  private let services: [String: Int]
-  private let listeners: [String: Int]
-  /// Routes in the table.
-  public private(set) var count = 0
+///
+/// A change is made in steps that no request sees: ``stage(_:)`` and ``stageRemoval(number:)`` for each
+/// route of it, then ``flip()``, from which on requests see all of it, then ``settle(number:)`` for each
+/// route again, then ``endChange()``. Each step takes time in proportion to one route's own hosts and
+/// matches, and to the rules that share them.
+final class RouteTable {
+  private(set) var index: RouteIndex
+  /// By number: the latest, which requests may not see yet.
+  private var routes = NumberedSlots<CompiledRoute>()
 
-  /// - Parameters:
-  ///   - configuration: validated; indices of routes, services and listeners refer to it.
-  ///   - seed: of the hashes, random for each process, so that nobody can choose hosts and paths
-  ///     that collide.
-  public init(configuration: Configuration, seed: UInt64) {
-    index = RouteIndex(seed: seed)
-    services = Self.indices(configuration.services.map(\.name))
-    listeners = Self.indices(configuration.listeners.map(\.name))
-    // From the last to the first: then each finds its place at the front of its chain.
-    for position in configuration.routes.indices.reversed() {
-      insert(configuration.routes[position], index: position)
-    }
-  }
-
-  private static func indices(_ names: [String]) -> [String: Int] {
-    var indices: [String: Int] = [:]
-    for (index, name) in names.enumerated() where indices[name] == nil { indices[name] = index }
-    return indices
-  }
+  /// - Parameter seed: of the hashes, random for each process, so that nobody can choose hosts and
+  ///   paths that collide.
+  init(seed: UInt64) { index = RouteIndex(seed: seed) }
 
   /// The route for a request, or nil.
   ///
   /// - Parameters:
-  ///   - listener: index into the configuration's listeners.
+  ///   - listener: its number.
   ///   - host: in any case, without a port and a trailing dot; empty where there is none.
   ///   - path: normalised. One that is not a path, such as `*`, matches the prefix `/` alone.
   ///   - bytes: what the ranges in `head` refer to.
-  public func route(
+  func route(
     listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
   ) -> CompiledRoute? {
     index.route(listener: listener, host: host, path: path, head: head, bytes: bytes)
   }
 
-  /// The route with an index, or nil.
-  public func route(at index: Int) -> CompiledRoute? {
-    self.index.routes.indices.contains(index) ? self.index.routes[index] : nil
+  /// The number in ``index`` of the rule that takes a request, or ``Pool/none``.
+  func rule(
+    listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
+  ) -> UInt32 {
+    index.rule(host, listener, path, head, bytes)
   }
 
-  /// Adds a route, or replaces the one with its index.
-  ///
-  /// Takes time in proportion to its own hosts and matches, and to the rules that share them.
-  ///
-  /// - Parameter index: the route's place in the order, lower ones first where all else is equal.
-  ///   Indices should be dense: each costs a word.
-  @discardableResult
-  public func insert(_ route: Route, index position: Int) -> CompiledRoute {
-    remove(index: position)
-    let compiled = CompiledRoute(route, index: position, services: services, listeners: listeners)
-    index.insert(compiled)
-    count += 1
-    return compiled
+  /// The latest route of a number, or nil.
+  func route(number: Int) -> CompiledRoute? { routes[number] }
+
+  /// Routes by number; those of a change under way included.
+  var count: Int { routes.count }
+
+  // MARK: Changes
+
+  /// Prepares a route, or another definition of one.
+  func stage(_ entry: RouteEntry) {
+    let route = CompiledRoute(entry)
+    route.phase = .arriving
+    if let known = routes[entry.number] { route.predecessor = leave(known) }
+    routes[entry.number] = route
+    index.insert(route)
   }
 
-  /// Removes a route; says whether there was one. Requests that have it keep it.
-  @discardableResult
-  public func remove(index position: Int) -> Bool {
-    guard let route = route(at: position) else { return false }
+  /// Prepares that a route goes.
+  func stageRemoval(number: Int) {
+    guard let known = routes[number] else { return }
+    routes[number] = leave(known)
+  }
+
+  /// Takes what nobody has seen yet out again, and lets what requests see go with the change.
+  /// - Returns: what requests see, if anything.
+  private func leave(_ route: CompiledRoute) -> CompiledRoute? {
+    guard route.phase == .arriving else {
+      index.setPhase(.leaving, of: route)
+      return route
+    }
     index.remove(route)
-    count -= 1
-    return true
+    let visible = route.predecessor
+    route.predecessor = nil
+    return visible
   }
+
+  /// Requests see what was prepared, from now on.
+  func flip() { index.hidden = .leaving }
+
+  /// Tidies up after a number of the change; nothing happens where that was done.
+  /// - Returns: the route that is no more, if there is one, and the one that replaces it.
+  func settle(number: Int) -> (gone: CompiledRoute, successor: CompiledRoute?)? {
+    guard let route = routes[number] else { return nil }
+    switch route.phase {
+    case .settled, .gone: return nil
+    case .arriving:
+      index.setPhase(.settled, of: route)
+      guard let old = route.predecessor else { return nil }
+      route.predecessor = nil
+      remove(old)
+      return (old, route)
+    case .leaving:
+      routes[number] = nil
+      remove(route)
+      return (route, nil)
+    }
+  }
+
+  private func remove(_ route: CompiledRoute) {
+    index.remove(route)
+    route.phase = .gone
+  }
+
+  /// All of a change is settled.
+  func endChange() { index.hidden = .arriving }
 
   /// For tests: what the index holds, all zero when it holds nothing.
   var indexCounts: [Int] { index.counts }

@@ -1,40 +1,23 @@
 import TLS
 
-/// What a worker's listener does TLS with.
+/// What a worker's listener does TLS with. Its certificates are in the worker's ``CertificateTable``.
 final class ListenerContext {
   let revision: UInt64
   /// Nil where the options cannot be used, which the control plane has checked before.
   let context: TLSServerContext?
-  private let tls: TLSWorker
-  private let table = CertificateTable()
-  private var certificates: [String: TLSCertificate] = [:]
   private var ticketKeys: TicketKeys?
 
-  init(_ listener: ListenerSecurity, on tls: TLSWorker) {
-    self.tls = tls
+  init(_ listener: ListenerSecurity, number: Int, certificates: CertificateTable, on tls: TLSWorker) {
     revision = listener.revision
     ticketKeys = listener.ticketKeys
     context = try? TLSServerContext(
-      listener.options, certificates: table, ticketKeys: listener.ticketKeys, on: tls)
-    update(listener)
+      listener.options, certificates: certificates, listener: number, ticketKeys: listener.ticketKeys,
+      on: tls)
+    context?.setDefaultCertificates(listener.defaultCertificates)
   }
 
-  /// Takes over changed certificates and ticket keys.
+  /// Takes over changed default certificates and ticket keys: connections that are there do not notice.
   func update(_ listener: ListenerSecurity) {
-    var known = certificates
-    for certificate in listener.certificates {
-      let old = known.removeValue(forKey: certificate.name)
-      if old === certificate { continue }
-      table.set(certificate)
-      certificates[certificate.name] = certificate
-      if let old { tls.forget(old) }
-    }
-    // What is left was not replaced by one of its name.
-    for (name, old) in known where !listener.certificates.contains(where: { $0.name == name }) {
-      table.remove(name: name)
-      certificates[name] = nil
-      tls.forget(old)
-    }
     context?.setDefaultCertificates(listener.defaultCertificates)
     if let keys = listener.ticketKeys, keys !== ticketKeys { context?.setTicketKeys(keys) }
     ticketKeys = listener.ticketKeys

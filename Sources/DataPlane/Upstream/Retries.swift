@@ -46,15 +46,15 @@ struct RetryBudget {
   static let reserve = 10
 
   var percent: Int
-  private var requests = InlineArray<10, Int>(repeating: 0)
-  private var retries = InlineArray<10, Int>(repeating: 0)
+  private var requests = InlineArray<10, UInt32>(repeating: 0)
+  private var retries = InlineArray<10, UInt32>(repeating: 0)
   private var currentSecond: Int64 = 0
 
   init(percent: Int) { self.percent = percent }
 
   mutating func countRequest(at now: MonotonicTime) {
     advance(to: now)
-    requests[Int(currentSecond % 10)] += 1
+    requests[Int(currentSecond % 10)] &+= 1
   }
 
   /// Counts a retry if the budget allows one.
@@ -63,8 +63,8 @@ struct RetryBudget {
     var requestSum = 0
     var retrySum = 0
     for index in 0..<Self.windowSeconds {
-      requestSum += requests[index]
-      retrySum += retries[index]
+      requestSum += Int(requests[index])
+      retrySum += Int(retries[index])
     }
     guard retrySum < max(Self.reserve, requestSum * percent / 100) else { return false }
     retries[Int(currentSecond % 10)] += 1

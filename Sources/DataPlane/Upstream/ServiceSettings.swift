@@ -7,6 +7,7 @@ import Resources
 /// An object of the worker's own: a copy of the structure would count references to strings that
 /// all workers share, and these counts are where cores meet.
 public final class ServiceSettings {
+  /// Without name and endpoints: services that differ in nothing else share this object.
   public let service: Service
   let connectNanoseconds: Int64
   let responseNanoseconds: Int64

@@ -83,14 +83,23 @@ struct ConnectionPool {
     idle.append(connection)
   }
 
-  mutating func remove(_ connection: UpstreamConnection) {
+  /// Those that there are, for good.
+  mutating func takeAll() -> [UpstreamConnection] {
+    for connection in idle { connection.poolPosition = -1 }
+    defer { idle = [] }
+    return idle
+  }
+
+  /// - Returns: whether it was there.
+  mutating func remove(_ connection: UpstreamConnection) -> Bool {
     let position = connection.poolPosition
-    guard position >= 0 else { return }
+    guard position >= 0 else { return false }
     connection.poolPosition = -1
     let last = idle.removeLast()
     if last !== connection {
       idle[position] = last
       last.poolPosition = position
     }
+    return true
   }
 }

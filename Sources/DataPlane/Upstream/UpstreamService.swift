@@ -5,132 +5,84 @@ import TLS
 /// A service as one worker sees it: its endpoints, their connections, and the limits on both.
 public final class UpstreamService {
   public let name: String
-  /// ``name`` for logs.
-  let nameBytes: [UInt8]
-  /// Its number in the worker's counters.
-  let number: Int
-  public private(set) var settings: ServiceSettings
-  public private(set) var endpoints: [Endpoint]
+  /// ``name`` for logs; made for the first one.
+  private(set) lazy var nameBytes = Array(name.utf8)
+  /// Its number in the worker's counters, which no other service gets.
+  let countersNumber: Int32
+  public internal(set) var settings: ServiceSettings
+  /// Empty while ``dormant`` holds them.
+  var awake: [Endpoint] = []
+  /// The endpoints, as long as nothing was asked of them: 100,000 services without requests should cost
+  /// little. The list is shared with the other workers.
+  var dormant: [ResolvedEndpoint]?
   /// Grows when endpoints come or go, so that their indices mean others.
-  private(set) var endpointsRevision: UInt32 = 0
+  var endpointsRevision: UInt32 = 0
   var balancer: Balancer
   var hashKeySource: HashKeySource?
   var retryBudget: RetryBudget
-  /// Nil: plain text.
-  private(set) var tls: TLSClientContext?
+  var security: ServiceContext?
 
   /// Grows with every change of ``tls``: connections of another generation are not used again.
-  private(set) var tlsGeneration: UInt32 = 0
+  var tlsGeneration: UInt32 = 0
 
-  /// Requests must not go out in plain text because there is no context, or no longer one.
-  var lacksTLS: Bool { settings.service.tls != nil && tls == nil }
   /// Open connections, idle ones included.
   public private(set) var connectionCount = 0
   /// Requests in flight.
   public private(set) var inFlight = 0
   /// Requests that wait for the in-flight limit.
-  private var turnQueue = WaitQueue()
+  var turnQueue = WaitQueue()
   /// Requests in flight that wait for a connection.
-  private var connectionQueue = WaitQueue()
-  private let worker: Worker
+  var connectionQueue = WaitQueue()
+  let worker: Worker
   let counters: WorkerCounters
   /// No longer configured: ends with its last exchange.
-  private(set) var isRetired = false
+  var isRetired = false
+  /// What the change under way makes of it.
+  var staged: StagedService?
+  /// Connections that were idle and are still to be closed; see ``closeLeftovers(_:)``.
+  var leftovers: [UpstreamConnection] = []
+  /// Its place in ``ServiceTable/active``; -1: it is not there.
+  var activePosition: Int32 = -1
+  /// Of the last collection of figures that has copied it.
+  var collection: UInt64 = 0
+  unowned let table: ServiceTable
 
   init(
-    _ service: Service, endpoints resolved: [ResolvedEndpoint], worker: Worker, workerCount: Int,
-    counters: WorkerCounters
+    _ name: String, _ settings: ServiceSettings, endpoints resolved: [ResolvedEndpoint],
+    security: ServiceContext?,
+    table: ServiceTable
   ) {
-    name = service.name
-    nameBytes = Array(service.name.utf8)
-    number = counters.serviceNumber(service.name)
-    settings = ServiceSettings(service, workerCount: workerCount)
-    self.worker = worker
-    self.counters = counters
-    // Slow start is for endpoints that join others; these begin together.
-    endpoints = resolved.map { Endpoint($0, availableSince: MonotonicTime(nanoseconds: 0)) }
+    let service = settings.service
+    self.name = name
+    self.settings = settings
+    self.security = security
+    self.table = table
+    worker = table.worker
+    counters = table.counters
+    countersNumber = table.counters.nextServiceNumber()
     balancer = Balancer(policy: service.balance, slowStart: service.slowStart)
     hashKeySource = HashKeySource(service.balance)
     retryBudget = RetryBudget(percent: service.retries?.budgetPercent ?? 0)
-    balancer.endpointsChanged(endpoints)
+    sleep(resolved)
+    if !resolved.allSatisfy(\.isHealthy) { table.becameActive(self) }
   }
 
-  // MARK: Changes
+  /// Nil: plain text.
+  var tls: TLSClientContext? { security?.context }
 
-  /// Takes over changed settings; connections, endpoints and their state stay.
-  func update(_ service: Service, workerCount: Int) {
-    let changed = ServiceSettings(service, workerCount: workerCount)
-    if changed.service == settings.service { return }
-    if changed.service.balance != settings.service.balance
-      || changed.service.slowStart != settings.service.slowStart
-    {
-      balancer = Balancer(policy: service.balance, slowStart: service.slowStart)
-      balancer.endpointsChanged(endpoints)
-      hashKeySource = HashKeySource(service.balance)
-    }
-    retryBudget.percent = service.retries?.budgetPercent ?? 0
-    settings = changed
-    wakeAll()
+  /// Requests must not go out in plain text because there is no context, or no longer one.
+  var lacksTLS: Bool { settings.service.tls != nil && tls == nil }
+
+  public var endpoints: [Endpoint] {
+    if dormant != nil { wake() }
+    return awake
   }
 
-  /// Takes over changed authorities or certificates; connections that were made with others are not
-  /// used for new requests.
-  func setTLS(_ context: TLSClientContext?) {
-    if context === tls { return }
-    tls = context
-    tlsGeneration &+= 1
-    for endpoint in endpoints { closeIdle(of: endpoint, isGone: false) }
-  }
-
-  /// Takes over a changed set of endpoints: those that stay keep their connections and state,
-  /// those that go finish what they serve.
-  func setEndpoints(_ resolved: [ResolvedEndpoint]) {
-    var known: [ResolvedEndpoint.Identity: Endpoint] = [:]
-    for endpoint in endpoints { known[.init(endpoint.name, endpoint.address)] = endpoint }
-    endpoints = resolved.map { resolved in
-      guard let endpoint = known.removeValue(forKey: .init(resolved.name, resolved.address)) else {
-        return Endpoint(resolved, availableSince: worker.now)
-      }
-      endpoint.weight = resolved.weight
-      setHealth(of: endpoint, resolved.isHealthy)
-      return endpoint
-    }
-    for endpoint in known.values { closeIdle(of: endpoint, isGone: true) }
-    endpointsRevision &+= 1
-    balancer.endpointsChanged(endpoints)
-    wakeAll()
-  }
-
-  /// What active checks found out about an address.
-  func setHealth(address: SocketAddress, _ isHealthy: Bool) {
-    for endpoint in endpoints where endpoint.address == address { setHealth(of: endpoint, isHealthy) }
-    balancer.endpointsChanged(endpoints)
-    if isHealthy { wakeAll() }
-  }
-
-  private func setHealth(of endpoint: Endpoint, _ isHealthy: Bool) {
-    if isHealthy && !endpoint.isHealthy { endpoint.availableSince = worker.now }
-    if !isHealthy && endpoint.isHealthy { closeIdle(of: endpoint, isGone: false) }
-    endpoint.isHealthy = isHealthy
-  }
-
-  /// Closes everything idle; what is in flight finishes.
-  func retire() {
-    isRetired = true
-    for endpoint in endpoints { closeIdle(of: endpoint, isGone: true) }
-    wakeAll()
-  }
-
-  /// What they wait for may have changed altogether.
-  private func wakeAll() {
-    turnQueue.wakeAll()
-    connectionQueue.wakeAll()
-  }
-
-  private func closeIdle(of endpoint: Endpoint, isGone: Bool) {
-    if isGone { endpoint.isGone = true }
-    for multiplexer in endpoint.multiplexers { multiplexer.retire() }
-    while let connection = endpoint.pool.takeLast() { close(connection) }
+  /// As it is configured, but for its endpoints.
+  public var definition: Service {
+    var definition = settings.service
+    definition.name = name
+    return definition
   }
 
   // MARK: Requests
@@ -138,7 +90,10 @@ public final class UpstreamService {
   /// Whether one more request may be sent now: the in-flight limit, and nobody waits before it.
   var mayStartRequest: Bool { inFlight < settings.inFlightMax && turnQueue.isEmpty }
 
-  func requestStarted() { inFlight += 1 }
+  func requestStarted() {
+    inFlight += 1
+    if activePosition < 0 { table.becameActive(self) }
+  }
 
   func requestEnded() {
     inFlight -= 1
@@ -147,7 +102,8 @@ public final class UpstreamService {
 
   /// Picks an endpoint; `tried` has a bit for each endpoint (of the first 64) that failed before.
   func pickEndpoint(key: UInt64?, tried: UInt64) -> Int? {
-    balancer.pick(from: endpoints, key: key, tried: tried, now: worker.now, random: &worker.random)
+    let endpoints = endpoints
+    return balancer.pick(from: endpoints, key: key, tried: tried, now: worker.now, random: &worker.random)
   }
 
   // MARK: Queues
@@ -168,17 +124,18 @@ public final class UpstreamService {
     case .turn: turnQueue.append(waiter)
     case .connection: connectionQueue.append(waiter)
     }
+    counters.figures.queuePending += 1
     return true
   }
 
   func leave(_ wait: Wait, _ waiter: Waiter) {
     switch wait {
     case .turn:
-      turnQueue.remove(waiter)
+      if turnQueue.remove(waiter) { counters.figures.queuePending -= 1 }
       // A place that was offered and not used is the next one's.
       if inFlight < settings.inFlightMax { turnQueue.wakeFirst() }
     case .connection:
-      connectionQueue.remove(waiter)
+      if connectionQueue.remove(waiter) { counters.figures.queuePending -= 1 }
       if mayConnect || idleConnectionCount > 0 || hasStreams { connectionQueue.wakeFirst() }
     }
   }
@@ -198,6 +155,7 @@ public final class UpstreamService {
   /// An idle connection that is still good, with `watcher` as its watcher.
   func takeIdle(to endpoint: Endpoint, for watcher: Waiter) -> UpstreamConnection? {
     while let connection = endpoint.pool.takeLast() {
+      counters.figures.poolIdle -= 1
       if connection.transport.readiness.isDisjoint(with: [.readable, .peerClosed]),
         worker.now.nanoseconds(since: connection.openedAt) < settings.poolLifetimeNanoseconds
       {
@@ -221,7 +179,7 @@ public final class UpstreamService {
   }
 
   private var hasStreams: Bool {
-    settings.speaksHTTP2 && endpoints.contains { $0.multiplexers.contains { $0.hasRoom } }
+    settings.speaksHTTP2 && awake.contains { $0.multiplexers.contains { $0.hasRoom } }
   }
 
   /// A connection of HTTP/2 may have room for a stream.
@@ -239,8 +197,9 @@ public final class UpstreamService {
 
   /// Closes an idle connection of some other endpoint, so that this one may have a new connection.
   func closeOneIdle() -> Bool {
-    for endpoint in endpoints {
+    for endpoint in awake {
       if let connection = endpoint.pool.takeLast() {
+        counters.figures.poolIdle -= 1
         close(connection)
         return true
       }
@@ -279,6 +238,7 @@ public final class UpstreamService {
     socket.interest = [.readable, .peerClosed]
     connection.setDeadline(worker.now.advanced(byNanoseconds: settings.poolIdleNanoseconds))
     endpoint.pool.put(connection)
+    counters.figures.poolIdle += 1
     connectionQueue.wakeFirst()
   }
 
@@ -297,12 +257,12 @@ public final class UpstreamService {
 
   /// Closes an idle connection that its endpoint closed, or that got old.
   func discard(_ connection: UpstreamConnection) {
-    connection.endpoint.pool.remove(connection)
+    if connection.endpoint.pool.remove(connection) { counters.figures.poolIdle -= 1 }
     counters.figures.poolExpired &+= 1
     close(connection)
   }
 
-  public var idleConnectionCount: Int { endpoints.reduce(0) { $0 + $1.pool.count } }
+  public var idleConnectionCount: Int { awake.reduce(0) { $0 + $1.pool.count } }
 
   // MARK: Passive ejection
 
@@ -319,6 +279,7 @@ public final class UpstreamService {
     endpoint.consecutiveFailures += 1
     guard endpoint.consecutiveFailures >= ejection.consecutiveFailures else { return }
     let now = worker.now
+    let endpoints = awake
     let out = endpoints.reduce(0) { $0 + ($1.ejectedUntil > now ? 1 : 0) }
     // At least one endpoint stays, whatever the percentage.
     guard out < endpoints.count - 1, (out + 1) * 100 <= endpoints.count * max(ejection.percentMax, 1),
@@ -336,17 +297,5 @@ public final class UpstreamService {
     // Slow start begins when it comes back.
     endpoint.availableSince = endpoint.ejectedUntil
     balancer.endpointsChanged(endpoints)
-  }
-}
-
-extension ResolvedEndpoint {
-  /// What makes two endpoints the same one across changes.
-  struct Identity: Hashable {
-    let name: String
-    let address: SocketAddress
-    init(_ name: String, _ address: SocketAddress) {
-      self.name = name
-      self.address = address
-    }
   }
 }

@@ -12,8 +12,11 @@ struct WaitQueue {
   mutating func append(_ waiter: Waiter) { waiters.append(waiter) }
 
   /// Linear, but only for those that wait: a queue is the exception.
-  mutating func remove(_ waiter: Waiter) {
-    if let index = waiters.firstIndex(where: { $0 === waiter }) { waiters.remove(at: index) }
+  /// - Returns: whether it was there.
+  mutating func remove(_ waiter: Waiter) -> Bool {
+    guard let index = waiters.firstIndex(where: { $0 === waiter }) else { return false }
+    waiters.remove(at: index)
+    return true
   }
 
   /// Wakes the first that was not woken yet. It keeps its place until it leaves by itself.

@@ -11,25 +11,26 @@ public final class DataPlaneWorker {
   public let counters = WorkerCounters()
 
   private(set) var settings: ConnectionSettings
-  private(set) var routes: RouteTable
-  /// One for each service of the configuration.
-  public private(set) var services: [UpstreamService] = []
-  private var listeners: [BoundListener] = []
-  private var listenFailures: [ListenFailure] = []
-  private let hashSeed: UInt64
+  let routes: RouteTable
+  let serviceTable: ServiceTable
+  let certificates = CertificateTable()
+  private(set) var listeners: ListenerTable!
+  /// What a process before this one leaves to it; set before the first change.
+  public var inheritance = ListenerInheritance()
+  private(set) var changes: ChangeQueue!
 
   // Clients.
-  private var connections: [ClientConnection] = []
+  public private(set) var connectionCount = 0
   var parked = ParkedConnections()
   private var freeExchanges: [Exchange] = []
   private var freeClientStreams: [ClientStream] = []
   private var freeLeases: [UpstreamConnection] = []
   var tunnels = TunnelList()
   private var handshakes = HandshakeList()
-  private let tls: TLSWorker
-  private var listenerContexts: [String: ListenerContext] = [:]
-  private var serviceContexts: [String: ServiceContext] = [:]
+  let tls: TLSWorker
   public private(set) var isDraining = false
+  /// It drains, and what is idle may wait for its next request.
+  private(set) var isPatient = false
   private var drained: (() -> Void)?
 
   private var dateLine = DateLine()
@@ -37,13 +38,16 @@ public final class DataPlaneWorker {
   private var accessLogWriter: AccessLogWriter?
   let rootPath: [UInt8] = [UInt8(ascii: "/")]
 
-  public init(worker: Worker, workerCount: Int) {
+  /// - Parameter changeBudget: what changes may take of a round of the loop.
+  public init(worker: Worker, workerCount: Int, changeBudget: ChangeBudget = .standard) {
     self.worker = worker
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
     tls = TLSWorker(on: worker)
-    hashSeed = worker.random.next()
-    routes = RouteTable(configuration: Configuration(), seed: hashSeed)
+    routes = RouteTable(seed: worker.random.next())
+    serviceTable = ServiceTable(worker: worker, counters: counters, workerCount: workerCount, tls: tls)
+    listeners = ListenerTable(of: self, tls: tls)
+    changes = ChangeQueue(of: self, budget: changeBudget)
   }
 
   /// Changes where lines go; those that were made go where they were meant for.
@@ -60,117 +64,35 @@ public final class DataPlaneWorker {
 
   // MARK: Configuration
 
-  /// Takes over a configuration, whole, between two events.
-  /// - Returns: what could not be done: addresses that cannot be listened on.
+  /// Takes over a change. A request sees all of it or nothing of it.
   ///
-  /// - Parameter unavailable: listeners, by name, whose addresses somebody else has, and the reason.
-  public func apply(_ snapshot: Snapshot, unavailable: [String: String] = [:]) -> [ListenFailure] {
-    let configuration = snapshot.configuration
-    settings = ConnectionSettings(configuration.http, workerCount: workerCount)
-    applySecurity(snapshot.security)
-    applyServices(snapshot)
-    routes = RouteTable(configuration: configuration, seed: hashSeed)
-    applyCounters(configuration)
-    revision = snapshot.revision
-    return isDraining ? [] : applyListeners(configuration, unavailable)
+  /// Changes are made one after the other. A large one takes several rounds of the loop, between which
+  /// connections are served; one that fits into a round is made before this returns.
+  ///
+  /// - Parameters:
+  ///   - unavailable: listeners, by number, whose addresses somebody else has, and the reason.
+  ///   - completion: called on the worker's thread when requests see the change: with what could not be
+  ///     done, which is addresses that cannot be listened on.
+  public func apply(
+    _ delta: Delta, unavailable: [Int: String] = [:],
+    completion: @escaping ([ListenFailure]) -> Void = { _ in }
+  ) {
+    changes.add(DeltaApplication(delta, to: self, unavailable: unavailable, completion: completion))
   }
 
-  private func applyServices(_ snapshot: Snapshot) {
-    var known: [String: UpstreamService] = [:]
-    for service in services { known[service.name] = service }
-    services = snapshot.configuration.services.map { service in
-      let endpoints = snapshot.endpoints[service.name] ?? []
-      guard let existing = known.removeValue(forKey: service.name) else {
-        return UpstreamService(
-          service, endpoints: endpoints, worker: worker, workerCount: workerCount, counters: counters)
-      }
-      existing.update(service, workerCount: workerCount)
-      existing.setEndpoints(endpoints)
-      return existing
-    }
-    for service in services { service.setTLS(serviceContexts[service.name]?.context) }
-    for service in known.values { service.retire() }
+  /// Makes what can be taken over at once for a change of `http`.
+  func settings(for http: HTTPSettings) -> ConnectionSettings {
+    ConnectionSettings(http, workerCount: workerCount)
   }
 
-  /// Takes over changed certificates and keys: connections that are there do not notice.
-  public func applySecurity(_ security: Security) {
-    listenerContexts = listenerContexts.filter { security.listeners[$0.key] != nil }
-    for (name, listener) in security.listeners {
-      if let context = listenerContexts[name], context.revision == listener.revision {
-        context.update(listener)
-      } else {
-        listenerContexts[name] = ListenerContext(listener, on: tls)
-      }
-    }
-    serviceContexts = serviceContexts.filter { security.services[$0.key] != nil }
-    for (name, service) in security.services where serviceContexts[name]?.revision != service.revision {
-      serviceContexts[name] = ServiceContext(service, on: tls)
-    }
-    // Those that are going keep what they have.
-    for listener in listeners {
-      if let entry = listenerContexts[listener.name] { listener.setTLS(entry.context) }
-    }
-    for service in services {
-      if let entry = serviceContexts[service.name] { service.setTLS(entry.context) }
-    }
+  /// Requests see the change from now on.
+  func changeTakesEffect(revision: UInt64, settings: ConnectionSettings?) {
+    self.revision = revision
+    if let settings { self.settings = settings }
   }
 
-  private func applyCounters(_ configuration: Configuration) {
-    for (index, route) in configuration.routes.enumerated() {
-      routes.route(at: index)?.counters = counters.route(route.name)
-    }
-    let names = Set(configuration.routes.map(\.name))
-    counters.removeRoutes { !names.contains($0) }
-  }
-
-  private func applyListeners(_ configuration: Configuration, _ unavailable: [String: String])
-    -> [ListenFailure]
-  {
-    var failures: [ListenFailure] = []
-    var known: [SocketAddress: BoundListener] = [:]
-    for listener in listeners { known[listener.requestedAddress] = listener }
-    var kept: [BoundListener] = []
-    for (index, listener) in configuration.listeners.enumerated() {
-      guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else {
-        failures.append(
-          ListenFailure(listener: listener.name, reason: "\(listener.address.host) is not an IP address"))
-        continue
-      }
-      if let existing = known.removeValue(forKey: address) {
-        existing.update(listener, index: index)
-        kept.append(existing)
-        continue
-      }
-      if let reason = unavailable[listener.name] {
-        failures.append(ListenFailure(listener: listener.name, reason: reason))
-        continue
-      }
-      do {
-        kept.append(try BoundListener(listener, index: index, address: address, data: self))
-      } catch {
-        failures.append(
-          ListenFailure(listener: listener.name, reason: "cannot listen on \(address.description): \(error)"))
-      }
-    }
-    for listener in known.values { listener.close() }
-    for connection in connections.reversed() where connection.listener.index < 0 {
-      connection.leaveListener()
-    }
-    listeners = kept
-    for listener in listeners { listener.setTLS(listenerContexts[listener.name]?.context) }
-    listenFailures = failures
-    return failures
-  }
-
-  /// Names resolved anew, or endpoints changed otherwise.
-  public func setEndpoints(_ endpoints: [ResolvedEndpoint], ofService name: String) {
-    services.first { $0.name == name }?.setEndpoints(endpoints)
-  }
-
-  /// What an active check found out.
-  public func setHealth(ofService name: String, address: SocketAddress, isHealthy: Bool) {
-    services.first { $0.name == name }?.setHealth(address: address, isHealthy)
-  }
+  /// All services, by number. Takes time in proportion to their number.
+  public var services: [UpstreamService] { serviceTable.all }
 
   /// Whether a listener is open on this worker, and why not.
   public struct ListenerState: Sendable {
@@ -181,9 +103,8 @@ public final class DataPlaneWorker {
   /// By name.
   public func listenerStates() -> [String: ListenerState] {
     var states: [String: ListenerState] = [:]
-    for listener in listeners { states[listener.name] = ListenerState(isOpen: true) }
-    for failure in listenFailures {
-      states[failure.listener] = ListenerState(isOpen: false, problem: failure.reason)
+    for case let slot? in listeners.slots {
+      states[slot.definition.name] = ListenerState(isOpen: slot.bound != nil, problem: slot.problem)
     }
     return states
   }
@@ -192,29 +113,26 @@ public final class DataPlaneWorker {
 
   func accepted(_ handle: Int32, peer: SocketAddress, on listener: BoundListener) {
     counters.figures.connectionsAccepted &+= 1
-    if connections.count >= settings.connectionsMax, !closeLongestIdle() {
+    if connectionCount >= settings.connectionsMax, !closeLongestIdle() {
       counters.figures.connectionsRefused &+= 1
       worker.seam.close(handle, reset: true)
       return
     }
     let connection = ClientConnection(handle, peer: peer, listener: listener, data: self)
-    connection.registryPosition = Int32(connections.count)
-    connections.append(connection)
+    connectionCount += 1
+    listener.add(connection)
     connection.begin()
   }
 
   func remove(_ connection: ClientConnection) {
     parked.closed(connection)
-    let position = Int(connection.registryPosition)
-    let last = connections.removeLast()
-    if last !== connection {
-      connections[position] = last
-      last.registryPosition = Int32(position)
-    }
+    connectionCount -= 1
+    let listener = connection.listener
+    listener.remove(connection)
+    if listener.number < 0, listener.connections.isEmpty { listeners.becameEmpty() }
     finishDrainIfEmpty()
   }
 
-  public var connectionCount: Int { connections.count }
   public var parkedCount: Int { parked.count }
   /// Exchanges that are kept for reuse, with their buffers.
   public var keptExchangeCount: Int { freeExchanges.count }
@@ -234,7 +152,7 @@ public final class DataPlaneWorker {
   @discardableResult
   func relieveDescriptors() -> Bool {
     if closeLongestIdle() { return true }
-    return services.contains { $0.closeOneIdle() }
+    return serviceTable.closeOneIdle()
   }
 
   // MARK: Exchanges
@@ -307,14 +225,44 @@ public final class DataPlaneWorker {
 
   func count(_ record: ExchangeRecord, route: CompiledRoute?, service: UpstreamService?) {
     counters.figures.requests &+= 1
-    let routeCounters = route?.counters ?? counters.noRoute!
-    routeCounters.record(record, service: service?.number ?? -1)
+    guard let found = route == nil ? counters.noRoute : route?.counters ?? beginCounting(route) else {
+      return
+    }
+    found.record(record, service: service?.countersNumber ?? -1, name: service?.name ?? "")
+  }
+
+  /// The counters of a route's first request; nil where the route is no more.
+  private func beginCounting(_ route: CompiledRoute?) -> RouteCounters? {
+    guard let route else { return nil }
+    // What it replaces counted for the same.
+    var owner = route
+    if let predecessor = route.predecessor, predecessor.name == route.name { owner = predecessor }
+    if route.phase == .gone {
+      guard let successor = routes.route(number: route.number), successor.name == route.name else {
+        return nil
+      }
+      owner = successor
+    }
+    let found = owner.counters ?? counters.makeCounters(route: route.name)
+    owner.counters = found
+    route.counters = found
+    return found
+  }
+
+  /// A route is no more: its figures are its successor's, or gone as well.
+  func routeEnded(_ route: CompiledRoute, successor: CompiledRoute?) {
+    guard let found = route.counters else { return }
+    if let successor, successor.name == route.name {
+      successor.counters = found
+    } else {
+      counters.remove(found)
+    }
   }
 
   /// Counts and logs a request without a head.
   func requestRefused(_ exchange: Exchange) {
     counters.figures.requests &+= 1
-    counters.noRoute.record(exchange.record, service: -1)
+    counters.noRoute.record(exchange.record, service: -1, name: "")
     if let accessLog { exchange.writeUnparsed(to: accessLog) }
   }
 
@@ -329,46 +277,76 @@ public final class DataPlaneWorker {
 
   // MARK: Figures
 
-  /// A copy of everything that is counted.
+  /// A copy of everything that is counted, at once: for tests, and where there is little. See
+  /// ``collectCounters(_:)``.
   public func snapshotCounters() -> CountersSnapshot {
-    counters.figures.connectionsActive = connections.count
-    counters.figures.connectionsIdle = parked.count
-    counters.figures.poolIdle = services.reduce(0) { $0 + $1.idleConnectionCount }
-    counters.figures.queuePending = services.reduce(0) { $0 + $1.pendingCount }
-    let wallClock = worker.seam.wallClockNanoseconds()
-    let services = services.map { service in
-      ServiceFigures(
-        name: service.name,
-        endpoints: service.endpoints.map { $0.figures(now: worker.now, wallClockNanoseconds: wallClock) })
+    let collection = CountersCollection(of: self) { _ in }
+    while !collection.advance(.endless) {}
+    return collection.result
+  }
+
+  /// Copies everything that is counted, in slices, and calls `completion` on the worker's thread.
+  public func collectCounters(_ completion: @escaping (CountersSnapshot) -> Void) {
+    changes.add(CountersCollection(of: self, completion: completion))
+  }
+
+  /// What is counted apart from routes and services.
+  func workerFigures() -> WorkerFigures {
+    var figures = counters.figures
+    figures.connectionsActive = connectionCount
+    figures.connectionsIdle = parked.count
+    figures.buffersLent = worker.buffers.lentCount
+    figures.openSockets = worker.openSocketCount
+    figures.loopRounds = worker.roundCount
+    if let accessLog {
+      figures.accessLogLines &+= accessLog.linesWritten
+      figures.accessLogDropped &+= accessLog.linesDropped
     }
-    return counters.snapshot(on: worker, services: services, accessLog: accessLog)
+    return figures
   }
 
   // MARK: Drain
 
   /// Accepts no more, closes what is idle, and lets what is in flight finish; `completion` is
   /// called when nothing is left.
-  public func beginDrain(completion: @escaping () -> Void) {
+  public func beginDrain(_ manner: DrainManner = .alone, completion: @escaping () -> Void) {
     isDraining = true
+    isPatient = manner.isPatient
     drained = completion
-    for listener in listeners { listener.close() }
-    listeners = []
-    // Backwards: closing takes a connection out of the list.
-    for connection in connections.reversed() { connection.drain() }
-    tunnels.drain()
+    listeners.closeAll(manner)
+    drainConnections()
+  }
+
+  /// Closes what is idle now, and asks tunnels to end.
+  public func endPatience() {
+    guard isPatient else { return }
+    isPatient = false
+    drainConnections()
+  }
+
+  private func drainConnections() {
+    forEachConnection { $0.drain() }
+    if !isPatient { tunnels.drain() }
     finishDrainIfEmpty()
   }
 
   /// Ends what is still in flight.
   public func abortConnections() {
-    for connection in connections.reversed() { connection.abort() }
+    forEachConnection { $0.abort() }
     tunnels.abort()
   }
 
+  private func forEachConnection(_ body: (ClientConnection) -> Void) {
+    // Backwards: closing takes a connection out of the list.
+    for listener in listeners.all {
+      for connection in listener.connections.reversed() { body(connection) }
+    }
+  }
+
   private func finishDrainIfEmpty() {
-    guard connections.isEmpty, let completion = drained else { return }
+    guard connectionCount == 0, let completion = drained else { return }
     drained = nil
-    for service in services { service.retire() }
+    serviceTable.retireAll()
     completion()
   }
 }

@@ -68,7 +68,9 @@ struct HashRingTests {
     "Memory is bounded", arguments: [(1, 1), (10, 1), (10, 100), (300, 1_000), (500, 1), (70_000, 1_000)])
   func bounded(count: Int, weight: Int) {
     var ring = HashRing()
-    ring.endpointsChanged((0..<count).map { Endpoint.number($0 % 65_536, weight: weight) })
+    ring.endpointsChanged(
+      (0..<count).map { Endpoint.number($0 % 65_536, weight: weight) }, Array(repeating: weight, count: count)
+    )
     #expect(ring.count <= HashRing.pointsMax)
     #expect(ring.count >= min(HashRing.pointsMax / 2, count * HashRing.pointsPerWeight))
   }
@@ -80,5 +82,13 @@ struct HashRingTests {
     endpoints[77].isHealthy = true
     var trial = Trial(.hash(.clientIP), endpoints)
     for key in 0..<100 { #expect(trial.pick(key: UInt64(key)) == 77) }
+  }
+
+  @Test("Points are in order, however many there are", arguments: [1, 7, 70, 400])
+  func sorted(count: Int) {
+    var ring = HashRing()
+    ring.endpointsChanged((0..<count).map { Endpoint.number($0) }, Array(repeating: 1, count: count))
+    #expect(zip(ring.points, ring.points.dropFirst()).allSatisfy { $0 < $1 })
+    #expect(Set(ring.points.map { $0 & 0xFFFF }).count == count)
   }
 }

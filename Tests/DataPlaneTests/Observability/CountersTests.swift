@@ -21,7 +21,8 @@ struct CountersTests {
   }
 
   private func snapshot(_ counters: WorkerCounters, services: [ServiceFigures] = []) -> CountersSnapshot {
-    counters.snapshot(on: Worker(index: 0, seam: StillSeam()), services: services, accessLog: nil)
+    CountersSnapshot(
+      worker: counters.figures, routes: counters.activeRoutes.map { $0.snapshot() }, services: services)
   }
 
   @Test("A bound belongs to its bucket, and more than the last to the one without")
@@ -56,14 +57,15 @@ struct CountersTests {
   @Test("Requests are counted by service and status")
   func pairs() throws {
     let counters = WorkerCounters()
-    let route = counters.route("orders")
-    let service = counters.serviceNumber("orders")
-    let other = counters.serviceNumber("orders-next")
-    #expect(counters.serviceNumber("orders") == service)
+    let route = counters.makeCounters(route: "orders")
+    let service = counters.nextServiceNumber()
+    let other = counters.nextServiceNumber()
     for (status, number) in [(200, service), (200, service), (503, service), (200, other), (200, service)] {
-      route.record(record(UInt16(status), response: 7), service: number)
+      route.record(
+        record(UInt16(status), response: 7), service: number,
+        name: number == service ? "orders" : "orders-next")
     }
-    route.record(record(404, outcome: .answered), service: -1)
+    route.record(record(404, outcome: .answered), service: -1, name: "")
     let figures = try #require(snapshot(counters).routes.first)
     #expect(figures.route == "orders")
     #expect(
@@ -81,41 +83,47 @@ struct CountersTests {
   @Test("Statuses beyond the limit are counted together, and none is lost")
   func pairsAreBounded() throws {
     let counters = WorkerCounters()
-    let route = counters.route("r")
-    for round in 0..<2 {
-      for status in 100..<UInt16(300) { route.record(record(status), service: round) }
+    let route = counters.makeCounters(route: "r")
+    for round in Int32(0)..<2 {
+      for status in 100..<UInt16(300) { route.record(record(status), service: round, name: "s\(round)") }
     }
     let figures = try #require(snapshot(counters).routes.first)
     #expect(figures.requests.count == RouteCounters.pairsMax)
     #expect(figures.requests.reduce(0) { $0 + $1.count } + figures.otherRequests == 400)
     // The same holds when workers that saw different pairs are put together.
     let another = WorkerCounters()
-    for status in 400..<UInt16(600) { another.route("r").record(record(status), service: 0) }
+    let others = another.makeCounters(route: "r")
+    for status in 400..<UInt16(600) { others.record(record(status), service: 0, name: "s") }
     let merged = try #require((snapshot(counters) + snapshot(another)).routes.first)
     #expect(merged.requests.count == RouteCounters.pairsMax)
     #expect(merged.requests.reduce(0) { $0 + $1.count } + merged.otherRequests == 600)
   }
 
-  @Test("Idle routes are not part of a snapshot and hold no figures")
-  func idleRoutes() {
+  @Test("A service that went and came back is counted as one")
+  func returningService() throws {
     let counters = WorkerCounters()
-    for number in 0..<1_000 { #expect(counters.route("r\(number)").content == nil) }
-    counters.route("r7").record(record(200), service: -1)
-    counters.noRoute.record(record(404), service: -1)
-    #expect(snapshot(counters).routes.map(\.route) == ["r7", ""])
+    let route = counters.makeCounters(route: "r")
+    for _ in 0..<3 {
+      route.record(record(200), service: counters.nextServiceNumber(), name: "s")
+    }
+    let figures = try #require(snapshot(counters).routes.first)
+    #expect(figures.requests == [.init(service: "s", status: 200, count: 3)])
   }
 
-  @Test("A new configuration keeps the counts of routes that stay and forgets those that go")
-  func reconfiguration() {
+  @Test("Only routes with requests are part of a snapshot, until they go")
+  func activeRoutes() {
     let counters = WorkerCounters()
-    counters.noRoute.record(record(404), service: -1)
-    for name in ["stays", "goes"] { counters.route(name).record(record(200), service: -1) }
-    let kept = counters.route("stays")
-    counters.removeRoutes { $0 == "goes" || $0.isEmpty }
-    #expect(counters.route("stays") === kept)
-    #expect(snapshot(counters).routes.map(\.route) == ["", "stays"])
-    counters.route("goes").record(record(200), service: -1)
-    #expect(snapshot(counters).routes.last?.durations.count == 1)
+    let routes = (0..<5).map { counters.makeCounters(route: "r\($0)") }
+    #expect(snapshot(counters).routes.isEmpty)
+    for number in [3, 1, 4] { routes[number].record(record(200), service: -1, name: "") }
+    counters.noRoute.record(record(404), service: -1, name: "")
+    #expect(Set(snapshot(counters).routes.map(\.route)) == ["r3", "r1", "r4", ""])
+    for number in [3, 0, 4] { counters.remove(routes[number]) }
+    #expect(Set(snapshot(counters).routes.map(\.route)) == ["r1", ""])
+    // A request that was in flight ends.
+    routes[3].record(record(200), service: -1, name: "")
+    counters.remove(routes[3])
+    #expect(Set(snapshot(counters).routes.map(\.route)) == ["r1", ""])
   }
 
   @Test("Merging adds workers, routes by name, and endpoints by service, name and address")
@@ -132,14 +140,14 @@ struct CountersTests {
     first.figures.retries = 2
     first.figures.connectionsActive = 3
     first.figures.refusals.record(431)
-    first.route("a").record(record(200), service: first.serviceNumber("s"))
+    first.makeCounters(route: "a").record(record(200), service: 0, name: "s")
     let second = WorkerCounters()
     second.figures.retries = 5
     second.figures.connectionsActive = 4
     second.figures.refusals.record(431)
     second.figures.refusals.record(418)
-    second.route("b").record(record(200), service: second.serviceNumber("t"))
-    second.route("a").record(record(200), service: second.serviceNumber("s"))
+    second.makeCounters(route: "b").record(record(200), service: 0, name: "t")
+    second.makeCounters(route: "a").record(record(200), service: 1, name: "s")
     let services1 = [
       ServiceFigures(
         name: "s",

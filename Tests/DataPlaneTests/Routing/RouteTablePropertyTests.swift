@@ -17,20 +17,63 @@ struct RouteTablePropertyTests {
       for _ in 0..<60 {
         let request = Self.request(&random)
         let expected = LinearMatcher.route(for: request, in: routes)
-        #expect(table.route(for: request)?.index == expected, "\(request)")
+        #expect(table.route(for: request)?.number == expected, "\(request)")
       }
       for _ in 0..<5 {
         let index = random.next(below: 45)
         if random.next(below: 2) == 0 {
           let route = Self.route(index, &random)
           routes[index] = route
-          table.insert(route, index: index)
+          table.insert(route, number: index, listeners: ["l0", "l1"])
         } else {
-          #expect(table.remove(index: index) == (routes.removeValue(forKey: index) != nil))
+          #expect(table.remove(number: index) == (routes.removeValue(forKey: index) != nil))
         }
       }
     }
-    for index in routes.keys { table.remove(index: index) }
+    for index in routes.keys { table.remove(number: index) }
+    #expect(table.indexCounts.allSatisfy { $0 == 0 })
+  }
+
+  @Test("While a change is prepared nothing of it is seen, and after the flip all of it", arguments: 0..<40)
+  func changes(seed: Int) {
+    var random = SplitMix64(seed: UInt64(1_000 + seed))
+    let table = RouteTable(seed: UInt64(seed))
+    var routes: [Int: Route] = [:]
+    func agrees(_ model: [Int: Route], _ step: String) {
+      for _ in 0..<15 {
+        let request = Self.request(&random)
+        let expected = LinearMatcher.route(for: request, in: model)
+        #expect(table.route(for: request)?.number == expected, "\(step): \(request)")
+      }
+    }
+    for _ in 0..<25 {
+      let before = routes
+      var touched: [Int] = []
+      // Numbers are few, so that some are changed twice and thrice within one change.
+      for _ in 0..<(1 + random.next(below: 12)) {
+        let number = random.next(below: 16)
+        touched.append(number)
+        if random.next(below: 3) > 0 {
+          let route = Self.route(number, &random)
+          routes[number] = route
+          table.stage(RouteTable.entry(route, number: number, listeners: ["l0", "l1"]))
+        } else {
+          routes[number] = nil
+          table.stageRemoval(number: number)
+        }
+        agrees(before, "while it is prepared")
+      }
+      table.flip()
+      agrees(routes, "after the flip")
+      for number in touched {
+        _ = table.settle(number: number)
+        agrees(routes, "while it is tidied up")
+      }
+      table.endChange()
+      agrees(routes, "afterwards")
+      #expect(table.count == routes.count)
+    }
+    for number in routes.keys { table.remove(number: number) }
     #expect(table.indexCounts.allSatisfy { $0 == 0 })
   }
 

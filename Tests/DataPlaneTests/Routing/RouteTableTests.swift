@@ -12,9 +12,9 @@ struct RouteTableTests {
       Route("narrow", hosts: ["a.com", "b.com"], .prefix("/x"), .exact("/y")),
     ])
     #expect(table.route(for: WrittenRequest("/x", host: "a.com"))?.name == "narrow")
-    #expect(table.remove(index: 1))
-    #expect(!table.remove(index: 1))
-    #expect(!table.remove(index: 7))
+    #expect(table.remove(number: 1))
+    #expect(!table.remove(number: 1))
+    #expect(!table.remove(number: 7))
     #expect(table.count == 1)
     #expect(table.route(for: WrittenRequest("/x", host: "a.com"))?.name == "wide")
     #expect(table.route(for: WrittenRequest("/y", host: "b.com"))?.name == "wide")
@@ -23,15 +23,15 @@ struct RouteTableTests {
   @Test("An inserted route is there, before later ones of the same rank")
   func insertion() {
     let table = RouteTable([Route("zero", hosts: ["a.com"]), Route("one", hosts: ["b.com"])])
-    table.insert(Route("five"), index: 5)
-    #expect(table.route(for: WrittenRequest(host: "c.com"))?.index == 5)
-    table.insert(Route("three"), index: 3)
+    table.insert(Route("five"), number: 5)
+    #expect(table.route(for: WrittenRequest(host: "c.com"))?.number == 5)
+    table.insert(Route("three"), number: 3)
     #expect(table.route(for: WrittenRequest(host: "c.com"))?.name == "three")
-    table.insert(Route("other one", hosts: ["c.com"]), index: 1)
+    table.insert(Route("other one", hosts: ["c.com"]), number: 1)
     #expect(table.route(for: WrittenRequest(host: "b.com"))?.name == "three")
     #expect(table.route(for: WrittenRequest(host: "c.com"))?.name == "other one")
     #expect(table.count == 4)
-    #expect(table.route(at: 4) == nil)
+    #expect(table.route(number: 4) == nil)
   }
 
   @Test("Nothing is left when all routes are removed")
@@ -44,9 +44,9 @@ struct RouteTableTests {
     ]
     let table = RouteTable(routes)
     #expect(table.indexCounts.allSatisfy { $0 > 0 })
-    table.remove(index: 0)
+    table.remove(number: 0)
     #expect(table.route(for: WrittenRequest("/xy"))?.name == "b")
-    table.remove(index: 1)
+    table.remove(number: 1)
     #expect(table.indexCounts.allSatisfy { $0 == 0 })
     #expect(table.route(for: WrittenRequest("/x", host: "a.com")) == nil)
   }
@@ -55,13 +55,11 @@ struct RouteTableTests {
   func sharedExpressions() {
     let table = RouteTable((0..<50).map { Route("r\($0)", hosts: ["h\($0).com"], .regex("/v[0-9]+")) })
     #expect(table.indexCounts.last == 1)
-    #expect(table.route(for: WrittenRequest("/v42", host: "h31.com"))?.index == 31)
+    #expect(table.route(for: WrittenRequest("/v42", host: "h31.com"))?.number == 31)
   }
 
   @Test("Backends take their shares, those without a weight or a service none")
   func backends() {
-    var configuration = Configuration()
-    configuration.services = ["a", "b", "c"].map { Service(name: $0, endpoints: []) }
     var split = Route("split")
     split.backends = [
       Backend(service: "c", weight: 3), Backend(service: "a", weight: 0), Backend(service: "b", weight: 1),
@@ -71,17 +69,22 @@ struct RouteTableTests {
     none.backends = [Backend(service: "a", weight: 0)]
     var only = Route("only")
     only.backends = [Backend(service: "a", weight: 0), Backend(service: "b", weight: 7)]
-    configuration.routes = [split, none, only]
-    let table = RouteTable(configuration: configuration, seed: 1)
+    let table = RouteTable(seed: 1)
+    let services = [[2, 0, 1], [0], [0, 1]]
+    for (number, route) in [split, none, only].enumerated() {
+      table.stage(
+        RouteEntry(number: number, order: 0, route: route, services: services[number], listeners: []))
+    }
+    table.finish([0, 1, 2])
     var random = SplitMix64(seed: 5)
     var picks: [Int: Int] = [:]
-    for _ in 0..<8_000 { picks[table.route(at: 0)!.pickBackend(random: &random), default: 0] += 1 }
+    for _ in 0..<8_000 { picks[table.route(number: 0)!.pickBackend(random: &random), default: 0] += 1 }
     #expect(picks[0] == nil)
     #expect((2_850...3_150).contains(picks[2]!))
     #expect((900...1_100).contains(picks[1]!))
     #expect((3_850...4_150).contains(picks[-1]!))
-    #expect(table.route(at: 1)!.pickBackend(random: &random) == -1)
-    #expect(table.route(at: 2)!.pickBackend(random: &random) == 1)
+    #expect(table.route(number: 1)!.pickBackend(random: &random) == -1)
+    #expect(table.route(number: 2)!.pickBackend(random: &random) == 1)
   }
 
   @Test("Hostile hosts match nothing, and are not read beyond their limit")
@@ -120,11 +123,42 @@ struct RouteTableTests {
   @Test("Ten thousand hosts, each with its own route, coming and going")
   func manyHosts() {
     let table = RouteTable((0..<10_000).map { Route("r\($0)", hosts: ["www.tenant-\($0).example.com"]) })
-    for index in stride(from: 0, to: 10_000, by: 3) { table.remove(index: index) }
+    for index in stride(from: 0, to: 10_000, by: 3) { table.remove(number: index) }
     for index in 0..<10_000 {
-      let found = table.route(for: WrittenRequest(host: "www.tenant-\(index).example.com"))?.index
+      let found = table.route(for: WrittenRequest(host: "www.tenant-\(index).example.com"))?.number
       #expect(found == (index % 3 == 0 ? nil : index))
     }
     #expect(table.count == 6_666)
+  }
+
+  @Test("Where all else is equal the order decides, then the name, whatever the numbers")
+  func order() {
+    let table = RouteTable(seed: 1)
+    for (number, (name, order)) in [("b", 5), ("c", 5), ("a", 7), ("d", 5)].enumerated() {
+      table.stage(RouteTable.entry(Route(name), number: number, order: UInt64(order)))
+    }
+    table.finish([0, 1, 2, 3])
+    for expected in ["b", "c", "d", "a"] {
+      let found = table.route(for: WrittenRequest())
+      #expect(found?.name == expected)
+      table.remove(number: found!.number)
+    }
+    #expect(table.route(for: WrittenRequest()) == nil)
+  }
+
+  @Test("A change tells which routes are no more, and what replaces them")
+  func gone() throws {
+    let table = RouteTable([Route("a"), Route("b")])
+    let (first, second) = (table.route(number: 0)!, table.route(number: 1)!)
+    table.stage(RouteTable.entry(Route("a", hosts: ["x.com"]), number: 0))
+    table.stageRemoval(number: 1)
+    table.flip()
+    let replaced = try #require(table.settle(number: 0))
+    #expect(replaced.gone === first && replaced.successor === table.route(number: 0))
+    let removed = try #require(table.settle(number: 1))
+    #expect(removed.gone === second && removed.successor == nil)
+    #expect(table.settle(number: 0) == nil && table.settle(number: 1) == nil)
+    #expect(first.phase == .gone && second.phase == .gone && first.predecessor == nil)
+    #expect(replaced.successor?.predecessor == nil)
   }
 }

@@ -55,11 +55,38 @@ struct WrittenRequest {
 
 extension RouteTable {
   convenience init(_ routes: [Route], listeners: [String] = [], seed: UInt64 = 1) {
-    var configuration = Configuration()
-    configuration.services = [Service(name: "s", endpoints: [])]
-    configuration.listeners = listeners.map { Listener(name: $0, address: HostPort(host: "::", port: 80)) }
-    configuration.routes = routes
-    self.init(configuration: configuration, seed: seed)
+    self.init(seed: seed)
+    for (number, route) in routes.enumerated() { insert(route, number: number, listeners: listeners) }
+  }
+
+  /// Adds a route, or replaces the one of its number, at once; the number is its order.
+  func insert(_ route: Route, number: Int, listeners: [String] = []) {
+    stage(Self.entry(route, number: number, listeners: listeners))
+    finish([number])
+  }
+
+  /// At once; says whether there was one.
+  @discardableResult
+  func remove(number: Int) -> Bool {
+    let isThere = route(number: number) != nil
+    stageRemoval(number: number)
+    finish([number])
+    return isThere
+  }
+
+  /// Makes what is staged take effect, and tidies up.
+  func finish(_ numbers: [Int]) {
+    flip()
+    for number in numbers { _ = settle(number: number) }
+    endChange()
+  }
+
+  static func entry(_ route: Route, number: Int, order: UInt64? = nil, listeners: [String] = []) -> RouteEntry
+  {
+    RouteEntry(
+      number: number, order: order ?? UInt64(number), route: route,
+      services: route.backends.indices.map { $0 },
+      listeners: route.listeners.compactMap { listeners.firstIndex(of: $0) })
   }
 
   func route(for request: WrittenRequest) -> CompiledRoute? {
