@@ -4,8 +4,8 @@ import Resources
 import Runtime
 import Synchronization
 
-/// Keeps the data plane told of what to do: loads the configuration and follows its file and those
-/// that it names for TLS, resolves the endpoints' names, checks their health, and tells a sink of
+/// Keeps the data plane told of what to do: takes resources from files and from the admin API, keeps
+/// the latter in its store, resolves the endpoints' names, checks their health, and tells a sink of
 /// every change, in order.
 ///
 /// Every method is from any thread but a worker's. ``stop()`` must be awaited before the last
@@ -16,35 +16,46 @@ public final class ControlPlane: Sendable {
     public var timing = EndpointDirectory.Timing()
     /// How long the start waits for first answers to names; services without one start empty.
     public var startLimit = Duration.seconds(3)
-    /// The same for a reload that brings new names.
+    /// The same for a changed file that brings new names.
     public var reloadLimit = Duration.seconds(1)
     /// What health checks call themselves.
     public var userAgent = "penstock-health"
+    /// The process before this one writes the store still: it is read, and taken over later.
+    public var isHandedOver = false
     public init() {}
   }
 
   enum Event: Sendable {
     case reload(ReloadReason, CheckedContinuation<Bool, Never>?)
-    /// Files that the configuration names for TLS may have changed.
+    /// Files are not followed from now on.
+    case hold(CheckedContinuation<Void, Never>)
+    /// The queue is not empty.
+    case transactions
+    /// Files that resources name for TLS may have changed.
     case securityFilesChanged
     /// A ticket key or a warning is due.
     case securityDue
     case endpoints(service: String)
     case health(HealthChange)
+    /// Time to look whether the store can be used.
+    case storeDue
+    /// Try to become the store's writer.
+    case takeOverStore(CheckedContinuation<String?, Never>)
   }
 
   struct State {
-    var snapshot: Snapshot?
-    /// Those of the snapshot's configuration, by name.
-    var services: [String: Service] = [:]
-    var status = ControlPlaneStatus()
     var running: Running?
-    /// What ``snapshot``'s security was made of.
-    var material = SecurityMaterial()
-    /// Files of a configuration that was refused because of them; empty where none was.
+    /// Files that have been refused because of others: those are waited for.
+    var isAwaitingFiles = false
+    /// Another process is about to follow the files instead.
+    var isHeld = false
+    /// Files were to be read meanwhile.
+    var hasMissedReload = false
+    /// Those that a refused configuration names for TLS, as they were then.
     var awaitedFiles: [String: FileSignature?] = [:]
-    var expiry = ExpiryWatch()
     var securityTimer: Task<Void, Never>?
+    var storeChecks: Task<Void, Never>?
+    var files: FileSource?
   }
 
   /// What exists from the start to the stop.
@@ -62,8 +73,9 @@ public final class ControlPlane: Sendable {
 
   let source: ConfigurationSource
   let logger: Logger
-  let sink: any ControlPlaneSink
-  private let options: Options
+  let registry: Registry
+  let options: Options
+  let queue = TransactionQueue()
   private let events: AsyncStream<Event>
   let eventsInput: AsyncStream<Event>.Continuation
   let state = Mutex(State())
@@ -73,52 +85,57 @@ public final class ControlPlane: Sendable {
   ) {
     self.source = source
     self.logger = logger
-    self.sink = sink
     self.options = options
+    registry = Registry(sink: sink, logger: logger)
     (events, eventsInput) = AsyncStream.makeStream(of: Event.self)
   }
 
-  /// How loading has gone.
-  public var status: ControlPlaneStatus { state.withLock { $0.status } }
-
-  /// What runs now: the configuration with the present endpoints and their health. `nil` before
-  /// the start.
-  public var snapshot: Snapshot? { state.withLock { $0.snapshot } }
-
-  /// The certificates that run now, with what is known of their time.
-  public var certificates: [CertificateStatus] { state.withLock { $0.material.certificates } }
-
   // MARK: Life
 
-  /// Loads the configuration, publishes the first snapshot and follows changes from then on.
+  /// Reads files and store, and puts everything in place. Nothing changes until ``follow()``.
   ///
-  /// Throws when the configuration cannot be used, or names cannot be resolved at all; nothing is
-  /// left running then. To be called once.
-  public func start() async throws(ControlPlaneError) {
-    // Before the file is read, so that a change in between is noticed.
+  /// Throws when they cannot be used, or names cannot be resolved at all; nothing is left running then.
+  /// To be called once.
+  /// - Returns: everything that workers need.
+  public func load() async throws(ControlPlaneError) -> (settings: Configuration, delta: Delta) {
+    // Before the files are read, so that a change in between is noticed.
     let watcher = makeWatcher()
-    let configuration: Configuration
-    let security: SecurityLoader.Outcome
+    let running = try makeRunning(watcher)
+    state.withLock { $0.running = running }
     do throws(ConfigurationSourceError) {
-      configuration = try source.load()
-      security = try readSecurity(of: configuration, .all)
+      try await loadFiles(.all, running, waitingAtMost: options.startLimit)
+      try await loadStore(running)
+      try await requireListener()
     } catch {
-      recordReload(succeeded: false)
+      await recordReload(succeeded: false)
+      await stop()
       throw .configuration(error)
     }
-    var running = try makeRunning(watcher)
-    state.withLock { $0.running = running }
-    await apply(configuration, security, running, waitingAtMost: options.startLimit)
-    recordReload(succeeded: true)
-    let handler = running
-    running.loop = Task { for await event in events { await handle(event, handler) } }
-    state.withLock { $0.running = running }
-    watcher?.start()
+    await recordReload(succeeded: true)
+    return (await registry.settings, await registry.takeInitial())
   }
 
-  /// Reads the source again. An invalid one is logged in full, and what runs goes on.
+  /// Follows changes from now on. To be called once, when the sink can take them.
+  public func follow() {
+    guard let running = state.withLock({ $0.running }) else { return }
+    let loop = Task { for await event in events { await handle(event, running) } }
+    state.withLock { $0.running?.loop = loop }
+    running.watcher?.start()
+    scheduleSecurity()
+    let input = eventsInput
+    let storeChecks = Task {
+      // Throws when the task is cancelled.
+      while (try? await Task.sleep(for: Self.storeCheckInterval)) != nil { input.yield(.storeDue) }
+    }
+    state.withLock { $0.storeChecks = storeChecks }
+  }
+
+  /// How often a store that nobody writes is looked at.
+  static let storeCheckInterval = Duration.seconds(5)
+
+  /// Reads the files again. Invalid ones are logged in full, and what runs goes on.
   ///
-  /// Returns whether the configuration that the source holds is now the one that runs.
+  /// Returns whether what the files hold is now what runs.
   @discardableResult
   public func reload(reason: ReloadReason) async -> Bool {
     await withCheckedContinuation { continuation in
@@ -135,6 +152,7 @@ public final class ControlPlane: Sendable {
       return state.running
     }
     eventsInput.finish()
+    refuseWaiting()
     guard let running else { return }
     running.watcher?.stop()
     running.securityWatcher.stop()
@@ -142,8 +160,11 @@ public final class ControlPlane: Sendable {
     await running.directory.stop()
     running.resolver.stop()
     await running.loop?.value
-    state.withLock { $0.securityTimer }?.cancel()
+    let (timer, checks) = state.withLock { ($0.securityTimer, $0.storeChecks) }
+    timer?.cancel()
+    checks?.cancel()
     await running.directory.stop()
+    await registry.close()
     running.checker.stop { running.worker.stop() }
     for await _ in running.workerEnd {}
   }
@@ -181,64 +202,69 @@ public final class ControlPlane: Sendable {
 
   private func handle(_ event: Event, _ running: Running) async {
     switch event {
+    case .hold(let continuation):
+      state.withLock { $0.isHeld = true }
+      continuation.resume()
+    case .reload(_, let continuation) where postponesReload():
+      continuation?.resume(returning: false)
     case .reload(let reason, let continuation):
       let succeeded = await reload(reason, running)
       continuation?.resume(returning: succeeded)
+    case .transactions:
+      await runTransactions(running)
     case .securityFilesChanged:
-      // One that waits for these files comes before what runs.
-      if isAwaitingFiles, await reload(.securityFileChanged, running) { return }
-      refreshSecurity(running)
+      // What waits for these files comes before what runs.
+      if state.withLock({ $0.isAwaitingFiles }), await reload(.securityFileChanged, running) { return }
+      await watchHealth(of: registry.refreshFiles(readsAll: false), running)
+      await watchSecurityFiles(running)
+      scheduleSecurity()
     case .securityDue:
-      securityIsDue()
+      await registry.securityIsDue()
+      scheduleSecurity()
     case .endpoints(let service):
-      await refreshEndpoints(of: service, running)
+      // The present ones, not those of the time of the event: a change may have come between.
+      let present = await running.directory.endpoints(of: service)
+      if await registry.take(present, of: service) { await watchHealth(of: [service], running) }
     case .health(let change):
-      take(change)
+      await registry.take(change)
+    case .storeDue:
+      await registry.checkStore()
+    case .takeOverStore(let continuation):
+      continuation.resume(returning: await becomeWriter())
     }
   }
 
-  private func reload(_ reason: ReloadReason, _ running: Running) async -> Bool {
-    let configuration: Configuration
-    let security: SecurityLoader.Outcome
-    do throws(ConfigurationSourceError) {
-      configuration = try source.load()
-      let isAsked = reason == .hangup || reason == .request
-      security = try readSecurity(of: configuration, isAsked ? .all : .changed)
-    } catch {
-      recordReload(succeeded: false)
-      if case .security = error { watchFiles(running) }
-      for line in error.lines { logger.error("\(line)") }
-      logger.error(
-        "the configuration was not loaded; the one before keeps running",
-        metadata: ["reason": "\(reason.rawValue)", "revision": "\(status.revision)"])
-      return false
+  func watchHealth(of services: Set<String>, _ running: Running) async {
+    for service in services {
+      let target = await registry.healthTarget(of: service)
+      running.checker.watch(
+        service: service, check: target.check, by: target.transport, endpoints: target.endpoints)
     }
-    if configuration == snapshot?.configuration {
-      takeOver(security, running)
-      logger.info("the configuration has not changed", metadata: ["reason": "\(reason.rawValue)"])
-      // Who asks for it may have freed an address that a listener could not get.
-      if reason == .hangup, let snapshot { sink.publish(snapshot) }
-    } else {
-      await apply(configuration, security, running, waitingAtMost: options.reloadLimit)
-      logger.info(
-        "the configuration was loaded",
-        metadata: ["reason": "\(reason.rawValue)", "revision": "\(status.revision)"])
-    }
-    recordReload(succeeded: true)
-    return true
   }
 
-  private func recordReload(succeeded: Bool) {
-    let now = WallClock.unixSeconds()
-    state.withLock { state in
-      let isFirst = state.status.lastReloadSeconds == 0
-      state.status.lastReloadSucceeded = succeeded
-      state.status.lastReloadSeconds = now
-      if succeeded { state.status.lastSuccessSeconds = now }
-      if isFirst { return }
-      if succeeded { state.status.reloadsSucceeded += 1 } else { state.status.reloadsFailed += 1 }
-    }
+  /// Has the files watched that resources name for TLS, or would.
+  func watchSecurityFiles(_ running: Running) async {
+    let awaited = state.withLock { $0.awaitedFiles }
+    running.securityWatcher.watch(await registry.securityFiles.merging(awaited) { used, _ in used })
   }
+
+  func scheduleSecurity() {
+    let input = eventsInput
+    let registry = registry
+    let timer = Task {
+      guard let due = await registry.securityDue else { return }
+      // Throws when the task is cancelled.
+      guard (try? await Task.sleep(until: due, clock: .continuous)) != nil else { return }
+      input.yield(.securityDue)
+    }
+    let old = state.withLock { state in
+      defer { state.securityTimer = timer }
+      return state.securityTimer
+    }
+    old?.cancel()
+  }
+
+  func recordReload(succeeded: Bool) async { await registry.recordReload(succeeded: succeeded) }
 }
 
 /// Why the control plane did not start.

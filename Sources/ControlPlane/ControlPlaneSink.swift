@@ -1,21 +1,18 @@
 import DataPlane
-import Runtime
+import Resources
 
 /// What the control plane tells of every change.
 ///
 /// Called one at a time, in the order of the changes, on a thread of Swift's pool: pass it on
-/// (``Runtime/Worker/post(_:)``) and return. A snapshot holds all changes told before it.
+/// (``Runtime/Worker/post(_:)``) and return.
 public protocol ControlPlaneSink: Sendable {
-  /// A whole configuration that is valid: one that differs from the last, or, after SIGHUP, the
-  /// same once more.
-  func publish(_ snapshot: Snapshot)
-  /// Certificates, keys or authorities have changed, and the configuration has not: all that listeners
-  /// and services do TLS with. What has not changed is the same as before, by revision and identity.
-  func securityChanged(_ security: Security)
-  /// All endpoints of a service, with the health that is known of each; in a stable order.
-  func endpointsChanged(service: String, endpoints: [ResolvedEndpoint])
-  /// Active checks have changed their mind about one endpoint.
-  func healthChanged(service: String, address: SocketAddress, isHealthy: Bool)
+  /// What workers are to take over, behind all that they were told before.
+  ///
+  /// - Parameter whenServed: to be called once, when every worker serves it; from any thread.
+  func publish(_ delta: Delta, whenServed: @escaping @Sendable () -> Void)
+  /// Settings of the process have changed: the addresses of the admin API and the access log among
+  /// them. What workers are to know of them is in the delta that follows.
+  func settingsChanged(_ settings: Configuration)
 }
 
 /// Why the configuration is read again; for the log.
@@ -28,9 +25,9 @@ public enum ReloadReason: String, Sendable {
 
 /// How loading has gone, for metrics and readiness.
 public struct ControlPlaneStatus: Sendable, Equatable {
-  /// Of the configuration that runs; 0 before the first.
+  /// Of the last change; 0 before the first.
   public var revision: UInt64 = 0
-  /// Whether the last attempt to load, the first one included, succeeded.
+  /// Whether the last attempt to load the files, the first one included, succeeded.
   public var lastReloadSucceeded = false
   /// Of the last attempt, in seconds since 1970-01-01 UTC.
   public var lastReloadSeconds: Int64 = 0
@@ -45,6 +42,13 @@ public struct ControlPlaneStatus: Sendable, Equatable {
   public var filesRefused: UInt64 = 0
   /// Of these, those that cannot be used now: what they held before is in use.
   public var filesStale = 0
+  /// Why the store cannot be used now; nil where it can, or there is none.
+  public var storeProblem: String?
+  /// Why resources of the store are not served; nil where all are.
+  public var unservedProblem: String?
+  /// Transactions of the store's resources, by result.
+  public var transactionsApplied: UInt64 = 0
+  public var transactionsRefused: UInt64 = 0
 
   public init() {}
 }

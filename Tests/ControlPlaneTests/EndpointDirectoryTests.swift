@@ -153,13 +153,66 @@ import Testing
     try await eventually("both services are told of") { Set(changes.values) == ["a", "b"] }
     #expect(changes.count == 2)
 
-    let left = await directory.update([a], waitingAtMost: .seconds(20))
-    #expect(left["b"] == nil)
+    let left = await directory.update([], removed: ["b"], waitingAtMost: .seconds(20))
+    #expect(left == [:])
+    #expect(await directory.endpoints(of: "b") == [])
+    #expect(await directory.endpoints(of: "a").count == 1)
     let asked = names.asked.values.count { $0 == "db" }
     let webAsked = names.asked.count
     try await eventually("the other name is still asked for") { names.asked.count > webAsked + 5 }
     // One query may have been under way.
     #expect(names.asked.values.count { $0 == "db" } <= asked + 1)
+    await directory.stop()
+  }
+
+  /// One that names another host leaves the one before; those that are not in the change stay.
+  @Test func changesOneServiceOfSeveral() async throws {
+    let names = Names(["web": [Self.address(1)], "db": [Self.address(3)]])
+    let changes = Collected<String>()
+    let directory = directory(names, changes)
+    let a = Service(name: "a", endpoints: [Self.spec("web", 80)])
+    let b = Service(name: "b", endpoints: [Self.spec("web", 81)])
+    _ = await directory.update([a, b], waitingAtMost: .seconds(20))
+    let changed = Service(name: "b", endpoints: [Self.spec("db", 5)])
+    let endpoints = await directory.update([changed], waitingAtMost: .seconds(20))
+    #expect(
+      endpoints == ["b": [ResolvedEndpoint(name: "db:5", address: Self.address(3, port: 5), weight: 1)]])
+    names.set("web", [Self.address(2)])
+    try await eventually("the other service is told of") { changes.values == ["a"] }
+    #expect(await directory.endpoints(of: "a").map(\.address) == [Self.address(2, port: 80)])
+    #expect(await directory.endpoints(of: "b").map(\.address) == [Self.address(3, port: 5)])
+    await directory.stop()
+  }
+
+  /// A change that is not kept: what was known before is known at once, whether names resolve or not.
+  @Test func takesAChangeBack() async throws {
+    let names = Names(["web": [Self.address(1)], "db": [Self.address(3)]])
+    let changes = Collected<String>()
+    let directory = directory(names, changes)
+    let before = Service(name: "a", endpoints: [Self.spec("web", 80), Self.spec("db", 5)])
+    let known = await directory.update([before], waitingAtMost: .seconds(20))["a"]
+    #expect(known?.count == 2)
+    names.set("web", nil)
+    names.set("db", nil)
+    await directory.keepNames(of: ["a"])
+    let after = Service(name: "a", endpoints: [Self.spec("127.0.0.9")])
+    #expect(await directory.update([after], waitingAtMost: .zero)["a"]?.count == 1)
+    #expect(await directory.update([before], waitingAtMost: .zero)["a"] == known)
+    await directory.letGoOfNames()
+    #expect(await directory.endpoints(of: "a") == known)
+    // The other way: what was kept for nothing is asked for no longer.
+    await directory.keepNames(of: ["a"])
+    _ = await directory.update([after], waitingAtMost: .zero)
+    await directory.letGoOfNames()
+    let asked = names.asked.count
+    let next = Service(name: "b", endpoints: [Self.spec("other")])
+    _ = await directory.update([next], waitingAtMost: .seconds(20))
+    try await eventually("the new name is asked for") {
+      names.asked.values.count { $0 == "other" } > 5
+    }
+    // One query for each may have been under way.
+    #expect(names.asked.values.dropFirst(asked).count { $0 != "other" } <= 2)
+    #expect(changes.count == 0)
     await directory.stop()
   }
 

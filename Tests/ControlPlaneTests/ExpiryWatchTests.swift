@@ -13,7 +13,7 @@ import Testing
     var watch = ExpiryWatch()
     let end = 100 * Self.day
     func stages(_ now: Int64, _ notAfter: Int64 = 100 * Self.day) -> [ExpiryWatch.Stage] {
-      watch.update([status("a", notAfter)], now: now).map(\.stage)
+      watch.noteAll([status("a", notAfter)], now: now).map(\.stage)
     }
     #expect(stages(0) == [])
     #expect(stages(86 * Self.day - 1) == [])
@@ -25,19 +25,37 @@ import Testing
     #expect(stages(end + Self.day, 200 * Self.day) == [])
     #expect(stages(190 * Self.day, 200 * Self.day) == [.expiresSoon])
     // One that is expired when it is first seen is told of once.
-    let others = watch.update([status("b", 5)], now: 10)
+    let others = watch.noteAll([status("b", 5)], now: 10)
     #expect(others.map(\.stage) == [.expired])
   }
 
   @Test func knowsWhenToLookAgain() {
     var watch = ExpiryWatch()
     #expect(watch.pause(now: 0) == nil)
-    _ = watch.update([status("a", 14 * Self.day + 30), status("b", 100 * Self.day)], now: 0)
+    _ = watch.noteAll([status("a", 14 * Self.day + 30), status("b", 100 * Self.day)], now: 0)
     #expect(watch.pause(now: 0) == .seconds(30))
-    _ = watch.update([status("b", 100 * Self.day)], now: 0)
+    _ = watch.noteAll([status("b", 100 * Self.day)], now: 0)
     #expect(watch.pause(now: 0) == ExpiryWatch.pauseMax)
-    _ = watch.update([status("c", 5)], now: 10)
+    _ = watch.noteAll([status("c", 5)], now: 10)
     #expect(watch.pause(now: 10) == nil)
+  }
+
+  /// Of those that change alone, the others are as they were.
+  @Test func takesInSomeByThemselves() {
+    var watch = ExpiryWatch()
+    #expect(
+      watch.note([status("a", 10 * Self.day), status("b", 100 * Self.day)], now: 0).map(\.use) == [
+        .listeners("a")
+      ])
+    #expect(watch.note([status("c", 12 * Self.day)], now: 0).map(\.use) == [.listeners("c")])
+    // The same again: neither is warned of a second time.
+    #expect(watch.note([status("a", 10 * Self.day), status("c", 12 * Self.day)], now: 5) == [])
+    // What comes next of all that were taken in: the end of the first.
+    #expect(watch.pause(now: 10 * Self.day - 7) == .seconds(7))
+    #expect(watch.note([status("a", 10 * Self.day)], now: 10 * Self.day).map(\.stage) == [.expired])
+    // One that is gone, and comes back as it was, is warned of anew.
+    #expect(watch.noteAll([status("b", 100 * Self.day)], now: 10 * Self.day) == [])
+    #expect(watch.note([status("c", 12 * Self.day)], now: 11 * Self.day).map(\.stage) == [.expiresSoon])
   }
 
   @Test(

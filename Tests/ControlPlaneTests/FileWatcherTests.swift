@@ -145,6 +145,71 @@ import Testing
     try await eventually("the change is reported") { reports.count == 1 }
   }
 
+  // MARK: Directories
+
+  @Test(arguments: [true, false]) func reportsFilesOfADirectory(usesInotify: Bool) async throws {
+    let folder = try TestFolder()
+    try folder.makeFolder("conf.d")
+    try folder.write("one", to: "conf.d/a.yaml")
+    let (watcher, reports) = watch(folder, "conf.d", usesInotify: usesInotify)
+    defer { watcher.stop() }
+    try folder.write("two", to: "conf.d/a.yaml")
+    try await eventually("an edit is reported") { reports.count == 1 }
+    try folder.write("new", to: "conf.d/b.yml")
+    try await eventually("a new file is reported") { reports.count == 2 }
+    try folder.write("newer", to: "conf.d/.b.yml.swp")
+    try folder.rename("conf.d/.b.yml.swp", to: "conf.d/b.yml")
+    try await eventually("a file renamed over is reported") { reports.count == 3 }
+    try folder.remove("conf.d/a.yaml")
+    try await eventually("a file that is gone is reported") { reports.count == 4 }
+    try folder.rename("conf.d/b.yml", to: "conf.d/c.yaml")
+    try await eventually("a new name is reported") { reports.count == 5 }
+  }
+
+  @Test func ignoresWhatIsNoConfigurationInADirectory() async throws {
+    let folder = try TestFolder()
+    try folder.makeFolder("conf.d")
+    try folder.write("one", to: "conf.d/a.yaml")
+    let (watcher, reports) = watch(folder, "conf.d")
+    defer { watcher.stop() }
+    for name in ["a.yaml~", ".a.yaml.swp", ".hidden.yaml", "notes.txt", "yaml"] {
+      try folder.write("noise", to: "conf.d/" + name)
+    }
+    try folder.makeFolder("conf.d/more.d")
+    try folder.write("noise", to: "conf.d/more.d/b.yaml")
+    try folder.write("one", to: "conf.d/a.yaml")
+    try await Task.sleep(for: .milliseconds(200))
+    #expect(reports.count == 0)
+    try folder.write("two", to: "conf.d/a.yaml")
+    try await eventually("a change after them is reported") { reports.count == 1 }
+  }
+
+  /// As the kubelet updates a ConfigMap of several files.
+  @Test func reportsADirectoryWhoseLinksAreReplaced() async throws {
+    let folder = try TestFolder()
+    try folder.makeFolder("..version1")
+    for name in ["a.yaml", "b.yaml"] {
+      try folder.write("one", to: "..version1/" + name)
+      try folder.link(name, to: "..data/" + name)
+    }
+    try folder.link("..data", to: "..version1")
+    let reports = Collected<Void>()
+    let watcher = FileWatcher(path: folder.path, usesInotify: true, poll: .seconds(3_600)) {
+      reports.append(())
+    }
+    watcher.start()
+    defer { watcher.stop() }
+    for version in 2...4 {
+      try folder.makeFolder("..version\(version)")
+      try folder.write("one", to: "..version\(version)/a.yaml")
+      try folder.write("content \(version)", to: "..version\(version)/b.yaml")
+      try folder.link("..data_new", to: "..version\(version)")
+      try folder.rename("..data_new", to: "..data")
+      try folder.remove("..version\(version - 1)")
+      try await eventually("version \(version) is reported") { reports.count == version - 1 }
+    }
+  }
+
   @Test func refusesWhatIsNotAFile() throws {
     let folder = try TestFolder()
     #expect(throws: (any Error).self) { try FileContent.read(folder.path) }

@@ -43,6 +43,8 @@ public actor EndpointDirectory {
   private var specs: [String: [EndpointSpec]] = [:]
   private var resolved: [String: [ResolvedEndpoint]] = [:]
   private var names: [String: Name] = [:]
+  /// Not to be forgotten now, though no service may use them.
+  private var kept: Set<String> = []
   private var unsettledCount = 0
   private var settleWaiters: [Int: CheckedContinuation<Void, Never>] = [:]
   private var lastWaiter = 0
@@ -64,27 +66,52 @@ public actor EndpointDirectory {
   /// endpoint with the sum of the weights. All are marked healthy.
   public func endpoints(of service: String) -> [ResolvedEndpoint] { resolved[service] ?? [] }
 
-  /// Replaces the services and returns the endpoints of all of them.
+  /// Takes over services that are new, have changed or are gone; all others stay as they are.
   ///
   /// Waits until every new name has its first answer or failure, but not longer than `limit`.
-  public func update(_ services: [Service], waitingAtMost limit: Duration) async -> [String:
-    [ResolvedEndpoint]]
-  {
-    let previous = specs
-    specs = Dictionary(services.map { ($0.name, $0.endpoints) }, uniquingKeysWith: { first, _ in first })
-    for (service, endpoints) in previous where specs[service] != endpoints {
+  /// - Returns: the endpoints of the services in `changed`.
+  public func update(
+    _ changed: [Service], removed: [String] = [], waitingAtMost limit: Duration
+  ) async -> [String: [ResolvedEndpoint]] {
+    var left: Set<String> = []
+    func leave(_ service: String) {
+      guard let endpoints = specs.removeValue(forKey: service) else { return }
       resolved[service] = nil
-      for name in Self.names(in: endpoints) { names[name]?.services.remove(service) }
+      for name in Self.names(in: endpoints) {
+        names[name]?.services.remove(service)
+        left.insert(name)
+      }
     }
-    for (service, endpoints) in specs where previous[service] != endpoints {
-      for name in Self.names(in: endpoints) { use(name, for: service) }
+    for service in removed { leave(service) }
+    for service in changed where specs[service.name] != service.endpoints {
+      leave(service.name)
+      specs[service.name] = service.endpoints
+      for name in Self.names(in: service.endpoints) { use(name, for: service.name) }
     }
-    removeUnusedNames()
-    if unsettledCount > 0 { await settle(within: limit) }
-    for (service, endpoints) in specs where resolved[service] == nil {
-      resolved[service] = assemble(endpoints)
+    removeUnused(left)
+    if limit > .zero, changed.contains(where: { isAwaited($0.endpoints) }) { await settle(within: limit) }
+    var endpoints: [String: [ResolvedEndpoint]] = [:]
+    for service in changed {
+      // Another change may have come while this one waited.
+      guard let specs = specs[service.name] else { continue }
+      let present = resolved[service.name] ?? assemble(specs)
+      resolved[service.name] = present
+      endpoints[service.name] = present
     }
-    return resolved
+    return endpoints
+  }
+
+  /// Keeps the names of services, with their addresses, until ``letGoOfNames()``: a change that is taken
+  /// back finds them as they were, whether they resolve at that moment or not.
+  public func keepNames(of services: [String]) {
+    for service in services { kept.formUnion(Self.names(in: specs[service] ?? [])) }
+  }
+
+  /// Forgets kept names that no service uses.
+  public func letGoOfNames() {
+    let names = kept
+    kept = []
+    removeUnused(names)
   }
 
   /// Ends all refreshing. The directory keeps what it knows.
@@ -101,6 +128,11 @@ public actor EndpointDirectory {
     Set(endpoints.map(\.address.host).filter { SocketAddress(ip: $0, port: 0) == nil })
   }
 
+  /// Whether the first answer to one of their names is still to come.
+  private func isAwaited(_ endpoints: [EndpointSpec]) -> Bool {
+    Self.names(in: endpoints).contains { names[$0]?.isSettled == false }
+  }
+
   private func use(_ host: String, for service: String) {
     if names[host] == nil {
       names[host] = Name(task: Task { await self.keepFresh(host) })
@@ -109,8 +141,9 @@ public actor EndpointDirectory {
     names[host]?.services.insert(service)
   }
 
-  private func removeUnusedNames() {
-    for (host, name) in names where name.services.isEmpty {
+  private func removeUnused(_ hosts: Set<String>) {
+    for host in hosts {
+      guard let name = names[host], name.services.isEmpty, !kept.contains(host) else { continue }
       name.task.cancel()
       if !name.isSettled { unsettledCount -= 1 }
       names[host] = nil

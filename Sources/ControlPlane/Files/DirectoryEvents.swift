@@ -77,7 +77,8 @@ final class DirectoryEvents {
     // The directory itself has gone or moved, or the queue was too long for the kernel.
     let isGeneral = mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED | IN_Q_OVERFLOW | IN_UNMOUNT) != 0
     if isGeneral { return .finished }
-    guard names[descriptor]?.contains(name) == true else { return nil }
+    guard let watched = names[descriptor] else { return nil }
+    guard watched.contains(name) || watched.contains(DirectoryEntry.anyName) else { return nil }
     if mask & IN_MODIFY != 0 { return .written }
     return mask & (IN_ATTRIB | IN_CREATE) != 0 ? .touched : .finished
   }

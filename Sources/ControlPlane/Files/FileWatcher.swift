@@ -1,7 +1,8 @@
 import Glibc
 import Synchronization
 
-/// Reports when a file has been saved with a content that differs from the last one.
+/// Reports when a file has been saved with a content that differs from the last one; of a directory,
+/// when one of its configuration files has, has come or has gone.
 ///
 /// It does not matter how: written in place, renamed over, deleted and created again, or reached
 /// by a symbolic link that was replaced. Touching a file, or saving the same content, reports
@@ -10,6 +11,8 @@ import Synchronization
 public final class FileWatcher: Sendable {
   /// Quiet time after a change: editors make several.
   static let settleTime = Duration.milliseconds(50)
+  /// The same after a file has been closed or has taken another's place: it is whole.
+  static let finishedSettleTime = Duration.milliseconds(10)
   struct Limits: Sendable {
     /// How long a writer that pauses with the file open is waited for.
     var writer = Duration.seconds(1)
@@ -94,14 +97,23 @@ public final class FileWatcher: Sendable {
   }
 
   private func watchEntries(_ events: DirectoryEvents?) -> Duration {
-    events?.watch(PathEntries.of(path)) == true ? Self.slowPoll : fastPoll
+    let entries =
+      ConfigurationPaths.isDirectory(path) ? PathEntries.ofDirectory(path) : PathEntries.of(path)
+    return events?.watch(entries) == true ? Self.slowPoll : fastPoll
   }
 }
 
-/// What is known of a file's content.
+/// What is known of the content of a path's files.
+///
+/// Of a directory all files are looked at, and those read that `stat` says have changed: a thousand
+/// files take a millisecond or two.
 private struct FileState {
-  private var signature: FileSignature?
-  private var contentHash: Int?
+  private struct File {
+    var signature: FileSignature?
+    var contentHash: Int?
+  }
+
+  private var files: [String: File] = [:]
 
   init(path: String) {
     _ = update(path: path)
@@ -109,13 +121,26 @@ private struct FileState {
 
   /// Whether there is a content and it differs from the last one.
   mutating func update(path: String) -> Bool {
+    guard let paths = try? ConfigurationPaths.files(of: path) else { return false }
+    var hasChanged = false
+    for path in paths where update(file: path) { hasChanged = true }
+    if files.count > paths.count {
+      let present = Set(paths)
+      files = files.filter { present.contains($0.key) }
+      hasChanged = true
+    }
+    return hasChanged
+  }
+
+  private mutating func update(file path: String) -> Bool {
     let present = FileSignature(path: path)
-    if present == signature { return false }
-    signature = nil
+    let known = files[path] ?? File()
+    files[path] = known
+    if present == known.signature { return false }
+    files[path]?.signature = nil
     guard present != nil, let bytes = try? FileContent.read(path) else { return false }
-    signature = present
     let hash = FileContent.hash(bytes)
-    defer { contentHash = hash }
-    return hash != contentHash
+    files[path] = File(signature: present, contentHash: hash)
+    return hash != known.contentHash
   }
 }

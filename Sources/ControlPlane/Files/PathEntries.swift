@@ -2,6 +2,9 @@ import Glibc
 
 /// A name in a directory.
 struct DirectoryEntry: Hashable {
+  /// Stands for every name in a directory.
+  static let anyName = ""
+
   var directory: String
   var name: String
 }
@@ -42,6 +45,12 @@ enum PathEntries {
       }
     }
     return found
+  }
+
+  /// Those of a directory and of everything in it. Links in it are not followed: a mount replaces
+  /// `..data` beside them when what they lead to changes.
+  static func ofDirectory(_ path: String) -> [DirectoryEntry] {
+    of(path) + [DirectoryEntry(directory: absolute(path), name: DirectoryEntry.anyName)]
   }
 
   /// Those of many paths. A folder that several have in common is looked at once.

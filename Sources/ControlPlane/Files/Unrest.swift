@@ -19,7 +19,9 @@ struct Unrest {
     case .finished: isBeingWritten = false
     case .touched: if isBeingWritten { return }
     }
-    let rest = isBeingWritten ? limits.writer : FileWatcher.settleTime
+    let rest =
+      isBeingWritten
+      ? limits.writer : event == .finished ? FileWatcher.finishedSettleTime : FileWatcher.settleTime
     due = min(now + rest, first + limits.unrest)
   }
 

@@ -39,42 +39,56 @@ struct ExpiryWatch: Sendable {
   /// The wall clock may be set: it is asked this often at least.
   static let pauseMax = Duration.seconds(3_600)
 
-  private struct Known {
+  private struct Warned {
     var notAfter: Int64
-    var warned: Stage
+    var stage: Stage
   }
 
-  private var known: [CertificateStatus.Use: Known] = [:]
+  /// Those that have been warned of; most have not.
+  private var warned: [CertificateStatus.Use: Warned] = [:]
+  /// Seconds since 1970-01-01 UTC.
+  private var nextDue = Int64.max
 
-  /// Takes the present certificates in.
+  /// Takes certificates in that are new or have changed.
   ///
   /// - Parameter now: seconds since 1970-01-01 UTC.
-  /// - Returns: what is to be warned of, in the order of the certificates.
-  mutating func update(_ certificates: [CertificateStatus], now: Int64) -> [Warning] {
+  /// - Returns: what is to be warned of, in their order.
+  mutating func note(_ certificates: some Sequence<CertificateStatus>, now: Int64) -> [Warning] {
     var warnings: [Warning] = []
-    var present: [CertificateStatus.Use: Known] = [:]
     for certificate in certificates {
       let stage = Self.stage(of: certificate, now: now)
-      var warned = Stage.good
-      if let old = known[certificate.use], old.notAfter == certificate.notAfter { warned = old.warned }
-      if stage > warned {
+      var told = Stage.good
+      if let old = warned[certificate.use], old.notAfter == certificate.notAfter { told = old.stage }
+      if stage > told {
         warnings.append(Warning(use: certificate.use, stage: stage, notAfter: certificate.notAfter))
-        warned = stage
       }
-      present[certificate.use] = Known(notAfter: certificate.notAfter, warned: warned)
+      if stage == .good {
+        warned[certificate.use] = nil
+      } else {
+        warned[certificate.use] = Warned(notAfter: certificate.notAfter, stage: max(stage, told))
+      }
+      if stage < .expired {
+        nextDue = min(nextDue, certificate.notAfter - (stage == .good ? Self.noticeSeconds : 0))
+      }
     }
-    known = present
+    return warnings
+  }
+
+  /// Takes all certificates in: those that are not among them are gone. Once in ``pauseMax`` at most.
+  mutating func noteAll(_ certificates: some Sequence<CertificateStatus>, now: Int64) -> [Warning] {
+    let before = warned
+    nextDue = .max
+    let warnings = note(certificates, now: now)
+    if !before.isEmpty {
+      let present = Set(certificates.lazy.map(\.use))
+      warned = warned.filter { present.contains($0.key) }
+    }
     return warnings
   }
 
   /// How long nothing is to be warned of; `nil` where there is nothing left to warn of.
   func pause(now: Int64) -> Duration? {
-    var seconds: Int64?
-    for certificate in known.values where certificate.warned < .expired {
-      let due = certificate.notAfter - (certificate.warned == .good ? Self.noticeSeconds : 0)
-      seconds = min(seconds ?? .max, max(1, due - now))
-    }
-    return seconds.map { min(.seconds($0), Self.pauseMax) }
+    nextDue == .max ? nil : min(.seconds(max(1, nextDue - now)), Self.pauseMax)
   }
 
   private static func stage(of certificate: CertificateStatus, now: Int64) -> Stage {

@@ -1,3 +1,4 @@
+import Resources
 import Runtime
 import TLS
 
@@ -16,7 +17,25 @@ struct MaterialItem: Sendable {
   /// Of the contents that ``value`` was made of.
   var hashes: [Int]
   /// Why what the files hold now is not in use.
-  var problem: SecurityProblem?
+  var problem: ResourceProblem?
+}
+
+extension MaterialValue {
+  var certificate: TLSCertificate? {
+    if case .certificate(let certificate) = self { certificate } else { nil }
+  }
+  var trust: TLSTrust? { if case .trust(let trust) = self { trust } else { nil } }
+  var ticketKeys: TicketKeys? { if case .ticketKeys(let keys) = self { keys } else { nil } }
+
+  /// Whether it is the same object.
+  func isSame(as other: MaterialValue) -> Bool {
+    switch (self, other) {
+    case (.certificate(let a), .certificate(let b)): a === b
+    case (.trust(let a), .trust(let b)): a === b
+    case (.ticketKeys(let a), .ticketKeys(let b)): a === b
+    default: false
+    }
+  }
 }
 
 /// Reads files, each once.

@@ -32,6 +32,15 @@ enum MaterialKey: Hashable, Sendable {
     }
   }
 
+  /// Where a resource names the files.
+  var field: String {
+    switch self {
+    case .certificate: "certificate"
+    case .clientCertificate, .trust: "tls"
+    case .ticketKeys: "tls.tickets"
+    }
+  }
+
   /// For the log: `certificate shop`.
   var description: String {
     switch self {
@@ -43,47 +52,49 @@ enum MaterialKey: Hashable, Sendable {
   }
 }
 
-/// A key, and where the configuration names it first.
-struct MaterialNeed: Sendable {
+/// A key, and which field of a resource asks for it.
+struct MaterialNeed {
   var key: MaterialKey
-  /// `certificates[0] (shop)`, `listeners[1] (partners): tls.clientCertificates`.
-  var place: String
+  var id: ResourceID
+  var field: String
 
-  /// Everything that a configuration needs, in its order, each once.
-  static func all(of configuration: Configuration) -> [MaterialNeed] {
+  static func all(of listener: Listener) -> [MaterialNeed] {
+    let id = ResourceID(.listeners, listener.name)
     var needs: [MaterialNeed] = []
-    var seen: Set<MaterialKey> = []
-    func add(_ key: MaterialKey, _ place: String) {
-      if seen.insert(key).inserted { needs.append(MaterialNeed(key: key, place: place)) }
+    if let clients = listener.tls?.clientCertificates {
+      needs.append(MaterialNeed(key: MaterialKey(clients), id: id, field: "tls.clientCertificates"))
     }
-    for (index, listener) in configuration.listeners.enumerated() {
-      let place = "listeners[\(index)] (\(listener.name)): tls"
-      if let clients = listener.tls?.clientCertificates {
-        add(MaterialKey(clients), place + ".clientCertificates")
-      }
-      if case .files(let paths) = listener.tls?.tickets { add(.ticketKeys(paths), place + ".tickets") }
-    }
-    for (index, certificate) in configuration.certificates.enumerated() {
-      add(MaterialKey(certificate), place(of: certificate, at: index))
-    }
-    for (index, service) in configuration.services.enumerated() {
-      let place = "services[\(index)] (\(service.name)): "
-      for (tls, what) in [(service.tls, "tls"), (checkedTLS(of: service), "health.tls")] {
-        guard let tls else { continue }
-        if tls.verify, let path = tls.authoritiesPath {
-          add(.trust(authorities: path, revocations: nil), place + what)
-        }
-        if let pair = tls.clientCertificate { add(MaterialKey(pair), place + what) }
-      }
+    if case .files(let paths) = listener.tls?.tickets {
+      needs.append(MaterialNeed(key: .ticketKeys(paths), id: id, field: "tls.tickets"))
     }
     return needs
   }
 
-  static func place(of certificate: CertificateSpec, at index: Int) -> String {
-    "certificates[\(index)] (\(certificate.name))"
+  /// None for a certificate whose text is in the resource itself.
+  static func all(of certificate: CertificateSpec) -> [MaterialNeed] {
+    if certificate.chainPath.isEmpty { return [] }
+    let id = ResourceID(.certificates, certificate.name)
+    return [MaterialNeed(key: MaterialKey(certificate), id: id, field: "certificate")]
   }
 
-  private static func checkedTLS(of service: Service) -> ServiceTLS? {
-    service.health == nil ? nil : service.healthTLS
+  static func all(of service: Service) -> [MaterialNeed] {
+    let id = ResourceID(.services, service.name)
+    var needs: [MaterialNeed] = []
+    for (tls, field) in [(service.tls, "tls"), (service.checkedTLS, "health.tls")] {
+      guard let tls else { continue }
+      if tls.verify, let path = tls.authoritiesPath {
+        let key = MaterialKey.trust(authorities: path, revocations: nil)
+        needs.append(MaterialNeed(key: key, id: id, field: field))
+      }
+      if let pair = tls.clientCertificate {
+        needs.append(MaterialNeed(key: MaterialKey(pair), id: id, field: field))
+      }
+    }
+    return needs
   }
+}
+
+extension Service {
+  /// What health checks do TLS with; `nil` where there are none, or none with TLS.
+  var checkedTLS: ServiceTLS? { health == nil ? nil : healthTLS }
 }

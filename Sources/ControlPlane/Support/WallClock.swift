@@ -9,6 +9,14 @@ enum WallClock {
     return Int64(time.tv_sec)
   }
 
+  /// Milliseconds since 1970-01-01 UTC.
+  static func unixMilliseconds() -> Int64 {
+    var time = timespec()
+    // The call fills in the structure given.
+    unsafe clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+  }
+
   /// `2026-02-28T23:59:59Z`; from the year 1 on.
   static func text(_ seconds: Int64) -> String {
     // Years begin in March here, so that the leap day is their last (and 1970-01-01 day 719,468).

@@ -26,6 +26,20 @@ enum TestCertificate {
     if !hosts.isEmpty {
       arguments += ["-addext", "subjectAltName=" + hosts.map { "DNS:\($0)" }.joined(separator: ",")]
     }
+    try run(arguments)
+  }
+
+  /// The same, of a certificate that ended yesterday.
+  static func writeExpired(_ name: String, hosts: [String], in folder: TestFolder) throws {
+    try write(name, hosts: hosts, in: folder)
+    try run([
+      "x509", "-in", folder.path(name + ".pem"), "-signkey", folder.path(name + ".key"), "-days", "-1",
+      "-out", folder.path(name + ".old"),
+    ])
+    try folder.rename(name + ".old", to: name + ".pem")
+  }
+
+  private static func run(_ arguments: [String]) throws {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
     process.arguments = arguments

@@ -1,0 +1,198 @@
+import DataPlane
+import Logging
+import Resources
+import Store
+import Synchronization
+
+/// Changes of the store's resources, for the admin API.
+extension ControlPlane {
+  /// Returns when the change is durable, and, with a time to wait, when every worker serves it or the time
+  /// has passed: ``TransactionReceipt/isServed`` says which.
+  public func apply(
+    _ transaction: ResourceTransaction, waitingAtMost limit: Duration?
+  ) async throws(TransactionRefusal) -> TransactionReceipt {
+    let link = try await registry.requireStore()
+    let operations: [PreparedOperation]
+    do throws(TransactionRefusal) {
+      operations = try await OperationPreparation.prepare(transaction.operations, with: link.reader)
+    } catch {
+      await registry.refuse(PendingTransaction(transaction, []), error)
+      throw error
+    }
+    return try await run(PendingTransaction(transaction, operations), waitingAtMost: limit)
+  }
+
+  /// Makes the store's resources what they were after a revision, as one change of its own.
+  public func rollback(
+    _ request: RollbackRequest, waitingAtMost limit: Duration?
+  ) async throws(TransactionRefusal) -> TransactionReceipt {
+    let link = try await registry.requireStore()
+    let changes: [StoreChange]
+    do throws(StoreError) {
+      changes = try link.store.changes(from: .max, to: request.revision)
+    } catch {
+      let reason: TransactionRefusal.Reason =
+        if case .unknownRevision = error.reason { .notFound } else { .storeUnavailable }
+      throw TransactionRefusal(reason, [ResourceProblem(nil, error.description)])
+    }
+    let now = await registry.revision
+    guard request.revision <= now else {
+      throw TransactionRefusal(
+        .notFound, [ResourceProblem(nil, "there is no revision \(request.revision) yet; the last is \(now)")])
+    }
+    let operations = try Self.operations(changes, link)
+    var pending = PendingTransaction(
+      operations: operations, isDryRun: request.isDryRun, action: "rollback to \(request.revision)",
+      actor: request.actor, remote: request.remote, message: request.message)
+    pending.kind = .rollback(to: request.revision)
+    return try await run(pending, waitingAtMost: limit)
+  }
+
+  private static func operations(
+    _ changes: [StoreChange], _ link: StoreLink
+  ) throws(TransactionRefusal) -> [PreparedOperation] {
+    var operations: [PreparedOperation] = []
+    for change in changes {
+      guard let kind = ResourceKind(rawValue: change.kind) else { continue }
+      let id = ResourceID(kind, change.name)
+      guard let version = change.after else {
+        operations.append(PreparedOperation(id: id))
+        continue
+      }
+      do throws(ResourceProblems) {
+        operations.append(try link.prepare(id, version))
+      } catch {
+        throw TransactionRefusal(.invalid, error.problems)
+      }
+    }
+    return operations
+  }
+
+  /// Puts a transaction into the queue and waits for its answer.
+  private func run(
+    _ pending: PendingTransaction, waitingAtMost limit: Duration?
+  ) async throws(TransactionRefusal) -> TransactionReceipt {
+    var pending = pending
+    let served = ServedSignal()
+    pending.whenServed = { served.signal() }
+    let result = await withCheckedContinuation { continuation in
+      pending.answer = { continuation.resume(returning: $0) }
+      switch queue.append(pending) {
+      case true?: eventsInput.yield(.transactions)
+      case false?: break
+      case nil: pending.answer(.failure(Self.ending))
+      }
+    }
+    var receipt = try result.get()
+    if let limit, !pending.isDryRun { receipt.isServed = await served.wait(atMost: limit) }
+    return receipt
+  }
+
+  static let ending = TransactionRefusal(
+    .storeUnavailable, [ResourceProblem(nil, "the gateway is about to end")])
+
+  /// Answers those whose turn will not come.
+  func refuseWaiting() {
+    for pending in queue.close() { pending.answer(.failure(Self.ending)) }
+  }
+
+  /// Runs everything that waits, in groups that are written together.
+  func runTransactions(_ running: Running) async {
+    var hasMore = true
+    while hasMore {
+      let (waiting, more) = queue.take()
+      hasMore = more
+      var group: [PendingTransaction] = []
+      for var pending in waiting {
+        do throws(TransactionRefusal) {
+          pending.operations = try await registry.complete(pending.operations)
+          group.append(pending)
+        } catch {
+          await registry.refuse(pending, error)
+        }
+      }
+      if !group.isEmpty { await commit(group, running) }
+    }
+  }
+
+  private func commit(_ group: [PendingTransaction], _ running: Running) async {
+    var services: [Service] = []
+    var removed: [String] = []
+    var namesFiles = false
+    for operation in group.flatMap(\.operations) {
+      namesFiles = namesFiles || operation.result?.resource.materialNeeds.isEmpty == false
+      guard operation.id.kind == .services else { continue }
+      if case .service(let service)? = operation.result?.resource {
+        services.append(service)
+      } else {
+        removed.append(operation.id.name)
+      }
+    }
+    var endpoints: [String: [ResolvedEndpoint]] = [:]
+    if !services.isEmpty {
+      await running.directory.keepNames(of: services.map(\.name))
+      endpoints = await running.directory.update(services, waitingAtMost: .zero)
+    }
+    let outcome = await registry.commit(group, endpoints: endpoints)
+    await takeBackEndpoints(of: outcome.refused, running)
+    if !removed.isEmpty { await takeBackEndpoints(of: removed, running) }
+    if !services.isEmpty { await running.directory.letGoOfNames() }
+    await watchHealth(of: outcome.checks, running)
+    if namesFiles { await watchSecurityFiles(running) }
+  }
+}
+
+/// Tells one waiter that something has happened, before or after it began to wait.
+private final class ServedSignal: Sendable {
+  private struct State {
+    var isDone = false
+    var waiter: CheckedContinuation<Bool, Never>?
+  }
+
+  private let state = Mutex(State())
+
+  func signal() { finish(true) }
+
+  private func finish(_ isServed: Bool) {
+    let waiter = state.withLock { state in
+      if isServed { state.isDone = true }
+      defer { state.waiter = nil }
+      return state.waiter
+    }
+    waiter?.resume(returning: isServed)
+  }
+
+  /// - Returns: false where the time has passed before.
+  func wait(atMost limit: Duration) async -> Bool {
+    let timer = Task {
+      // Throws when the task is cancelled.
+      guard (try? await Task.sleep(for: limit)) != nil else { return }
+      finish(false)
+    }
+    defer { timer.cancel() }
+    return await withCheckedContinuation { continuation in
+      let isDone = state.withLock { state in
+        if !state.isDone { state.waiter = continuation }
+        return state.isDone
+      }
+      if isDone { continuation.resume(returning: true) }
+    }
+  }
+}
+
+extension PendingTransaction {
+  init(_ transaction: ResourceTransaction, _ operations: [PreparedOperation]) {
+    self.init(
+      operations: operations, isDryRun: transaction.isDryRun, action: transaction.action,
+      actor: transaction.actor, remote: transaction.remote, message: transaction.message)
+  }
+
+  init(
+    operations: [PreparedOperation], isDryRun: Bool, action: String, actor: String, remote: String,
+    message: String?
+  ) {
+    self.init(
+      operations: operations, isDryRun: isDryRun, action: action, actor: actor, remote: remote,
+      message: message, answer: { _ in })
+  }
+}
