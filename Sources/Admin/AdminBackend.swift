@@ -43,6 +43,8 @@ public struct ReadinessReport: Sendable, Equatable {
   /// The process has been told to stop: it finishes what is in flight and takes nothing new.
   public var isDraining: Bool
   public var listeners: [Listener]
+  /// What does not work, while traffic is served: the store, the token.
+  public var problems: [String] = []
 
   public init(workers: Int, workersExpected: Int, isDraining: Bool, listeners: [Listener]) {
     self.workers = workers
@@ -118,6 +120,7 @@ public struct GatewayStatus: Sendable {
   /// Those of the running configuration, in its order.
   public var certificates: [CertificateFigures] = []
   public var certificateFiles = CertificateFileFigures()
+  public var resources = ResourceFigures()
 
   public init(
     version: String, revision: UInt64, lastReloadSucceeded: Bool, lastReloadSeconds: Double,

@@ -6,6 +6,8 @@ struct ReadinessDocument: Encodable {
   var ready: Bool
   /// What keeps it from being ready.
   var reasons: [String]
+  /// What does not work, though it is ready.
+  var problems: [String]
   var draining: Bool
   var workers: Int
   var workersExpected: Int
@@ -14,6 +16,7 @@ struct ReadinessDocument: Encodable {
   init(_ report: ReadinessReport) {
     ready = report.isReady
     reasons = report.reasons
+    problems = report.problems
     draining = report.isDraining
     workers = report.workers
     workersExpected = report.workersExpected

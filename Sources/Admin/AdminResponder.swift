@@ -1,116 +1,116 @@
-import DataPlane
-import Foundation
+import HTTPTypes
 import Hummingbird
+import Logging
+import NIOCore
 import Resources
 
-/// Answers requests to the admin address.
+/// What is known of a request besides itself.
+struct AdminContext: RequestContext {
+  var coreContext: CoreRequestContextStorage
+  /// The client's address and port; empty where the socket says none.
+  var remote: String
+
+  init(source: ApplicationRequestContextSource) {
+    coreContext = CoreRequestContextStorage(source: source)
+    let address = source.channel.remoteAddress
+    remote = HostPort(host: address?.ipAddress ?? "", port: UInt16(address?.port ?? 0)).description
+  }
+}
+
+/// Answers requests to the admin address: finds the route, checks who asks, and gives errors their form.
 struct AdminResponder: HTTPResponder {
-  typealias Context = BasicRequestContext
+  typealias Context = AdminContext
 
-  private let backend: any AdminBackend
-  private let counters: CounterReader
-  private let timeout: Duration
-  private let metrics = MetricsPage()
+  let router: AdminRouter
+  private let access: AccessControl
 
-  /// - Parameter timeout: how long the backend may take for an answer.
-  init(_ backend: any AdminBackend, timeout: Duration) {
-    self.backend = backend
-    self.timeout = timeout
-    counters = CounterReader(backend, timeout: timeout)
+  init(routes: [AdminRoute], access: AccessControl) {
+    router = AdminRouter(routes: routes)
+    self.access = access
   }
 
-  @Sendable func respond(to request: Request, context: BasicRequestContext) async throws -> Response {
-    guard let page = Page(rawValue: request.uri.path) else {
-      return Self.text("There is no such page; see /.\n", status: .notFound)
+  @Sendable func respond(to request: Request, context: AdminContext) async throws -> Response {
+    let path = request.uri.path
+    var response: Response
+    do throws(Problem) {
+      response = try await answer(request, path, context)
+    } catch {
+      response = error.response(for: path)
+      // What is left of the content is not worth reading.
+      if Self.hasContent(request) { response.headers[.connection] = "close" }
     }
-    guard request.method == .get || request.method == .head else {
-      var response = Self.text("Only GET and HEAD are answered here.\n", status: .methodNotAllowed)
-      response.headers[.allow] = "GET, HEAD"
-      return response
-    }
-    var response = try await respond(page)
-    response.headers[.cacheControl] = "no-store"
     return request.method == .head ? response.createHeadResponse() : response
   }
 
-  private enum Page: String {
-    case index = "/"
-    case health = "/healthz"
-    case readiness = "/readyz"
-    case metrics = "/metrics"
-    case configuration = "/config"
-    case endpoints = "/endpoints"
-  }
-
-  private func respond(_ page: Page) async throws -> Response {
-    switch page {
-    case .index: Self.text(Self.index)
-    case .health: Self.text("ok\n")
-    case .readiness: try await readiness()
-    case .metrics: await metricsPage()
-    case .configuration: await configuration()
-    case .endpoints: try await endpoints()
+  private func answer(
+    _ request: Request, _ path: String, _ context: AdminContext
+  ) async throws(Problem) -> Response {
+    let isAPI = path == "/v1" || path.hasPrefix("/v1/")
+    // Before anything else: who may not ask does not learn what there is.
+    let actor = isAPI ? try access.admit(request) : ""
+    switch router.match(request.method, path) {
+    case .none:
+      guard isAPI else { return .text("There is no such page; see /.\n", status: .notFound) }
+      throw Problem(.noSuchPath, "The paths are listed in /openapi.json.")
+    case .otherMethods(let methods):
+      let list = methods.map(\.rawValue).joined(separator: ", ")
+      guard isAPI else { return Self.otherMethods(list) }
+      var problem = Problem(.methodNotAllowed, "Here are only \(list).")
+      problem.headers[.allow] = list
+      throw problem
+    case .route(let route, let parameters):
+      if route.access == .page { try access.admitPage(request) }
+      let call = try Self.call(request, route, parameters, actor: actor, remote: context.remote)
+      return try await answer(call, route)
     }
   }
 
-  // MARK: Pages
-
-  private func readiness() async throws -> Response {
-    let report = await answer(within: timeout) { [backend] in await backend.readiness() }
-    guard let report else { return noAnswer }
-    return try Self.json(
-      ReadinessDocument(report), status: report.isReady ? .ok : .serviceUnavailable)
-  }
-
-  private func metricsPage() async -> Response {
-    async let status = answer(within: timeout) { [backend] in await backend.status() }
-    guard let snapshots = await counters.read(), let status = await status else { return noAnswer }
-    return Self.text(
-      metrics.render(snapshots, status, ProcessMetrics.read()), type: PrometheusText.contentType)
-  }
-
-  private func configuration() async -> Response {
-    let configuration = await answer(within: timeout) { [backend] in
-      await backend.runningConfiguration()
+  private func answer(_ call: AdminCall, _ route: AdminRoute) async throws(Problem) -> Response {
+    do throws(Problem) {
+      let response = try await route.answer(call)
+      assert(
+        route.statuses.contains(response.status.code),
+        "\(route.method) \(route.path.text) does not document \(response.status.code)")
+      return response
+    } catch {
+      assert(
+        route.problems.contains(error.kind),
+        "\(route.method) \(route.path.text) does not document \(error.kind)")
+      throw error
     }
-    guard let configuration else { return noAnswer }
-    return Self.text(configuration.yaml, type: "application/yaml; charset=utf-8")
   }
 
-  private func endpoints() async throws -> Response {
-    guard let snapshots = await counters.read() else { return noAnswer }
-    return try Self.json(EndpointsDocument(CountersSnapshot.merged(snapshots).services), status: .ok)
+  private static func call(
+    _ request: Request, _ route: AdminRoute, _ encoded: [String: Substring], actor: String, remote: String
+  ) throws(Problem) -> AdminCall {
+    var parameters: [String: String] = [:]
+    for (name, text) in encoded {
+      guard let value = PercentCoding.decode(text) else {
+        throw Problem(.malformedRequest, "The path has a broken escape, or is not UTF-8.")
+      }
+      parameters[name] = value
+    }
+    let query: QueryParameters
+    if route.access == .api {
+      query = try QueryParameters(
+        request.uri.query, names: route.operation.queryNames, lists: route.operation.queryLists)
+      if let type = route.operation.mediaType, !RequestFields.accepts(type, request.headers) {
+        throw Problem(.notAcceptable, "The answer is \(type), which the field Accept excludes.")
+      }
+    } else {
+      query = try QueryParameters(nil, names: [])
+    }
+    return AdminCall(request: request, parameters: parameters, query: query, actor: actor, remote: remote)
   }
 
-  // MARK: Responses
-
-  private static let index = """
-    Penstock, admin address
-
-    /healthz     200 while the process is alive
-    /readyz      200 while traffic is served, else 503; details as JSON
-    /metrics     counters in Prometheus's text format
-    /endpoints   services and their endpoints: health, ejections, requests in flight (JSON)
-    /config      the configuration that runs now (YAML)
-
-    """
-
-  private var noAnswer: Response {
-    Self.text("The workers did not answer within \(timeout).\n", status: .serviceUnavailable)
+  private static func otherMethods(_ list: String) -> Response {
+    var response = Response.text(
+      "Only \(list.replacing(", ", with: " and ")) are answered here.\n", status: .methodNotAllowed)
+    response.headers[.allow] = list
+    return response
   }
 
-  private static func json(_ document: some Encodable, status: HTTPResponse.Status) throws -> Response {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let text = String(decoding: try encoder.encode(document), as: UTF8.self)
-    return Self.text(text + "\n", status: status, type: "application/json")
-  }
-
-  private static func text(
-    _ text: String, status: HTTPResponse.Status = .ok, type: String = "text/plain; charset=utf-8"
-  ) -> Response {
-    Response(
-      status: status, headers: [.contentType: type, .xContentTypeOptions: "nosniff"],
-      body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+  private static func hasContent(_ request: Request) -> Bool {
+    request.headers.contains(.transferEncoding) || (request.headers[.contentLength] ?? "0") != "0"
   }
 }

@@ -1,4 +1,5 @@
 import DataPlane
+import Dispatch
 
 /// Asks the workers for their counters, one question at a time.
 ///
@@ -41,13 +42,14 @@ func answer<Value: Sendable>(
 ) async -> Value? {
   let (results, input) = AsyncStream.makeStream(of: Value?.self, bufferingPolicy: .bufferingOldest(1))
   let asking = Task { input.yield(await operation()) }
-  let timing = Task {
-    try? await Task.sleep(for: limit)
-    input.yield(nil)
-  }
+  // A task that sleeps stays in memory until its time is over, also when it is cancelled.
+  let timer = DispatchSource.makeTimerSource()
+  timer.schedule(deadline: .now() + .nanoseconds(Int(limit / .nanoseconds(1))))
+  timer.setEventHandler { input.yield(nil) }
+  timer.resume()
   defer {
     asking.cancel()
-    timing.cancel()
+    timer.cancel()
   }
   for await result in results { return result }
   return nil

@@ -22,6 +22,7 @@ struct MetricsPage: Sendable {
     RouteMetrics.append(selection.select(sum.routes), to: &page)
     WorkerMetrics.append(sum.worker, to: &page)
     TLSMetrics.append(sum.worker, to: &page)
+    ResourceMetrics.append(status.resources, to: &page)
     CertificateMetrics.append(status, certificatesMax: Self.certificatesMax, to: &page)
     EndpointMetrics.append(sum.services, endpointsMax: Self.endpointsMax, to: &page)
     process.append(to: &page)

@@ -95,6 +95,10 @@ enum WorkerMetrics {
   private static func appendWorkers(_ figures: WorkerFigures, to page: inout PrometheusText) {
     page.single(
       "penstock_loop_rounds_total", .counter, "Rounds of the workers' event loops.", figures.loopRounds)
+    page.begin(
+      "penstock_worker_change_pause_seconds_max", .gauge,
+      "The longest time since the start that a worker spent on changes between two rounds of its loop.")
+    page.sample(Double(figures.changePauseNanosecondsMax) / 1e9)
     page.single(
       "penstock_access_log_lines_total", .counter, "Lines of the access log handed to its writer.",
       figures.accessLogLines)

@@ -26,7 +26,8 @@ struct AdminServerTests {
     _ body: (Int) async throws -> Void
   ) async throws {
     let server = AdminServer(
-      address: HostPort(host: "127.0.0.1", port: 0), backend: backend, logger: Logger(label: "test"),
+      address: HostPort(host: "127.0.0.1", port: 0), backend: backend, resources: FakeResources(),
+      logger: Logger(label: "test"),
       limits: limits)
     try await server.start()
     do {
@@ -160,7 +161,7 @@ struct AdminServerTests {
       let answer = try await send("/", to: port)
       let pages = answer.body.split(separator: "\n").filter { $0.hasPrefix("/") }
         .map { String($0.prefix { $0 != " " }) }
-      #expect(pages.count == 5)
+      #expect(pages.count == 7)
       for page in pages {
         let status = try await send(page, to: port).status
         #expect(status == 200, "\(page)")
@@ -229,6 +230,7 @@ struct AdminServerTests {
     try await withServer { port in
       let second = AdminServer(
         address: HostPort(host: "127.0.0.1", port: UInt16(port)), backend: FakeBackend(),
+        resources: FakeResources(),
         logger: Logger(label: "test"))
       let error = await #expect(throws: AdminServerError.self) { try await second.start() }
       #expect(error?.description.contains("127.0.0.1:\(port)") == true)
@@ -241,6 +243,7 @@ struct AdminServerTests {
     func make(_ port: Int) -> AdminServer {
       AdminServer(
         address: HostPort(host: "127.0.0.1", port: UInt16(port)), backend: FakeBackend(),
+        resources: FakeResources(),
         logger: Logger(label: "test"))
     }
     // Below the ports that systems give to outgoing connections, one of which could take it meanwhile.

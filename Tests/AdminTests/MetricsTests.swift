@@ -1,10 +1,10 @@
-import DataPlane
 import Resources
 import Runtime
 import TLS
 import Testing
 
 @testable import Admin
+@testable import DataPlane
 
 @Suite("Metrics page")
 struct MetricsTests {
@@ -17,22 +17,23 @@ struct MetricsTests {
     record.responseNanoseconds = 700_000
     record.responseBodyBytes = 100
     record.sentBytes = 300
+    let service = counters.nextServiceNumber()
     for route in routes {
-      counters.route(route).record(record, service: counters.serviceNumber(hostile))
+      counters.makeCounters(route: route).record(record, service: service, name: hostile)
     }
     record.status = 404
     record.outcome = .answered
     record.responseNanoseconds = -1
-    counters.noRoute.record(record, service: -1)
+    counters.noRoute.record(record, service: -1, name: "")
     counters.figures.connectionsActive = 5
     counters.figures.refusals.record(431)
     counters.figures.refusals.record(418)
     let endpoint = EndpointFigures(
       name: "a:1", address: "10.0.0.1:1", weight: 1, isHealthy: false, ejectingWorkers: 1, inFlight: 2,
       requests: 9, failures: 3, ejections: 1)
-    return counters.snapshot(
-      on: Worker(index: 0, seam: EpollSeam()),
-      services: [ServiceFigures(name: hostile, endpoints: [endpoint])], accessLog: nil)
+    return CountersSnapshot(
+      worker: counters.figures, routes: counters.activeRoutes.map { $0.snapshot() },
+      services: [ServiceFigures(name: hostile, endpoints: [endpoint])])
   }
 
   private let status = GatewayStatus(
