@@ -39,8 +39,11 @@ let package = Package(
   products: [.executable(name: "penstock", targets: ["penstock"])],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
@@ -64,9 +67,15 @@ let package = Package(
       name: "DataPlane", dependencies: ["HTTPCodec", "Resources", "Runtime", "TLS"],
       swiftSettings: dataPathSettings),
     module(
+      "Store",
+      [
+        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDBSQLite", package: "GRDB.swift"),
+      ]),
+    module(
       "ControlPlane",
       [
-        "CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", "TLS",
+        "CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", "Store", "TLS",
         .product(name: "Logging", package: "swift-log"),
       ]),
     module(
@@ -74,9 +83,11 @@ let package = Package(
       [
         "DataPlane", "Resources", "Runtime", "TLS",
         .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
       ]),
     module(
       "Gateway",
@@ -86,12 +97,20 @@ let package = Package(
         .product(name: "UnixSignals", package: "swift-service-lifecycle"),
       ]),
     module(
+      "AdminClient",
+      [
+        "Resources",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
+    module(
       "EchoOrigin",
       ["HTTPCodec", "Runtime", .product(name: "UnixSignals", package: "swift-service-lifecycle")]),
     .executableTarget(
       name: "penstock",
       dependencies: [
-        "ControlPlane", "EchoOrigin", "Gateway", "Resources",
+        "AdminClient", "ControlPlane", "EchoOrigin", "Gateway", "Resources", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -105,17 +124,33 @@ let package = Package(
     tests(
       "ControlPlaneTests",
       [
-        "ControlPlane", "DataPlane", "HTTPCodec", "Resources", "Runtime", "TLS",
+        "ControlPlane", "DataPlane", "HTTPCodec", "Resources", "Runtime", "Store", "TLS",
         .product(name: "Logging", package: "swift-log"),
       ]),
     tests(
       "AdminTests",
       [
         "Admin", "DataPlane", "Resources", "Runtime", "TLS",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOPosix", package: "swift-nio"),
       ]),
+    tests(
+      "AdminClientTests",
+      [
+        "AdminClient", "Resources",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ]),
+    tests("GatewayTests", ["DataPlane", "Gateway", "Runtime"]),
+    .executableTarget(
+      name: "store-crash-tool", dependencies: ["Store"], path: "Tests/StoreCrashTool",
+      swiftSettings: settings),
+    tests("StoreTests", ["Store", "store-crash-tool", .product(name: "GRDB", package: "GRDB.swift")]),
     tests("SimulationTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime", "Simulation"]),
   ]
 )

@@ -6,5 +6,13 @@ struct Penstock: AsyncParsableCommand {
     commandName: "penstock",
     abstract: "An HTTP ingress and API gateway.",
     subcommands: [RunCommand.self, CheckCommand.self, OriginCommand.self, VersionCommand.self],
+    groupedSubcommands: [
+      CommandGroup(
+        name: "Running gateway",
+        subcommands: [
+          GetCommand.self, ApplyCommand.self, DeleteCommand.self, DiffCommand.self, HistoryCommand.self,
+          RollbackCommand.self, ExplainCommand.self, WatchCommand.self, UpgradeCommand.self,
+        ])
+    ],
     defaultSubcommand: nil)
 }

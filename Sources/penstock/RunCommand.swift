@@ -4,6 +4,7 @@ import EchoOrigin
 import Gateway
 import Logging
 import Resources
+import Runtime
 
 struct RunCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,7 +13,8 @@ struct RunCommand: AsyncParsableCommand {
       Without a file, a listener on 127.0.0.1:8080 in front of two embedded origins is served.
 
       SIGTERM and SIGINT finish what is in flight, within http.timeouts.drain; a second one ends it. \
-      SIGHUP reads the file again and opens log files anew. Saved edits are picked up by themselves.
+      SIGHUP reads the file again and opens log files anew. Saved edits are picked up by themselves. \
+      SIGUSR2 replaces the process by a new one of the same program, without a cut.
       """)
 
   @Option(name: [.short, .customLong("config")], help: "The configuration file (YAML).")
@@ -21,13 +23,20 @@ struct RunCommand: AsyncParsableCommand {
   @Option(help: "Worker threads; default: the file's `workers`, or one for each CPU.")
   var workers: Int?
 
+  @Option(help: "Seconds that the new process of an upgrade (SIGUSR2) may take until it serves.")
+  var upgradeTimeout = 60
+
   func validate() throws {
+    if !(1...86_400).contains(upgradeTimeout) {
+      throw ValidationError("--upgrade-timeout must be within 1 and 86400.")
+    }
     if let workers, !(1...1_024).contains(workers) {
       throw ValidationError("--workers must be within 1 and 1024.")
     }
   }
 
   func run() async throws {
+    ProcessMemory.avoidPauses()
     let logger = Logger(label: "penstock") { StreamLogHandler.standardError(label: $0) }
     var embedded: EmbeddedOrigins?
     let source: ConfigurationSource
@@ -41,7 +50,8 @@ struct RunCommand: AsyncParsableCommand {
           origins: await origins.start(names: ["origin-1", "origin-2"], ports: [9_001, 9_002])))
     }
     var options = Gateway.Options(source: source, workers: workers, logger: logger)
-    if config == nil { options.whenReady = { _ in say(DefaultConfiguration.greeting) } }
+    options.upgradeTimeLimit = .seconds(upgradeTimeout)
+    if config == nil { options.whenReady = { say(DefaultConfiguration.greeting) } }
     do {
       try await Gateway(options).run()
     } catch {
