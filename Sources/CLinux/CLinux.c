@@ -2,6 +2,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -134,3 +135,7 @@ int penstock_is_quiet(int fd) {
   ssize_t received = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
+
+void penstock_malloc_without_fastbins(void) { mallopt(M_MXFAST, 0); }
+
+void penstock_malloc_trim(void) { malloc_trim(0); }

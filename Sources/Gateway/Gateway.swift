@@ -15,8 +15,10 @@ public final class Gateway: Sendable {
     /// Overrides the configuration's.
     public var workers: Int?
     public var logger: Logger
+    /// How long the new process of an upgrade may take until it serves.
+    public var upgradeTimeLimit = Duration.seconds(60)
     /// Called once, when traffic is served.
-    public var whenReady: (@Sendable (Configuration) -> Void)?
+    public var whenReady: (@Sendable () -> Void)?
 
     public init(source: ConfigurationSource, workers: Int? = nil, logger: Logger) {
       self.source = source
@@ -28,12 +30,16 @@ public final class Gateway: Sendable {
   struct State {
     var pool: WorkerPool?
     var isDraining = false
+    /// It drains for an upgrade, and was told to end.
+    var isHurried = false
     var admin: AdminHost?
+    var settingsNumber: UInt64 = 0
   }
 
   let options: Options
   let logger: Logger
   let accessLogs: AccessLogs
+  let upgrades = Upgrades()
   let state = Mutex(State())
   private let control = Mutex<ControlPlane?>(nil)
 
@@ -44,49 +50,71 @@ public final class Gateway: Sendable {
   }
 
   /// Serves until SIGTERM or SIGINT, then drains. A second of these signals ends it at once;
-  /// SIGHUP reads the configuration again and opens the log files anew.
+  /// SIGHUP reads the configuration again and opens the log files anew; SIGUSR2 replaces the process by a
+  /// new one.
   public func run() async throws(GatewayError) {
-    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+    let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup, .sigusr2)
+    let predecessor = try await findPredecessor()
+    do throws(GatewayError) {
+      try await start(after: predecessor)
+    } catch {
+      predecessor?.fail(error.description)
+      throw error
+    }
+    if let predecessor { await takeRest(of: predecessor) } else { tellServiceManager(.ready) }
+    ProcessMemory.trim()
+    options.whenReady?()
+    trimMemory()
+    await serve(until: signals)
+  }
+
+  /// Reading 100,000 domains leaves a fifth as much behind as they take; freed by threads that take their
+  /// time.
+  private func trimMemory() {
+    Task {
+      // Throws when the task is cancelled, which nobody does.
+      try? await Task.sleep(for: .seconds(1))
+      BackgroundThread.start(name: "trim") { ProcessMemory.trim() }
+    }
+  }
+
+  private func start(after predecessor: Predecessor?) async throws(GatewayError) {
     var controlOptions = ControlPlane.Options()
     controlOptions.userAgent = "penstock-health/\(Version.current)"
+    controlOptions.isHandedOver = predecessor != nil
     let control = ControlPlane(source: options.source, logger: logger, sink: self, options: controlOptions)
     self.control.withLock { $0 = control }
+    let (settings, delta): (Configuration, Delta)
     do throws(ControlPlaneError) {
-      try await control.start()
+      (settings, delta) = try await control.load()
     } catch {
       throw .control(error)
     }
-    guard let snapshot = control.snapshot else {
-      preconditionFailure("a started control plane has a snapshot")
-    }
     do throws(GatewayError) {
-      try await start(snapshot)
+      try await start(settings, delta, after: predecessor)
     } catch {
       await stop(drainingFor: .zero)
       throw error
     }
-    options.whenReady?(snapshot.configuration)
-    await serve(until: signals)
+    control.follow()
   }
 
   private func serve(until signals: UnixSignalsSequence) async {
     let (ended, endInput) = AsyncStream.makeStream(of: Void.self)
+    upgrades.whenDrained { endInput.finish() }
     let watching = Task {
       for await signal in signals {
-        if signal == .sighup {
+        switch signal {
+        case .sighup:
           accessLogs.reopen()
           await controlPlane?.reload(reason: .hangup)
-        } else if state.withLock({ $0.isDraining }) {
-          // A second signal is meant: it ends what is in flight.
-          state.withLock { $0.pool }?.abortConnections()
-        } else {
-          state.withLock { $0.isDraining = true }
-          let limit = controlPlane?.snapshot?.configuration.http.timeouts.drain ?? .zero
-          logger.info("draining", metadata: ["signal": "\(signal)", "limit": "\(limit)"])
-          Task {
-            await stop(drainingFor: limit)
-            endInput.finish()
+        case .sigusr2:
+          do throws(UpgradeError) {
+            try startUpgrade()
+          } catch {
+            logger.error("no upgrade: \(error)")
           }
+        default: end(by: signal) { endInput.finish() }
         }
       }
     }
@@ -94,40 +122,74 @@ public final class Gateway: Sendable {
     watching.cancel()
   }
 
+  /// - Parameter completion: called when it has drained.
+  private func end(by signal: UnixSignal, completion: @escaping @Sendable () -> Void) {
+    let (wasDraining, wasHurried) = state.withLock { state in
+      defer { (state.isDraining, state.isHurried) = (true, upgrades.hasHandedOver) }
+      return (state.isDraining, state.isHurried)
+    }
+    if wasDraining {
+      // A second signal is meant: it ends what is in flight. After an upgrade, this may be the first.
+      if upgrades.hasHandedOver && !wasHurried { return hurryDrain() }
+      state.withLock { $0.pool }?.abortConnections()
+      return
+    }
+    Task {
+      await upgrades.cancel(reason: "the old process was told to end (\(signal))")
+      if upgrades.hasHandedOver { return hurryDrain() }
+      let limit = await drainLimit
+      logger.info("draining", metadata: ["signal": "\(signal)", "limit": "\(limit)"])
+      tellServiceManager(.stopping)
+      await stop(drainingFor: limit)
+      completion()
+    }
+  }
+
+  var drainLimit: Duration {
+    get async { await controlPlane?.settings.http.timeouts.drain ?? .zero }
+  }
+
   // MARK: Start and stop
 
   /// Opens the admin address first: where a second instance is started by mistake, it ends before
-  /// it takes traffic from the first.
-  private func start(_ snapshot: Snapshot) async throws(GatewayError) {
-    let configuration = snapshot.configuration
+  /// it takes traffic from the first. After another process it is opened last: until then that one
+  /// answers.
+  private func start(
+    _ settings: Configuration, _ delta: Delta, after predecessor: Predecessor?
+  ) async throws(GatewayError) {
     let admin = AdminHost(backend: self, logger: logger)
     state.withLock { $0.admin = admin }
+    if predecessor == nil { try await open(admin, settings) }
+    let count = options.workers ?? settings.workers ?? WorkerPool.usableCPUs
+    let pool = WorkerPool(count: count, inheriting: predecessor?.sockets ?? [])
+    logNotices(of: pool)
+    setAccessLog(settings.accessLog, of: pool)
+    let failures = await withCheckedContinuation { continuation in
+      pool.apply(delta) { continuation.resume(returning: $0) }
+    }
+    state.withLock { $0.pool = pool }
+    if !failures.isEmpty { throw .listeners(failures) }
+    if let predecessor {
+      try await takePlace(of: predecessor, pool: pool) { () async throws(GatewayError) in
+        try await open(admin, settings)
+      }
+    }
+    let revision = await controlPlane?.status.revision ?? 0
+    let addresses = await controlPlane?.listeners.map(\.address.description).joined(separator: " ") ?? ""
+    logger.info(
+      "serving",
+      metadata: [
+        "workers": "\(count)", "revision": "\(revision)",
+        "listeners": "\(addresses)",
+      ])
+  }
+
+  private func open(_ admin: AdminHost, _ settings: Configuration) async throws(GatewayError) {
     do throws(AdminServerError) {
-      try await admin.update(configuration.admin, revision: snapshot.revision)
+      try await admin.update(settings.admin, number: nextSettings())
     } catch {
       throw .admin(error)
     }
-    let count = options.workers ?? configuration.workers ?? WorkerPool.usableCPUs
-    let pool = WorkerPool(count: count)
-    logNotices(of: pool)
-    // From here on changes reach the workers, behind this first configuration.
-    state.withLock { $0.pool = pool }
-    let failures = await withCheckedContinuation { continuation in
-      apply(snapshot, to: pool) { continuation.resume(returning: $0) }
-    }
-    if !failures.isEmpty { throw .listeners(failures) }
-    // What the control plane published between its start and now went nowhere: catch up.
-    if let latest = controlPlane?.snapshot {
-      if latest.revision != snapshot.revision || latest.endpoints != snapshot.endpoints {
-        publish(latest)
-      } else {
-        securityChanged(latest.security)
-      }
-    }
-    let addresses = configuration.listeners.map(\.address.description).joined(separator: " ")
-    logger.info(
-      "serving",
-      metadata: ["workers": "\(count)", "revision": "\(snapshot.revision)", "listeners": "\(addresses)"])
   }
 
   /// Writes what workers report, off their threads.
@@ -146,12 +208,12 @@ public final class Gateway: Sendable {
     }
   }
 
-  private func stop(drainingFor limit: Duration) async {
+  func stop(drainingFor limit: Duration, manner: DrainManner = .alone) async {
     let (pool, admin) = state.withLock { state in
       state.isDraining = true
       return (state.pool, state.admin)
     }
-    await pool?.drain(within: limit)
+    await pool?.drain(within: limit, manner: manner)
     await control.withLock { $0 }?.stop()
     await admin?.stop()
     await pool?.stop()
@@ -167,60 +229,60 @@ public enum GatewayError: Error, Sendable, CustomStringConvertible {
   case control(ControlPlaneError)
   case listeners([ListenFailure])
   case admin(AdminServerError)
+  /// The process before this one did not hand over.
+  case upgrade(UpgradeError)
 
   public var description: String {
     switch self {
     case .control(let error): error.description
     case .listeners(let failures): failures.map(\.description).joined(separator: "\n")
     case .admin(let error): error.description
+    case .upgrade(let error): "the upgrade failed: \(error)"
     }
   }
 }
 
 extension Gateway: ControlPlaneSink {
-  public func publish(_ snapshot: Snapshot) {
-    guard let pool = state.withLock({ $0.pool }) else { return }
-    let workers = options.workers ?? snapshot.configuration.workers ?? pool.count
+  public func publish(_ delta: Delta, whenServed: @escaping @Sendable () -> Void) {
+    guard let pool = state.withLock({ $0.pool }) else { return whenServed() }
+    pool.apply(delta) { [logger] failures in
+      for failure in failures { logger.error("\(failure)") }
+      whenServed()
+    }
+  }
+
+  public func settingsChanged(_ settings: Configuration) {
+    let (pool, admin) = state.withLock { ($0.pool, $0.admin) }
+    guard let pool, let admin else { return }
+    let workers = options.workers ?? settings.workers ?? pool.count
     if workers != pool.count {
       logger.warning(
         "a changed number of workers takes effect at the next start", metadata: ["workers": "\(workers)"])
     }
-    apply(snapshot, to: pool) { [logger] failures in
-      for failure in failures { logger.error("\(failure)", metadata: ["revision": "\(snapshot.revision)"]) }
-    }
-    guard let admin = state.withLock({ $0.admin }) else { return }
+    setAccessLog(settings.accessLog, of: pool)
+    let number = nextSettings()
     Task {
       do throws(AdminServerError) {
-        try await admin.update(snapshot.configuration.admin, revision: snapshot.revision)
+        try await admin.update(settings.admin, number: number)
       } catch {
         logger.error("\(error)")
       }
     }
   }
 
-  private func apply(
-    _ snapshot: Snapshot, to pool: WorkerPool, completion: @escaping @Sendable ([ListenFailure]) -> Void
-  ) {
-    let unavailable = pool.unavailableListeners(of: snapshot.configuration)
-    let destination = accessLogs.destination(for: snapshot.configuration.accessLog)
+  private func setAccessLog(_ settings: Resources.AccessLog?, of pool: WorkerPool) {
+    let destination = accessLogs.destination(for: settings)
     let retired = accessLogs.takeRetired()
-    pool.apply(snapshot, unavailable: unavailable, accessLog: destination) { failures in
+    pool.setAccessLog(destination) {
       for writer in retired { BackgroundThread.start(name: "access-log-end") { writer.close() } }
-      completion(failures)
     }
   }
 
-  public func securityChanged(_ security: Security) {
-    state.withLock { $0.pool }?.post { $0.applySecurity(security) }
-  }
-
-  public func endpointsChanged(service: String, endpoints: [ResolvedEndpoint]) {
-    state.withLock { $0.pool }?.post { $0.setEndpoints(endpoints, ofService: service) }
-  }
-
-  public func healthChanged(service: String, address: SocketAddress, isHealthy: Bool) {
-    state.withLock { $0.pool }?.post {
-      $0.setHealth(ofService: service, address: address, isHealthy: isHealthy)
+  /// Counts settings, so that an older one that was overtaken is passed over.
+  private func nextSettings() -> UInt64 {
+    state.withLock { state in
+      state.settingsNumber += 1
+      return state.settingsNumber
     }
   }
 }

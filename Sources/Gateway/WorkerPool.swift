@@ -7,20 +7,34 @@ import Synchronization
 final class WorkerPool: Sendable {
   private let workers: [WorkerLocal<DataPlaneWorker>]
   private let ends: [AsyncStream<Void>]
-  /// Addresses that the workers listen on.
-  private let addresses = Mutex<Set<SocketAddress>>([])
+  /// Addresses that the workers listen on, by the listeners' numbers.
+  private let addresses = Mutex<[Int: SocketAddress]>([:])
+
+  /// Of the sockets that come from the process before this one, which listens on them still.
+  private let inheritedPorts = Mutex<Set<UInt16>>([])
 
   var count: Int { workers.count }
 
   static var usableCPUs: Int { WorkerThread.usableCPUs }
 
-  /// Starts the threads; they serve nothing before a snapshot is applied.
-  init(count: Int) {
+  /// Starts the threads; they serve nothing before a change is applied.
+  ///
+  /// - Parameter sockets: of the process before this one. With any, listeners accept only after
+  ///   ``startAccepting()``.
+  init(count: Int, inheriting sockets: [HandoverSocket] = []) {
+    inheritedPorts.withLock { $0 = Set(sockets.map(\.address.port)) }
     var workers: [WorkerLocal<DataPlaneWorker>] = []
     var ends: [AsyncStream<Void>] = []
     for index in 0..<count {
       let worker = Worker(index: index, seam: EpollSeam())
-      workers.append(WorkerLocal(on: worker) { DataPlaneWorker(worker: $0, workerCount: count) })
+      workers.append(
+        WorkerLocal(on: worker) {
+          let data = DataPlaneWorker(worker: $0, workerCount: count)
+          if !sockets.isEmpty {
+            data.inheritance = ListenerInheritance(of: index, count: count, from: sockets)
+          }
+          return data
+        })
       let (end, endInput) = AsyncStream.makeStream(of: Void.self)
       ends.append(end)
       // Pinned only where each worker has a CPU to itself.
@@ -32,25 +46,29 @@ final class WorkerPool: Sendable {
     self.ends = ends
   }
 
-  /// Listeners of a configuration, by name, whose addresses another process has, and the reason.
-  /// Those that are open here already are not asked about.
-  func unavailableListeners(of configuration: Configuration) -> [String: String] {
-    addresses.withLock { known in
-      var unavailable: [String: String] = [:]
-      var present: Set<SocketAddress> = []
-      for listener in configuration.listeners {
-        guard let address = SocketAddress(ip: listener.address.host, port: listener.address.port) else {
-          continue
-        }
-        // On a port of our own, it is our own listener that would be in the way.
-        let isOwnPort = known.contains { $0.port == address.port }
-        if !isOwnPort, let problem = AddressProbe.problem(with: address) {
-          unavailable[listener.name] = "cannot listen on \(address.description): \(problem)"
-        } else {
-          present.insert(address)
+  /// Listeners of a change, by number, whose addresses another process has, and the reason. Those that
+  /// are open here already are not asked about.
+  private func unavailableListeners(of changes: [ListenerChange]) -> [Int: String] {
+    let inherited = inheritedPorts.withLock(\.self)
+    return addresses.withLock { known in
+      var unavailable: [Int: String] = [:]
+      for change in changes {
+        switch change {
+        case .remove(let number): known[number] = nil
+        case .setSecurity: break
+        case .set(let number, let listener, _):
+          let address = SocketAddress(ip: listener.address.host, port: listener.address.port)
+          guard let address, known[number] != address else { continue }
+          // On a port of our own, it is our own listener that would be in the way.
+          let isOwnPort =
+            inherited.contains(address.port) || known.values.contains { $0.port == address.port }
+          known[number] = address
+          if !isOwnPort, let problem = AddressProbe.problem(with: address) {
+            unavailable[number] = "cannot listen on \(address.description): \(problem)"
+            known[number] = nil
+          }
         }
       }
-      known = present
       return unavailable
     }
   }
@@ -58,6 +76,22 @@ final class WorkerPool: Sendable {
   /// Sends a change to every worker.
   func post(_ change: @escaping @Sendable (DataPlaneWorker) -> Void) {
     for worker in workers { worker.post(change) }
+  }
+
+  /// What every worker has counted; each copies it in slices.
+  func counters() async -> [CountersSnapshot] {
+    var snapshots: [CountersSnapshot] = []
+    for worker in workers {
+      if let snapshot = await worker.call(beginning: { $0.collectCounters($1) }) {
+        snapshots.append(snapshot)
+      }
+    }
+    return snapshots
+  }
+
+  /// Asks the first worker: for what all know alike. Nil where it has ended.
+  func ask<Result: Sendable>(_ question: @escaping @Sendable (DataPlaneWorker) -> Result) async -> Result? {
+    await workers.first?.call(question)
   }
 
   /// Asks every worker.
@@ -69,27 +103,41 @@ final class WorkerPool: Sendable {
     return results
   }
 
-  /// Has every worker take over a configuration. What is posted later comes after it.
+  /// Has every worker take over a delta. What is posted later comes after it.
   ///
   /// - Parameter completion: called when all have, on the last worker's thread, with what could not
   ///   be done, each failure once.
-  func apply(
-    _ snapshot: Snapshot, unavailable: [String: String], accessLog: AccessLogs.Destination?,
-    completion: @escaping @Sendable ([ListenFailure]) -> Void
-  ) {
+  func apply(_ delta: Delta, completion: @escaping @Sendable ([ListenFailure]) -> Void) {
+    let unavailable = unavailableListeners(of: delta.listeners)
     let results = ApplyResults(expected: workers.count, completion: completion)
     post { worker in
-      worker.setAccessLog(accessLog?.writer, format: accessLog?.format ?? .json)
-      results.add(worker.apply(snapshot, unavailable: unavailable))
+      worker.apply(delta, unavailable: unavailable) { results.add($0) }
+    }
+  }
+
+  /// Has lines of the access log go elsewhere.
+  ///
+  /// - Parameter completion: called when no worker holds lines for where they went before.
+  func setAccessLog(
+    _ destination: AccessLogs.Destination?, completion: @escaping @Sendable () -> Void
+  ) {
+    let results = ApplyResults(expected: workers.count) { _ in completion() }
+    post { worker in
+      worker.setAccessLog(destination?.writer, format: destination?.format ?? .json)
+      results.add([])
     }
   }
 
   /// Lets what is in flight finish, for as long as `limit`, then ends it.
-  func drain(within limit: Duration) async {
+  func drain(within limit: Duration, manner: DrainManner) async {
     let (finished, input) = AsyncStream.makeStream(of: Void.self)
-    post { worker in worker.beginDrain { input.yield() } }
+    post { worker in worker.beginDrain(manner) { input.yield() } }
     let timer = Task {
-      try await Task.sleep(for: limit)
+      // What may wait has to have the time to end in an orderly way.
+      let orderly = min(limit / 4, .seconds(5))
+      try await Task.sleep(for: limit - orderly)
+      post { $0.endPatience() }
+      try await Task.sleep(for: orderly)
       post { $0.abortConnections() }
     }
     var left = workers.count
@@ -100,6 +148,13 @@ final class WorkerPool: Sendable {
       }
     }
     timer.cancel()
+  }
+
+  /// Begins to accept, on all workers.
+  /// - Returns: sockets that could not be opened.
+  func startAccepting() async -> [ListenFailure] {
+    inheritedPorts.withLock { $0 = [] }
+    return await call { $0.startAccepting() }.flatMap(\.self)
   }
 
   func abortConnections() {
@@ -117,7 +172,7 @@ final class WorkerPool: Sendable {
   }
 }
 
-/// Gathers what the workers say of a configuration.
+/// Gathers what the workers say of a change.
 private final class ApplyResults: Sendable {
   private let state: Mutex<(left: Int, failures: [String: ListenFailure])>
   private let completion: @Sendable ([ListenFailure]) -> Void

@@ -7,6 +7,14 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "Handover.h"
+
+/// Has free() give small blocks back at once. By default glibc keeps them aside and merges all of them
+/// together now and then: measured, 12 ms with 100,000 routes. To be called before threads start.
+void penstock_malloc_without_fastbins(void);
+/// Gives memory that is free back to the system. Takes milliseconds for each 100 MB.
+void penstock_malloc_trim(void);
+
 /// The worker that the calling thread runs, or NULL.
 extern __thread void *_Nullable penstock_current_worker;
 

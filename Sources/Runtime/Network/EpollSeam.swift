@@ -126,6 +126,20 @@ public final class EpollSeam: Seam {
     return handle
   }
 
+  public override func adopt(listening handle: Int32) throws(SystemError) {
+    let status = penstock_adopt_listener(handle)
+    if status < 0 { throw SystemError(-status) }
+    try watch(handle, 0)
+  }
+
+  public override func duplicate(_ handle: Int32) throws(SystemError) -> Int32 {
+    let copy = penstock_duplicate(handle)
+    if copy < 0 { throw SystemError(-copy) }
+    return copy
+  }
+
+  public override func stopWatching(_ handle: Int32) { _ = penstock_epoll_remove(epoll, handle) }
+
   public override func awaitFirstBytes(on handle: Int32) {
     // Where the system cannot, connections are reported at once.
     try? setOption(handle, Int32(IPPROTO_TCP), TCP_DEFER_ACCEPT, 1)

@@ -33,6 +33,14 @@ open class Seam {
   /// Reports a connection of a listening socket with its first bytes, or after a second without any,
   /// where the system knows how: for protocols in which the client speaks first (docs/decisions/0009).
   open func awaitFirstBytes(on handle: Int32) {}
+  /// Takes over a listening socket that another process has opened, and still has. Nothing is reported of
+  /// it before ``setAccepting(_:on:)``.
+  open func adopt(listening handle: Int32) throws(SystemError) { throw .invalidArgument }
+  /// Another handle for a listening socket, to be given to another process; whoever asks closes it.
+  open func duplicate(_ handle: Int32) throws(SystemError) -> Int32 { throw .invalidArgument }
+  /// Ends the reports of a listening socket that is about to be closed: where another process has it too,
+  /// closing it here does not end them.
+  open func stopWatching(_ handle: Int32) {}
   /// The address that a listening socket got, where port 0 was asked for.
   open func localAddress(of handle: Int32) -> SocketAddress? { preconditionFailure("abstract") }
   /// Takes a waiting connection. Nothing is reported of it before ``watch(accepted:)``.

@@ -38,6 +38,13 @@ open class Socket: Transport {
     Socket(try worker.seam.listen(on: address, backlog: backlog), on: worker, readiness: [])
   }
 
+  /// Takes over a listening socket that another process has opened, and still has. Nothing is reported of
+  /// it before ``Seam/setAccepting(_:on:)``. Where it throws, the handle is still the caller's.
+  public static func listen(adopting handle: Int32, worker: Worker) throws(SystemError) -> Socket {
+    try worker.seam.adopt(listening: handle)
+    return Socket(handle, on: worker, readiness: [])
+  }
+
   /// Asks for news of an accepted connection; what it has sent already may be read before.
   /// - Returns: false when the system has no room for it.
   public final func beginWatching() -> Bool {

@@ -20,5 +20,6 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
   public static let connectionRefused = SystemError(ECONNREFUSED)
   public static let connectionReset = SystemError(ECONNRESET)
   public static let timedOut = SystemError(ETIMEDOUT)
+  public static let brokenPipe = SystemError(EPIPE)
   public static let invalidArgument = SystemError(EINVAL)
 }

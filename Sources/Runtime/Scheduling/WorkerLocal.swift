@@ -25,6 +25,18 @@ public final class WorkerLocal<Value>: @unchecked Sendable {
     }
   }
 
+  /// The same for what takes the worker several rounds of its loop: `body` is given whom to tell.
+  public func call<Result: Sendable>(
+    beginning body: @escaping @Sendable (Value, @escaping (Result) -> Void) -> Void
+  ) async -> Result? {
+    await withCheckedContinuation { continuation in
+      worker.post { _ in
+        guard let value = self.value else { return continuation.resume(returning: nil) }
+        body(value) { continuation.resume(returning: $0) }
+      }
+    }
+  }
+
   /// Drops the value. From any thread.
   public func end() {
     worker.post { _ in self.value = nil }
