@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 from .client import Client, get, try_get
 from .http import Response
@@ -39,8 +39,10 @@ class Gateway(Program):
     def __init__(self, folder: Path, services: list[dict], routes: list[dict] | None = None, *,
                  http: dict | None = None, access_log: dict | str | None = None, workers: int = 1,
                  listeners: list[dict] | None = None, listener: dict | None = None, tls: dict | None = None,
-                 certificates: list[dict] | None = None, binary: str | None = None, wait: bool = True, **process: Any):
-        """`tls` and `listener` are settings of the one listener, where the test does not bring its own."""
+                 certificates: list[dict] | None = None, settings: dict | None = None, binary: str | None = None,
+                 wait: bool = True, arguments: Sequence[str] = (), **process: Any):
+        """`tls` and `listener` are settings of the one listener, where the test does not bring its own;
+        `settings` are further keys of the file. With `workers` 0, their number is the file's affair."""
         self.port = free_port()
         self.admin_port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -57,13 +59,15 @@ class Gateway(Program):
             "services": services,
             # Without routes of the test's own everything goes to the first service.
             "routes": routes if routes is not None else [route("everything", services[0]["name"])],
+            **(settings or {}),
         }
         # Stopping must not take long where a test leaves a request behind.
         self.configuration["http"].setdefault("timeouts", {}).setdefault("drain", "2s")
         if access_log is not None:
             self.configuration["accessLog"] = access_log
         self.save()
-        command = [binary or penstock_binary(), "run", "-c", str(self.file), "--workers", str(workers)]
+        command = [binary or penstock_binary(), "run", "-c", str(self.file),
+                   *(["--workers", str(workers)] if workers else []), *arguments]
         super().__init__(command, folder, "penstock", **process)
         if wait:
             self.wait_until_ready(self.is_ready)

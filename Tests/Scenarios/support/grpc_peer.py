@@ -149,10 +149,12 @@ class GRPCServer:
 class GRPCClient:
     """grpcio's client: one channel, which makes one connection to the gateway."""
 
-    def __init__(self, port: int, authority: str = "example.test", *, root_certificates: bytes | None = None):
+    def __init__(self, port: int, authority: str = "example.test", *, root_certificates: bytes | None = None,
+                 retries: bool = False):
+        """`retries`: as its default is; calls that met a GOAWAY before they were sent begin anew then."""
         # Without its own pool of connections per process, each client has a connection of its own.
         options = [*OPTIONS, ("grpc.default_authority", authority), ("grpc.use_local_subchannel_pool", 1),
-                   ("grpc.enable_retries", 0), ("grpc.enable_http_proxy", 0)]
+                   ("grpc.enable_retries", int(retries)), ("grpc.enable_http_proxy", 0)]
         if root_certificates is None:
             self.channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=options)
         else:
