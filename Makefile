@@ -5,9 +5,10 @@ SYSCONFDIR ?= /etc
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
 DESTDIR    ?=
 
-# Options of `penstock run`, of bench/run.py, of `swift test` and of pytest.
+# Options of `penstock run`, of bench/run.py and bench/scale.py, of `swift test` and of pytest.
 RUN_ARGS      ?=
 BENCH_ARGS    ?=
+SCALE_ARGS    ?=
 TEST_ARGS     ?=
 SCENARIO_ARGS ?=
 
@@ -18,7 +19,7 @@ RELEASE_BINARY = $(CURDIR)/.build/release/penstock
 SWIFT_SOURCES  = $(wildcard Sources Tests Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test unit-tests scenario-tests bench lint format release install clean
+.PHONY: help run build test unit-tests scenario-tests bench bench-scale lint format release install clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +60,11 @@ bench: ## compare CPU per request with nginx, HAProxy and Envoy (BENCH_ARGS=--qu
 	@scripts/bootstrap build bench
 	$(SWIFT_RELEASE)
 	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/run.py $(BENCH_ARGS)
+
+bench-scale: ## live configuration at 100,000 domains against its bars and peers (SCALE_ARGS=--quick)
+	@scripts/bootstrap build bench
+	$(SWIFT_RELEASE)
+	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/scale.py $(SCALE_ARGS)
 
 lint: ## check formatting and the house rules
 	swift format lint --strict --recursive $(SWIFT_SOURCES)

@@ -110,6 +110,17 @@ class Results:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(self._document, indent=2) + "\n")
 
+    def print_bars(self) -> None:
+        """Every bar of the run in one table."""
+        if not self._verdicts:
+            return
+        words = {True: "held", False: "NOT HELD", None: "not measured"}
+        print()
+        print_table([("scenario", "bar", "at most", "measured", "")] + [
+            (name, verdict.what, f"{verdict.limit:g}",
+             "" if verdict.value is None else f"{verdict.value:.3f}", words[verdict.passed])
+            for name, verdict in self._verdicts])
+
     def print_summary(self) -> bool:
         """Prints how many bars were held; returns whether none was missed."""
         failed = [(name, verdict) for name, verdict in self._verdicts if verdict.passed is False]
