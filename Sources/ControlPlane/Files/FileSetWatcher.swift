@@ -1,3 +1,4 @@
+import Runtime
 import Synchronization
 
 /// Reports that some of many files may have changed since they were read; which, and whether their

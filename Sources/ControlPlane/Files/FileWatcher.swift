@@ -1,4 +1,5 @@
 import Glibc
+import Runtime
 import Synchronization
 
 /// Reports when a file has been saved with a content that differs from the last one; of a directory,

@@ -1,4 +1,5 @@
 import CCares
+import Runtime
 import Synchronization
 
 /// Resolves names to addresses with c-ares, asynchronously and with the TTLs.

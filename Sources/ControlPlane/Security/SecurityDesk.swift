@@ -340,8 +340,7 @@ extension SecurityDesk {
     var problems: [ResourceProblem] = []
   }
 
-  /// Takes over files that have changed while the resources have not. To be kept or taken back as any
-  /// other change.
+  /// Takes over files that have changed while the resources have not. Cannot be taken back.
   ///
   /// - Parameter readsAll: Reads files also where `stat` says that they are as before.
   mutating func refresh(readsAll: Bool) -> Refreshed {
