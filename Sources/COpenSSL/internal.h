@@ -38,6 +38,11 @@ EVP_PKEY *cossl_ec_key(const uint8_t *bytes, size_t count);
 EVP_PKEY *cossl_ec_key_pem(const uint8_t *bytes, size_t count, pem_password_cb *password, void *argument,
                            uint8_t **der, size_t *der_count);
 
+/// A point of P-521, uncompressed, is the longest.
+enum { COSSL_POINT_BYTES_MAX = 133 };
+/// The public key of a key for ECDSA, uncompressed (SEC 1, 2.3.3), and its curve; 0 for any other key.
+size_t cossl_ec_point(EVP_PKEY *key, uint8_t *point, int *curve);
+
 /// A BIO on the wire; connections share it.
 BIO *cossl_wire_bio(cossl_wire *wire);
 

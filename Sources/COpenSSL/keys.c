@@ -47,6 +47,16 @@ EVP_PKEY *cossl_ec_key(const uint8_t *bytes, size_t count) {
   return key;
 }
 
+size_t cossl_ec_point(EVP_PKEY *pkey, uint8_t *point, int *curve) {
+  if (EVP_PKEY_get_base_id(pkey) != EVP_PKEY_EC) return 0;
+  const EC_KEY *key = EVP_PKEY_get0_EC_KEY(pkey);
+  const EC_GROUP *group = key == NULL ? NULL : EC_KEY_get0_group(key);
+  if (group == NULL || EC_KEY_get0_public_key(key) == NULL) return 0;
+  *curve = EC_GROUP_get_curve_name(group);
+  return EC_POINT_point2oct(
+      group, EC_KEY_get0_public_key(key), POINT_CONVERSION_UNCOMPRESSED, point, COSSL_POINT_BYTES_MAX, NULL);
+}
+
 EVP_PKEY *cossl_ec_key_pem(
     const uint8_t *bytes, size_t count, pem_password_cb *password, void *argument, uint8_t **der, size_t *der_count) {
   BIO *bio = BIO_new_mem_buf(bytes, (int)count);
