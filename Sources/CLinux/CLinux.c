@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CLinux.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -70,6 +71,35 @@ int penstock_pin_thread(int index) {
     return -pthread_setaffinity_np(pthread_self(), sizeof one, &one);
   }
   return 0;
+}
+
+// The kernel's structure (sched_setattr(2)); glibc has no wrapper.
+struct scheduling {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+static void shorten_slice(pid_t thread, unsigned microseconds) {
+  struct scheduling scheduling = {.size = sizeof scheduling};
+  if (syscall(SYS_sched_getattr, thread, &scheduling, sizeof scheduling, 0) != 0) return;
+  if (scheduling.policy != SCHED_OTHER) return;
+  scheduling.runtime = (uint64_t)microseconds * 1000;
+  syscall(SYS_sched_setattr, thread, &scheduling, 0);
+}
+
+void penstock_shorten_slice(unsigned microseconds) { shorten_slice(0, microseconds); }
+
+void penstock_shorten_slices(unsigned microseconds) {
+  DIR *threads = opendir("/proc/self/task");
+  if (threads == NULL) return;
+  for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
+    int thread = atoi(entry->d_name);
+    if (thread > 0) shorten_slice(thread, microseconds);
+  }
+  closedir(threads);
 }
 
 void penstock_name_thread(const char *name) {

@@ -37,6 +37,7 @@ struct RunCommand: AsyncParsableCommand {
 
   func run() async throws {
     ProcessMemory.avoidPauses()
+    WorkerThread.shareCPUs()
     let logger = Logger(label: "penstock") { StreamLogHandler.standardError(label: $0) }
     var embedded: EmbeddedOrigins?
     let source: ConfigurationSource

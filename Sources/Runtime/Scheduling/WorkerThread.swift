@@ -3,8 +3,18 @@ import Glibc
 
 /// Threads that run workers.
 public enum WorkerThread {
+  /// A worker that is woken for a request takes the CPU from a thread with longer slices. The kernel takes no
+  /// less.
+  private static let sliceMicroseconds: UInt32 = 100
+  /// A thread of the control plane that shares a worker's CPU would keep it for up to 3 ms otherwise.
+  private static let otherSliceMicroseconds: UInt32 = 500
+
   /// CPUs that the process may use; affinity and a cgroup's quota considered.
   public static var usableCPUs: Int { Int(penstock_usable_cpus()) }
+
+  /// Makes the threads of the process give up the CPU often, for the sake of workers: those that there are, and
+  /// those that they start. To be called before there are workers.
+  public static func shareCPUs() { penstock_shorten_slices(otherSliceMicroseconds) }
 
   /// Starts a thread that runs `worker` until it is stopped, pinned to one CPU where `pinned`.
   /// The thread's name shows in `top -H` and in debuggers.
@@ -42,6 +52,7 @@ public enum WorkerThread {
       // The string lives for the call.
       unsafe penstock_name_thread(name)
       if pinned { _ = penstock_pin_thread(Int32(worker.index)) }
+      penstock_shorten_slice(WorkerThread.sliceMicroseconds)
       worker.run()
       completion()
     }
