@@ -43,7 +43,9 @@ struct RouteIndex: ~Copyable {
   mutating func route(
     listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
   ) -> CompiledRoute? {
-    let found = rule(host, listener, path, head, bytes)
+    let exact = hosts.exact(host)
+    if let exact, let route = hostRules[exact].onlyRoute { return route }
+    let found = rule(host, exact, listener, path, head, bytes)
     return found == Self.none ? nil : chains.route(chains.rule(found).route)
   }
 
@@ -54,7 +56,15 @@ struct RouteIndex: ~Copyable {
     _ host: Span<UInt8>, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
-    if let number = hosts.exact(host) {
+    rule(host, hosts.exact(host), listener, path, head, bytes)
+  }
+
+  @inline(__always)
+  private mutating func rule(
+    _ host: Span<UInt8>, _ exact: UInt32?, _ listener: Int, _ path: Span<UInt8>,
+    _ head: borrowing RequestHead, _ bytes: Span<UInt8>
+  ) -> UInt32 {
+    if let number = exact {
       let found = rule(under: number, listener, path, head, bytes)
       if found != Self.none { return found }
     }
@@ -74,7 +84,7 @@ struct RouteIndex: ~Copyable {
     under host: UInt32, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
-    let entry = hostRules[host]
+    let entry = hostRules[host].paths
     if path.count <= Int(entry.exactBytesMax), let first = paths.exact(path, host: host) {
       let found = rule(in: first, listener, path, head, bytes)
       if found != Self.none { return found }
@@ -133,6 +143,7 @@ struct RouteIndex: ~Copyable {
       for (match, definition) in route.definition.matches.enumerated() {
         index.insert(definition, number: match, of: route, under: number)
       }
+      index.findOnlyRoute(of: number)
     }
   }
 
@@ -143,6 +154,7 @@ struct RouteIndex: ~Copyable {
       for (match, definition) in route.definition.matches.enumerated() {
         index.remove(definition, number: match, of: route, under: number)
       }
+      index.findOnlyRoute(of: number)
       guard index.hostRules[number].ruleCount == 0 else { return }
       index.hostRules.remove(number)
       if let name { index.hosts.remove(name) } else { index.anyHost = Self.none }
@@ -153,6 +165,17 @@ struct RouteIndex: ~Copyable {
   /// Sets the phase of a route and its rules.
   mutating func setPhase(_ phase: CompiledRoute.Phase, of route: CompiledRoute) {
     chains.setPhase(phase, of: route)
+    forEachHost(of: route) { index, host, _ in
+      if let host { index.findOnlyRoute(of: host) }
+    }
+  }
+
+  /// To be called when rules of a host have come, gone or changed.
+  private mutating func findOnlyRoute(of host: UInt32) {
+    hostRules[host].onlyRoute = nil
+    guard hostRules[host].ruleCount == 1, hostRules[host].paths.root != Self.none else { return }
+    let rule = chains.rule(hostRules[host].paths.root)
+    if rule.takesEveryRequest { hostRules[host].onlyRoute = chains.route(rule.route) }
   }
 
   /// Calls `body` with the number, where it has one, and the name of each host; no name: any host.
@@ -177,18 +200,18 @@ struct RouteIndex: ~Copyable {
     hostRules[host].ruleCount += 1
     chains.linkToHost(new, host: host, first: &hostRules[host].firstRule)
     switch match.path {
-    case .regex: chains.link(new, into: &hostRules[host].expressions)
+    case .regex: chains.link(new, into: &hostRules[host].paths.expressions)
     case .exact(let path):
       let path = Array(path.utf8)
-      hostRules[host].exactBytesMax = max(hostRules[host].exactBytesMax, UInt32(path.count))
+      hostRules[host].paths.exactBytesMax = max(hostRules[host].paths.exactBytesMax, UInt32(path.count))
       link(new, path, host, isPrefix: false)
     case .prefix(let prefix):
       let prefix = PathTable.canonicalPrefix(prefix)
       if prefix.isEmpty {
-        chains.link(new, into: &hostRules[host].root)
+        chains.link(new, into: &hostRules[host].paths.root)
       } else {
-        hostRules[host].prefixBytesMax = max(hostRules[host].prefixBytesMax, UInt32(prefix.count))
-        hostRules[host].prefixSegments |= PathTable.segmentBit(prefix)
+        hostRules[host].paths.prefixBytesMax = max(hostRules[host].paths.prefixBytesMax, UInt32(prefix.count))
+        hostRules[host].paths.prefixSegments |= PathTable.segmentBit(prefix)
         link(new, prefix, host, isPrefix: true)
       }
     }
@@ -226,12 +249,13 @@ struct RouteIndex: ~Copyable {
     let match32 = UInt32(number)
     let removed: UInt32?
     switch match.path {
-    case .regex: removed = chains.unlink(route: slot, match: match32, from: &hostRules[host].expressions)
+    case .regex:
+      removed = chains.unlink(route: slot, match: match32, from: &hostRules[host].paths.expressions)
     case .exact(let path): removed = unlink(slot, match32, Array(path.utf8), host, isPrefix: false)
     case .prefix(let prefix):
       let prefix = PathTable.canonicalPrefix(prefix)
       if prefix.isEmpty {
-        removed = chains.unlink(route: slot, match: match32, from: &hostRules[host].root)
+        removed = chains.unlink(route: slot, match: match32, from: &hostRules[host].paths.root)
       } else {
         removed = unlink(slot, match32, prefix, host, isPrefix: true)
       }

@@ -24,6 +24,12 @@ struct Rule {
   var nextOfHost = Pool<Rule>.none
   var previousOfHost = Pool<Rule>.none
 
+  /// Whether it matches whatever comes for its host, but for the path.
+  var takesEveryRequest: Bool {
+    methods == .max && isAttachedToAllListeners && expression == Pool<Rule>.none
+      && conditions == Pool<Rule>.none && phase == .settled
+  }
+
   /// What decides between the rules of a chain before the order of their routes (Gateway API
   /// `HTTPRouteRule.matches`): a method match, then more header matches, then more query matches. For
   /// regular expressions, whose order the Gateway API leaves open, the longer pattern comes before all
@@ -47,18 +53,25 @@ struct Rule {
 
 /// Where the rules of one host begin, and which paths are worth a look.
 struct HostRules {
-  /// The chain of the prefix `/`, which most hosts have and many have alone.
-  var root = Pool<Rule>.none
-  /// The chain of all regular expressions.
-  var expressions = Pool<Rule>.none
+  /// The route that takes every request for the host, where there is no other rule and no change under way:
+  /// found without looking at rules, which 100,000 hosts have in memory that no cache holds.
+  var onlyRoute: CompiledRoute?
+  var paths = Paths()
   /// The first of all its rules, which follow by ``Rule/nextOfHost``: the latest.
   var firstRule = Pool<Rule>.none
   /// Rules of the host; without any it is removed.
   var ruleCount: UInt32 = 0
-  /// The longest exact path. This and what follows may stay larger than needed when rules go.
-  var exactBytesMax: UInt32 = 0
-  /// The longest prefix.
-  var prefixBytesMax: UInt32 = 0
-  /// A bit for each number of segments that a prefix has; the highest for that number and more.
-  var prefixSegments: UInt64 = 0
+
+  struct Paths {
+    /// The chain of the prefix `/`, which most hosts have and many have alone.
+    var root = Pool<Rule>.none
+    /// The chain of all regular expressions.
+    var expressions = Pool<Rule>.none
+    /// The longest exact path. This and what follows may stay larger than needed when rules go.
+    var exactBytesMax: UInt32 = 0
+    /// The longest prefix.
+    var prefixBytesMax: UInt32 = 0
+    /// A bit for each number of segments that a prefix has; the highest for that number and more.
+    var prefixSegments: UInt64 = 0
+  }
 }
