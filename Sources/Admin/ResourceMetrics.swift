@@ -4,8 +4,8 @@ public struct ResourceFigures: Sendable, Equatable {
   public var hasStore = false
   /// It cannot be used now: what runs goes on.
   public var storeProblem = false
-  /// Resources of the store are not served, because the files say otherwise or they cannot be read.
-  public var unservedProblem = false
+  /// Resources of the store that are not served, because files say otherwise or they cannot be read.
+  public var unservedCount = 0
   /// A token is configured for the admin API and cannot be read.
   public var isTokenLost = false
   public var transactionsApplied: UInt64 = 0
@@ -29,7 +29,6 @@ enum ResourceMetrics {
     guard figures.hasStore else { return }
     page.gauge("penstock_store_up", "1 while the store can be used.", figures.storeProblem ? 0 : 1)
     page.gauge(
-      "penstock_store_unserved", "1 when resources of the store are not served.",
-      figures.unservedProblem ? 1 : 0)
+      "penstock_store_unserved", "Resources of the store that are not served.", figures.unservedCount)
   }
 }

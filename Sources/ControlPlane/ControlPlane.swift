@@ -35,6 +35,8 @@ public final class ControlPlane: Sendable {
     case securityFilesChanged
     /// A ticket key or a warning is due.
     case securityDue
+    /// When the next of them is due is to be found out.
+    case scheduleSecurity
     case endpoints(service: String)
     case health(HealthChange)
     /// Time to look whether the store can be used.
@@ -53,8 +55,8 @@ public final class ControlPlane: Sendable {
     var hasMissedReload = false
     /// Those that a refused configuration names for TLS, as they were then.
     var awaitedFiles: [String: FileSignature?] = [:]
-    var securityTimer: Task<Void, Never>?
-    var storeChecks: Task<Void, Never>?
+    var securityTimer: Alarm?
+    var storeChecks: Alarm?
     var files: FileSource?
   }
 
@@ -107,11 +109,11 @@ public final class ControlPlane: Sendable {
       try await loadStore(running)
       try await requireListener()
     } catch {
-      await recordReload(succeeded: false)
+      await registry.recordReload(problem: error.description)
       await stop()
       throw .configuration(error)
     }
-    await recordReload(succeeded: true)
+    await registry.recordReload(problem: nil)
     return (await registry.settings, await registry.takeInitial())
   }
 
@@ -121,11 +123,10 @@ public final class ControlPlane: Sendable {
     let loop = Task { for await event in events { await handle(event, running) } }
     state.withLock { $0.running?.loop = loop }
     running.watcher?.start()
-    scheduleSecurity()
+    eventsInput.yield(.scheduleSecurity)
     let input = eventsInput
-    let storeChecks = Task {
-      // Throws when the task is cancelled.
-      while (try? await Task.sleep(for: Self.storeCheckInterval)) != nil { input.yield(.storeDue) }
+    let storeChecks = Alarm(after: Self.storeCheckInterval, every: Self.storeCheckInterval) {
+      input.yield(.storeDue)
     }
     state.withLock { $0.storeChecks = storeChecks }
   }
@@ -160,9 +161,10 @@ public final class ControlPlane: Sendable {
     await running.directory.stop()
     running.resolver.stop()
     await running.loop?.value
-    let (timer, checks) = state.withLock { ($0.securityTimer, $0.storeChecks) }
-    timer?.cancel()
-    checks?.cancel()
+    state.withLock { state in
+      state.securityTimer = nil
+      state.storeChecks = nil
+    }
     await running.directory.stop()
     await registry.close()
     running.checker.stop { running.worker.stop() }
@@ -216,11 +218,15 @@ public final class ControlPlane: Sendable {
       // What waits for these files comes before what runs.
       if state.withLock({ $0.isAwaitingFiles }), await reload(.securityFileChanged, running) { return }
       await watchHealth(of: registry.refreshFiles(readsAll: false), running)
+      await registry.noteSecurityFiles()
+      await serveDue(running)
       await watchSecurityFiles(running)
-      scheduleSecurity()
+      await scheduleSecurity()
     case .securityDue:
       await registry.securityIsDue()
-      scheduleSecurity()
+      await scheduleSecurity()
+    case .scheduleSecurity:
+      await scheduleSecurity()
     case .endpoints(let service):
       // The present ones, not those of the time of the event: a change may have come between.
       let present = await running.directory.endpoints(of: service)
@@ -248,23 +254,13 @@ public final class ControlPlane: Sendable {
     running.securityWatcher.watch(await registry.securityFiles.merging(awaited) { used, _ in used })
   }
 
-  func scheduleSecurity() {
+  func scheduleSecurity() async {
     let input = eventsInput
-    let registry = registry
-    let timer = Task {
-      guard let due = await registry.securityDue else { return }
-      // Throws when the task is cancelled.
-      guard (try? await Task.sleep(until: due, clock: .continuous)) != nil else { return }
-      input.yield(.securityDue)
+    let timer = await registry.securityDue.map { due in
+      Alarm(after: max(.zero, due - .now)) { input.yield(.securityDue) }
     }
-    let old = state.withLock { state in
-      defer { state.securityTimer = timer }
-      return state.securityTimer
-    }
-    old?.cancel()
+    state.withLock { $0.securityTimer = timer }
   }
-
-  func recordReload(succeeded: Bool) async { await registry.recordReload(succeeded: succeeded) }
 }
 
 /// Why the control plane did not start.

@@ -29,7 +29,7 @@ extension ControlPlane {
       await running.directory.letGoOfNames()
       await watchHealth(of: outcome.checks, running)
       if outcome.hasFiles { await watchSecurityFiles(running) }
-      if outcome.hasChanged { scheduleSecurity() }
+      if outcome.hasChanged { await scheduleSecurity() }
       return outcome.hasChanged
     } catch {
       await takeBackEndpoints(of: services.map(\.name), running)
@@ -56,7 +56,7 @@ extension ControlPlane {
     do throws(ConfigurationSourceError) {
       hasChanged = try await loadFiles(isAsked ? .all : .changed, running, waitingAtMost: options.reloadLimit)
     } catch {
-      await recordReload(succeeded: false)
+      await registry.recordReload(problem: Self.refusal(error))
       let revision = await registry.revision
       for line in error.lines { logger.error("\(line)") }
       logger.error(
@@ -68,10 +68,13 @@ extension ControlPlane {
     if reason != .fileChanged {
       guard await renewSecurityFiles(readsAll: isAsked, running) else {
         state.withLock { $0.isAwaitingFiles = true }
-        await recordReload(succeeded: false)
+        await registry.recordReload(
+          problem: "files that the configuration names for TLS cannot be used; the log says which and why")
+        await serveDue(running)
         return false
       }
     }
+    await serveDue(running)
     if hasChanged {
       let revision = await registry.revision
       logger.info(
@@ -82,16 +85,24 @@ extension ControlPlane {
     }
     // Who asks for it may have freed an address that a listener could not get.
     if reason == .hangup { await registry.repeatListeners() }
-    await recordReload(succeeded: true)
+    await registry.recordReload(problem: nil)
     return true
+  }
+
+  /// What people are told of files that were refused: the first line of the log, and how many follow.
+  private static func refusal(_ error: ConfigurationSourceError) -> String {
+    let lines = error.lines
+    let more = lines.count > 1 ? ", and \(lines.count - 1) more" : ""
+    return "the configuration was not loaded; the one before keeps running: \(lines.first ?? "")\(more)"
   }
 
   /// Takes over files of TLS that have changed.
   /// - Returns: whether all that are named can be used.
   private func renewSecurityFiles(readsAll: Bool, _ running: Running) async -> Bool {
     await watchHealth(of: registry.refreshFiles(readsAll: readsAll), running)
+    await registry.noteSecurityFiles()
     await watchSecurityFiles(running)
-    scheduleSecurity()
+    await scheduleSecurity()
     return await registry.status.filesStale == 0
   }
 
@@ -103,7 +114,8 @@ extension ControlPlane {
     let link = try StoreLink(settings, isHandedOver: options.isHandedOver)
     let loaded = try await StoreLoading.load(link)
     // With another key than the process before has, that one goes on: it serves what this one cannot read.
-    if options.isHandedOver, let problem = loaded.problems.first(where: { $0.field == "key" }),
+    if options.isHandedOver,
+      let problem = loaded.unreadable.first(where: { $0.reason.field == "key" })?.reason,
       !loaded.operations.contains(where: { $0.result?.certificate != nil })
     {
       throw .store(problem.description)
@@ -114,15 +126,31 @@ extension ControlPlane {
     await running.directory.keepNames(of: services.map(\.name))
     let endpoints = await running.directory.update(services, waitingAtMost: options.startLimit)
     await registry.attach(link)
-    let checks = await registry.restore(
-      loaded.operations, endpoints: endpoints, revision: loaded.revision, problems: loaded.problems)
+    let placement = await registry.restore(loaded, endpoints: endpoints)
     // A file may have a service of the same name.
-    if await registry.status.unservedProblem != nil {
-      await takeBackEndpoints(of: services.map(\.name), running)
-    }
+    await takeBackEndpoints(of: placement.refusedServices, running)
     await running.directory.letGoOfNames()
-    await watchHealth(of: checks, running)
+    await watchHealth(of: placement.checks, running)
     await watchSecurityFiles(running)
+  }
+
+  /// Puts those of the store's resources in place that were left out and can be served now.
+  func serveDue(_ running: Running) async {
+    while true {
+      let due = await registry.takeDue()
+      if due.isEmpty { return }
+      let services = due.compactMap { operation -> Service? in
+        if case .service(let service)? = operation.result?.resource { service } else { nil }
+      }
+      await running.directory.keepNames(of: services.map(\.name))
+      let endpoints = await running.directory.update(services, waitingAtMost: .zero)
+      let placement = await registry.serve(due, endpoints: endpoints)
+      await takeBackEndpoints(of: placement.refusedServices, running)
+      await running.directory.letGoOfNames()
+      await watchHealth(of: placement.checks, running)
+      await watchSecurityFiles(running)
+      await scheduleSecurity()
+    }
   }
 
   /// A gateway without a listener serves nothing.

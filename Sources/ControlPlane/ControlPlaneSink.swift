@@ -10,6 +10,9 @@ public protocol ControlPlaneSink: Sendable {
   ///
   /// - Parameter whenServed: to be called once, when every worker serves it; from any thread.
   func publish(_ delta: Delta, whenServed: @escaping @Sendable () -> Void)
+  /// Which of these listeners, by their numbers, could not be opened, and why: asked before a change is
+  /// made that brings them. Those that are open already are not among them.
+  func unavailableListeners(among listeners: [(number: Int, listener: Listener)]) -> [Int: String]
   /// Settings of the process have changed: the addresses of the admin API and the access log among
   /// them. What workers are to know of them is in the delta that follows.
   func settingsChanged(_ settings: Configuration)
@@ -46,6 +49,10 @@ public struct ControlPlaneStatus: Sendable, Equatable {
   public var storeProblem: String?
   /// Why resources of the store are not served; nil where all are.
   public var unservedProblem: String?
+  /// How many those are.
+  public var unservedCount = 0
+  /// Why what the files say now is not what runs; nil where it is.
+  public var reloadProblem: String?
   /// Transactions of the store's resources, by result.
   public var transactionsApplied: UInt64 = 0
   public var transactionsRefused: UInt64 = 0

@@ -2,7 +2,6 @@ import DataPlane
 import Logging
 import Resources
 import Store
-import Synchronization
 
 /// Changes of the store's resources, for the admin API.
 extension ControlPlane {
@@ -27,25 +26,37 @@ extension ControlPlane {
     _ request: RollbackRequest, waitingAtMost limit: Duration?
   ) async throws(TransactionRefusal) -> TransactionReceipt {
     let link = try await registry.requireStore()
-    let changes: [StoreChange]
-    do throws(StoreError) {
-      changes = try link.store.changes(from: .max, to: request.revision)
-    } catch {
-      let reason: TransactionRefusal.Reason =
-        if case .unknownRevision = error.reason { .notFound } else { .storeUnavailable }
-      throw TransactionRefusal(reason, [ResourceProblem(nil, error.description)])
-    }
     let now = await registry.revision
     guard request.revision <= now else {
       throw TransactionRefusal(
         .notFound, [ResourceProblem(nil, "there is no revision \(request.revision) yet; the last is \(now)")])
     }
-    let operations = try Self.operations(changes, link)
     var pending = PendingTransaction(
-      operations: operations, isDryRun: request.isDryRun, action: "rollback to \(request.revision)",
+      operations: [], isDryRun: request.isDryRun, action: "rollback to \(request.revision)",
       actor: request.actor, remote: request.remote, message: request.message)
     pending.kind = .rollback(to: request.revision)
+    // Reading takes time, which nobody else has to wait for.
+    try Self.plan(&pending, to: request.revision, link)
     return try await run(pending, waitingAtMost: limit)
+  }
+
+  /// Finds out what a rollback has to do, unless that is known and the store is as it was then.
+  static func plan(
+    _ pending: inout PendingTransaction, to revision: UInt64, _ link: StoreLink
+  ) throws(TransactionRefusal) {
+    let changes: [StoreChange]
+    do throws(StoreError) {
+      // Read first: of a change in between, it is said once too often that it has to be looked at.
+      let last = try link.store.revision()
+      if pending.plannedAt == last, last > 0 { return }
+      changes = try link.store.changes(from: .max, to: revision)
+      pending.plannedAt = last
+    } catch {
+      let reason: TransactionRefusal.Reason =
+        if case .unknownRevision = error.reason { .notFound } else { .storeUnavailable }
+      throw TransactionRefusal(reason, [ResourceProblem(nil, error.description)])
+    }
+    pending.operations = try operations(changes, link)
   }
 
   private static func operations(
@@ -105,7 +116,12 @@ extension ControlPlane {
       var group: [PendingTransaction] = []
       for var pending in waiting {
         do throws(TransactionRefusal) {
-          pending.operations = try await registry.complete(pending.operations)
+          // Others may have been made since it was asked for.
+          if case .rollback(let revision) = pending.kind {
+            try Self.plan(&pending, to: revision, try await registry.requireStore())
+          }
+          pending.operations = try await registry.complete(
+            pending.operations, isRollback: pending.isRollback)
           group.append(pending)
         } catch {
           await registry.refuse(pending, error)
@@ -139,44 +155,7 @@ extension ControlPlane {
     if !services.isEmpty { await running.directory.letGoOfNames() }
     await watchHealth(of: outcome.checks, running)
     if namesFiles { await watchSecurityFiles(running) }
-  }
-}
-
-/// Tells one waiter that something has happened, before or after it began to wait.
-private final class ServedSignal: Sendable {
-  private struct State {
-    var isDone = false
-    var waiter: CheckedContinuation<Bool, Never>?
-  }
-
-  private let state = Mutex(State())
-
-  func signal() { finish(true) }
-
-  private func finish(_ isServed: Bool) {
-    let waiter = state.withLock { state in
-      if isServed { state.isDone = true }
-      defer { state.waiter = nil }
-      return state.waiter
-    }
-    waiter?.resume(returning: isServed)
-  }
-
-  /// - Returns: false where the time has passed before.
-  func wait(atMost limit: Duration) async -> Bool {
-    let timer = Task {
-      // Throws when the task is cancelled.
-      guard (try? await Task.sleep(for: limit)) != nil else { return }
-      finish(false)
-    }
-    defer { timer.cancel() }
-    return await withCheckedContinuation { continuation in
-      let isDone = state.withLock { state in
-        if !state.isDone { state.waiter = continuation }
-        return state.isDone
-      }
-      if isDone { continuation.resume(returning: true) }
-    }
+    await serveDue(running)
   }
 }
 

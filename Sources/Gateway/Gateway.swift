@@ -251,6 +251,12 @@ extension Gateway: ControlPlaneSink {
     }
   }
 
+  public func unavailableListeners(
+    among listeners: [(number: Int, listener: Listener)]
+  ) -> [Int: String] {
+    state.withLock { $0.pool }?.unavailableListeners(among: listeners) ?? [:]
+  }
+
   public func settingsChanged(_ settings: Configuration) {
     let (pool, admin) = state.withLock { ($0.pool, $0.admin) }
     guard let pool, let admin else { return }

@@ -82,17 +82,20 @@ actor AdminHost {
 /// Looks at the token at each request, and has a line logged when it is lost and when it is back.
 private final class TokenWatch: Sendable {
   private let token: SecretSource?
+  /// Nil where the token is in no file.
+  private let file: TokenFile?
   private let logger: Logger
   private let isLost = Mutex(false)
 
   init(_ token: SecretSource?, _ logger: Logger) {
     self.token = token
+    file = if case .file(let path)? = token { TokenFile(path) } else { nil }
     self.logger = logger
   }
 
   func access() -> AdminAccess {
     guard let token else { return .open }
-    let access = token.access
+    let access = file?.access() ?? token.access
     var reason: String?
     if case .lost(let why) = access { reason = why }
     let hasChanged = isLost.withLock { isLost in
@@ -150,7 +153,7 @@ extension Gateway: AdminBackend {
   private func problems() async -> [String] {
     guard let control = controlPlane else { return [] }
     let status = await control.status
-    var problems = [status.storeProblem, status.unservedProblem].compactMap { $0 }
+    var problems = [status.reloadProblem, status.storeProblem, status.unservedProblem].compactMap { $0 }
     if case .lost(let reason)? = await control.settings.admin?.token?.access {
       problems.append("the token of the admin API: \(reason)")
     }
@@ -180,7 +183,7 @@ extension Gateway {
   private func resourceFigures(_ control: ControlPlaneStatus) async -> ResourceFigures {
     var figures = ResourceFigures()
     figures.storeProblem = control.storeProblem != nil
-    figures.unservedProblem = control.unservedProblem != nil
+    figures.unservedCount = control.unservedCount
     figures.transactionsApplied = control.transactionsApplied
     figures.transactionsRefused = control.transactionsRefused
     if let resources = await controlPlane?.resourceStatus {

@@ -7,8 +7,8 @@ import Synchronization
 final class WorkerPool: Sendable {
   private let workers: [WorkerLocal<DataPlaneWorker>]
   private let ends: [AsyncStream<Void>]
-  /// Addresses that the workers listen on, by the listeners' numbers.
-  private let addresses = Mutex<[Int: SocketAddress]>([:])
+  /// What the workers listen on.
+  private let addresses = Mutex(OpenAddresses())
 
   /// Of the sockets that come from the process before this one, which listens on them still.
   private let inheritedPorts = Mutex<Set<UInt16>>([])
@@ -50,24 +50,30 @@ final class WorkerPool: Sendable {
   /// are open here already are not asked about.
   private func unavailableListeners(of changes: [ListenerChange]) -> [Int: String] {
     let inherited = inheritedPorts.withLock(\.self)
-    return addresses.withLock { known in
+    return addresses.withLock { open in
       var unavailable: [Int: String] = [:]
       for change in changes {
         switch change {
-        case .remove(let number): known[number] = nil
+        case .remove(let number): open.remove(number)
         case .setSecurity: break
         case .set(let number, let listener, _):
-          let address = SocketAddress(ip: listener.address.host, port: listener.address.port)
-          guard let address, known[number] != address else { continue }
-          // On a port of our own, it is our own listener that would be in the way.
-          let isOwnPort =
-            inherited.contains(address.port) || known.values.contains { $0.port == address.port }
-          known[number] = address
-          if !isOwnPort, let problem = AddressProbe.problem(with: address) {
-            unavailable[number] = "cannot listen on \(address.description): \(problem)"
-            known[number] = nil
-          }
+          guard let address = SocketAddress(listener) else { continue }
+          unavailable[number] = open.problem(with: address, of: number, inherited)
+          open.set(number, unavailable[number] == nil ? address : nil)
         }
+      }
+      return unavailable
+    }
+  }
+
+  /// Which of these could not be opened, and why; nothing changes.
+  func unavailableListeners(among listeners: [(number: Int, listener: Listener)]) -> [Int: String] {
+    let inherited = inheritedPorts.withLock(\.self)
+    return addresses.withLock { open in
+      var unavailable: [Int: String] = [:]
+      for (number, listener) in listeners {
+        guard let address = SocketAddress(listener) else { continue }
+        unavailable[number] = open.problem(with: address, of: number, inherited)
       }
       return unavailable
     }
@@ -169,6 +175,43 @@ final class WorkerPool: Sendable {
       worker.worker.stop()
     }
     for end in ends { for await _ in end {} }
+  }
+}
+
+/// Addresses that the workers listen on, and ports that they may listen on still.
+private struct OpenAddresses {
+  /// Workers close a listener's sockets a little after they were told to.
+  private static let closingTime = Duration.seconds(10)
+
+  /// By the listeners' numbers.
+  private var byNumber: [Int: SocketAddress] = [:]
+  /// When they are closed for certain.
+  private var closing: [UInt16: ContinuousClock.Instant] = [:]
+
+  mutating func set(_ number: Int, _ address: SocketAddress?) {
+    if let old = byNumber[number], old != address {
+      closing = closing.filter { $0.value > .now }
+      closing[old.port] = .now + Self.closingTime
+    }
+    byNumber[number] = address
+  }
+
+  mutating func remove(_ number: Int) { set(number, nil) }
+
+  /// Why an address cannot be had. On a port of our own, it is our own listener that would be in the way.
+  func problem(with address: SocketAddress, of number: Int, _ inherited: Set<UInt16>) -> String? {
+    let port = address.port
+    let isOwn =
+      byNumber[number] == address || inherited.contains(port)
+      || byNumber.values.contains { $0.port == port } || closing[port].map { $0 > .now } ?? false
+    guard !isOwn, let problem = AddressProbe.problem(with: address) else { return nil }
+    return "cannot listen on \(address.description): \(problem)"
+  }
+}
+
+extension SocketAddress {
+  fileprivate init?(_ listener: Listener) {
+    self.init(ip: listener.address.host, port: listener.address.port)
   }
 }
 

@@ -19,6 +19,8 @@ final class Checkpoints: Sendable {
   private let queue = DispatchQueue(label: "store-checkpoints", qos: .utility)
   private let stage = Mutex(Stage.idle)
   private let gauge = JournalGauge()
+  /// Checkpoints that were begun or ended: odd while one is made.
+  private let steps = Atomic(0)
 
   init(path: String) throws(StoreError) {
     connection = try Connections.open(path, label: "store-checkpoints")
@@ -37,6 +39,9 @@ final class Checkpoints: Sendable {
         return SQLITE_OK
       }, context)
   }
+
+  /// Even while nothing is moved; it differs when something has been.
+  var stepCount: Int { steps.load(ordering: .sequentiallyConsistent) }
 
   /// In the journal after the last commit.
   var pages: Int { gauge.pages }
@@ -58,20 +63,23 @@ final class Checkpoints: Sendable {
       return isLate
     }
     // What fails here, fails for the thread of checkpoints too, and harms nobody yet.
-    if isLate { _ = try? Self.move(writer) }
+    if isLate { _ = try? move(writer) }
   }
 
   private func run() {
     // A failure, for example for lack of space, is no commit's: the journal keeps everything, and the next
     // commit tries again.
-    let isDone = (try? connection.inDatabase { try Self.move($0) }) ?? true
+    let isDone = (try? connection.inDatabase { try move($0) }) ?? true
     stage.withLock { $0 = isDone ? .idle : .leftSome }
   }
 
   /// Moves what can be moved without waiting for anybody.
   /// - Returns: whether that was all.
-  private static func move(_ database: Database) throws -> Bool {
-    try Query(database, "PRAGMA wal_checkpoint(PASSIVE)").first { $0.integer(1) == $0.integer(2) } ?? true
+  private func move(_ database: Database) throws -> Bool {
+    steps.add(1, ordering: .sequentiallyConsistent)
+    defer { steps.add(1, ordering: .sequentiallyConsistent) }
+    return try Query(database, "PRAGMA wal_checkpoint(PASSIVE)").first { $0.integer(1) == $0.integer(2) }
+      ?? true
   }
 }
 

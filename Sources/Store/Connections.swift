@@ -1,5 +1,6 @@
 import Dispatch
 import GRDB
+import GRDBSQLite
 import Synchronization
 
 /// How connections to a database are opened.
@@ -50,6 +51,12 @@ enum Connections {
     do { return try DatabasePool(path: path, configuration: configuration) } catch {
       throw StoreError(error, path: path)
     }
+  }
+
+  /// Whether a connection waits for others that hold the database.
+  static func setWait(_ waits: Bool, of database: Database) {
+    // A call on the connection of this access, which only sets a number.
+    _ = unsafe sqlite3_busy_timeout(database.sqliteConnection, waits ? CInt(busyTimeout * 1_000) : 0)
   }
 
   private static func configuration(_ label: String) -> Configuration {

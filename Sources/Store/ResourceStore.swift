@@ -23,6 +23,15 @@ public final class ResourceStore: Sendable {
     var transactionCount: Int
   }
 
+  private struct Failure {
+    var error: StoreError
+    var time: ContinuousClock.Instant
+  }
+
+  /// After a write that waited in vain for somebody else to let go of the database, others wait no more for
+  /// this long: they would have to wait one after the other.
+  private static let lockPause = Duration.seconds(1)
+
   public let path: String
   let historyMax: Int
   let auditMax: Int
@@ -34,8 +43,10 @@ public final class ResourceStore: Sendable {
   private let journalIdentity: FileIdentity?
   /// Nil while another process may write. Held during a write.
   private let writer = Mutex<Writer?>(nil)
-  /// Why the last write failed; nil after one that did not.
-  private let failure = Mutex<StoreError?>(nil)
+  /// Why the last write failed, and when; nil after one that did not.
+  private let failure = Mutex<Failure?>(nil)
+  private let foreignChanges: ForeignChanges
+  private let pageBytes: Int64
 
   /// Opens the database as its writer, and makes it where there is none.
   ///
@@ -83,7 +94,13 @@ public final class ResourceStore: Sendable {
     self.historyMax = max(historyMax, 1)
     self.auditMax = max(auditMax, 1)
     connection = try Connections.open(path, label: "store-writer")
-    do { try connection.inDatabase(prepare) } catch { throw StoreError(error, path: path) }
+    do {
+      pageBytes = try connection.inDatabase { database in
+        try prepare(database)
+        return try Query(database, "PRAGMA page_size").first { $0.integer(0) } ?? 0
+      }
+    } catch { throw StoreError(error, path: path) }
+    foreignChanges = ForeignChanges(path: path)
     readers = try Connections.readers(path)
     guard let identity = FileIdentity(path: path) else {
       throw StoreError(.missing, "the database \(path) was removed while it was opened")
@@ -158,8 +175,15 @@ public final class ResourceStore: Sendable {
         throw StoreError(.notWriter, "another process writes the database \(path); this one only reads it")
       }
       do {
+        // Looking through the file is left to ``check()``: a commit must not wait for that.
+        try foreignChanges.look(connection) { nil }
         try checkIdentity()
+        try foreignChanges.checkJournal(pages: writer.checkpoints.pages, pageBytes: pageBytes)
+        let waits = failure.withLock { failure in
+          failure?.error.reason != .locked || failure.map { .now - $0.time > Self.lockPause } ?? true
+        }
         try connection.inDatabase { database in
+          Connections.setWait(waits, of: database)
           if database.isInsideTransaction { try database.rollback() }
           try database.inTransaction(.immediate) {
             try body(database, &writer)
@@ -169,7 +193,7 @@ public final class ResourceStore: Sendable {
         }
       } catch {
         let error = StoreError(error, path: path)
-        failure.withLock { $0 = error }
+        failure.withLock { $0 = Failure(error: error, time: .now) }
         throw error
       }
       failure.withLock { $0 = nil }
@@ -179,9 +203,10 @@ public final class ResourceStore: Sendable {
 
   /// What is written to a file that was removed is lost with this process.
   private func checkIdentity() throws(StoreError) {
-    guard FileIdentity(path: path) == identity else {
+    guard let present = FileIdentity(path: path), present == identity else {
       throw .damaged(path, "the file was moved, deleted or replaced while the gateway uses it")
     }
+    try foreignChanges.check(present)
     if let journalIdentity, FileIdentity(path: path + "-wal") != journalIdentity {
       throw .damaged(path, "its journal was moved, deleted or replaced while the gateway uses it")
     }
@@ -190,10 +215,16 @@ public final class ResourceStore: Sendable {
   /// Pages of the journal after the last commit; 0 where another process writes.
   var journalPages: Int { writer.withLock { $0?.checkpoints.pages ?? 0 } }
 
-  /// Whether the store can be used, at the cost of one small read; where the last write failed, of one small
-  /// write, which tells whether the reason is gone.
+  /// Whether the store can be used, at the cost of two small reads; where the last write failed, of one small
+  /// write, which tells whether the reason is gone. Where somebody else has written the file, it is looked
+  /// through for damage, for a second at most.
   public func check() throws(StoreError) {
+    try foreignChanges.look(connection) { writer.withLock { $0?.checkpoints.stepCount } }
     _ = try revision()
+    try writer.withLock { (writer: inout Writer?) throws(StoreError) in
+      guard let writer else { return }
+      try foreignChanges.checkJournal(pages: writer.checkpoints.pages, pageBytes: pageBytes)
+    }
     let isFailing = failure.withLock { $0 != nil }
     guard isFailing && isWriter else { return }
     try write { database, _ in

@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import Resources
 import Testing
@@ -55,6 +56,28 @@ struct EventStreamTests {
         try await Self.read(&parts, &received, until: "id: 50\nevent: resync\ndata: {\"revision\":50}\n\n")
         reader.finish()
         try await Self.read(&parts, &received, until: "\r\n0\r\n\r\n")
+      }
+    }
+  }
+
+  /// A browser comes back with the last id that it saw: after a part of a revision, that of the one before.
+  @Test("Parts of one revision have its id at their end only")
+  func parts() async throws {
+    try await AdminTestServer.run { [request] server in
+      try await server.withConnection { inbound, outbound in
+        var (parts, received) = (inbound.makeAsyncIterator(), "")
+        try await outbound.write(ByteBuffer(string: request + "\r\n"))
+        let reader = try #require(try await Self.readers(server.resources, 1).first)
+        var part = summary(42)
+        part.isContinued = true
+        reader.yield(.change(part))
+        reader.yield(.change(summary(42)))
+        try await Self.read(&parts, &received, until: "id: 42\nevent: change\ndata: {\"revision\":42,")
+        // The first begins a piece of its own, with no id before it.
+        #expect(received.contains("\r\nevent: change\ndata: {\"revision\":42,"))
+        #expect(received.components(separatedBy: "\"continued\":true}\n\n").count == 2)
+        #expect(received.components(separatedBy: "id: 42").count == 2)
+        reader.finish()
       }
     }
   }

@@ -8,6 +8,26 @@ import Testing
 struct ResourceAPITests {
   private let shop = ResourceID(.routes, "shop")
 
+  @Test("What the store has and is not served says so, and why")
+  func unserved() async throws {
+    let resources = FakeResources()
+    resources.change {
+      let (shop, other) = (ResourceID(.routes, "shop"), ResourceID(.routes, "other"))
+      $0.views[shop] = ResourceView(
+        id: shop, json: #"{"name":"shop"}"#, revision: 3, owner: .store, unserved: "the name is taken")
+      $0.views[other] = ResourceView(id: other, json: #"{"name":"other"}"#, revision: 3, owner: .store)
+    }
+    try await AdminTestServer.run(resources: resources) { server in
+      let shop = try await server.send("GET", "/v1/routes/shop")
+      #expect(shop.status == 200 && shop.headers["penstock-unserved"] == "the name is taken")
+      #expect(try await server.send("GET", "/v1/routes/other").headers["penstock-unserved"] == nil)
+      let page = try await server.send("GET", "/v1/routes").object()
+      let items = try #require(page["items"] as? [[String: Any]])
+      #expect(items.map { $0["served"] as? Bool } == [true, false])
+      #expect(items.map { $0["reason"] as? String } == [nil, "the name is taken"])
+    }
+  }
+
   @Test("A resource is made, read, replaced, patched and deleted")
   func life() async throws {
     try await AdminTestServer.run { server in

@@ -92,7 +92,7 @@ import Testing
     let second = try RunningPlane(text, in: folder)
     try await second.start()
     let problem = try #require(await second.control.status.unservedProblem)
-    #expect(problem.hasPrefix("2 problem(s) keep resources of the store from being served: "), "\(problem)")
+    #expect(problem.hasPrefix("2 resource(s) of the store are not served: services/shop: "), "\(problem)")
     #expect(second.hasLogged("error the store: services/shop: name: the name is taken by the file"))
     #expect(second.hasLogged("error the store: routes/taken: "))
     // The file's service is served as the file says; the store's route uses it.

@@ -124,7 +124,115 @@ struct FaultTests {
     try store.commit(2, put("a", "2"))
   }
 
+  @Test("a file that is cut while it is used takes no commit, and says so", arguments: [true, false])
+  func cutWhileUsed(isJournal: Bool) throws {
+    let store = try folder.open()
+    try store.commit([transaction(1, (0..<2_000).map { put("r\($0)", String(repeating: "x", count: 200)) })])
+    if !isJournal {
+      // So that the file has more than its first page.
+      store.letGo()
+      try store.becomeWriter()
+    }
+    try store.check()
+    let file = try FileHandle(
+      forUpdating: URL(filePath: isJournal ? folder.path("store.db-wal") : folder.database))
+    try file.truncate(atOffset: 4_096)
+    try file.close()
+    #expect(try failure { try store.check() }.reason == .damaged)
+    let error = try failure { try store.commit(2, put("a", "2")) }
+    #expect(error.reason == .damaged && error.description.contains("was cut or replaced"), "\(error)")
+  }
+
+  @Test("a file that others overwrite while it is used is looked through")
+  func overwrittenWhileUsed() throws {
+    try fill()
+    let store = try folder.open()
+    try store.check()
+    let sound = try folder.bytes("store.db")
+    // What writes the same bytes has done no harm.
+    try overwrite(sound)
+    try store.check()
+    try store.commit(2, put("a", "2"))
+    var damaged = sound
+    for page in stride(from: 8, to: sound.count / 4_096, by: 3) {
+      damaged.replaceSubrange(page * 4_096..<page * 4_096 + 64, with: Data(repeating: 0xA5, count: 64))
+    }
+    try overwrite(damaged)
+    #expect(try failure { try store.check() }.reason == .damaged)
+    #expect(try failure { try store.check() }.reason == .damaged)
+    #expect(try failure { try store.commit(3, put("a", "3")) }.reason == .damaged)
+    // Somebody puts it right.
+    try overwrite(sound)
+    try store.check()
+    try store.commit(3, put("a", "3"))
+    #expect(try store.documents().count == 2_001)
+  }
+
+  @Test("an older database that is copied over the one in use is noticed")
+  func replacedInPlaceWhileUsed() throws {
+    try fill()
+    let older = try folder.bytes("store.db")
+    let store = try folder.open()
+    try store.commit([transaction(2, (0..<2_000).map { put("s\($0)", String(repeating: "y", count: 100)) })])
+    store.letGo()
+    try store.becomeWriter()
+    try store.check()
+    let size = try folder.bytes("store.db").count
+    // As long as the one that it replaces, so that only what it holds tells.
+    try overwrite(older + Data(repeating: 0, count: size - older.count))
+    #expect(try failure { try store.check() }.reason == .damaged)
+  }
+
+  @Test("other bytes in the place of the first page are noticed at once")
+  func firstPageWhileUsed() throws {
+    try fill()
+    let store = try folder.open()
+    try store.check()
+    var bytes = try folder.bytes("store.db")
+    bytes.replaceSubrange(0..<16, with: Data(repeating: 0x41, count: 16))
+    try overwrite(bytes)
+    let error = try failure { try store.check() }
+    #expect(error.reason == .damaged && error.description.contains("first page"))
+  }
+
+  /// Into the file itself, as `cp` does.
+  private func overwrite(_ bytes: Data) throws {
+    let file = try FileHandle(forUpdating: URL(filePath: folder.database))
+    try file.write(contentsOf: bytes)
+    try file.truncate(atOffset: UInt64(bytes.count))
+    try file.close()
+  }
+
   // MARK: Locks
+
+  @Test("who holds the database keeps one commit waiting, and not those after it as well")
+  func lockedForMany() throws {
+    let store = try folder.open()
+    try store.commit(1, put("a", "1"))
+    var configuration = Configuration()
+    configuration.allowsUnsafeTransactions = true
+    let other = try DatabaseQueue(path: folder.database, configuration: configuration)
+    try other.writeWithoutTransaction { try $0.execute(sql: "BEGIN IMMEDIATE") }
+    #expect(try wait(store) == 250)
+    let first = try failure { try store.commit(2, put("a", "2")) }
+    #expect(first.reason == .locked)
+    for _ in 0..<20 {
+      #expect(try failure { try store.commit(2, put("a", "2")) }.reason == .locked)
+      #expect(try wait(store) == 0)
+    }
+    try other.writeWithoutTransaction { try $0.execute(sql: "ROLLBACK") }
+    try store.commit(2, put("a", "2"))
+    // The next one waits again.
+    try store.commit(3, put("a", "3"))
+    #expect(try wait(store) == 250)
+  }
+
+  /// How long the connection that writes waits for others, in milliseconds.
+  private func wait(_ store: ResourceStore) throws -> Int64 {
+    try store.connection.inDatabase { database in
+      try Query(database, "PRAGMA busy_timeout").first { $0.integer(0) } ?? -1
+    }
+  }
 
   @Test("a tool that holds the database makes commits fail in good time, and nothing else")
   func locked() throws {

@@ -51,6 +51,7 @@ enum AnswerField: String, Sendable, CaseIterable {
   case location = "Location"
   case revision = "Penstock-Revision"
   case owner = "Penstock-Owner"
+  case unserved = "Penstock-Unserved"
   case preferenceApplied = "Preference-Applied"
   case link = "Link"
 
@@ -60,6 +61,7 @@ enum AnswerField: String, Sendable, CaseIterable {
     case .location: "The resource's path."
     case .revision: "The revision that the answer was made from; of a change, the one that it got."
     case .owner: "Who owns the resource: store, file:PATH or built-in."
+    case .unserved: "Why it is not served, though the store has it; missing where it is served."
     case .preferenceApplied: "wait: every worker serves the change."
     case .link: "With rel=next, the next page."
     }
@@ -71,6 +73,7 @@ enum AnswerField: String, Sendable, CaseIterable {
     case .location: "/v1/routes/shop"
     case .revision: "17"
     case .owner: "store"
+    case .unserved: "services/shop: name: the name is taken by the file /etc/penstock/penstock.yaml"
     case .preferenceApplied: "wait"
     case .link: "</v1/routes?limit=100&after=shop>; rel=\"next\""
     }

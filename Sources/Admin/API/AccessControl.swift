@@ -114,6 +114,8 @@ extension HTTPField.Name {
   static let penstockRevision = named("Penstock-Revision")
   /// Who owns the resource: `store`, `file:PATH`, `built-in`.
   static let penstockOwner = named("Penstock-Owner")
+  /// Why a resource of the store is not served.
+  static let penstockUnserved = named("Penstock-Unserved")
 
   private static func named(_ text: String) -> HTTPField.Name {
     guard let name = HTTPField.Name(text) else { preconditionFailure("\(text) is not a field's name") }

@@ -30,10 +30,10 @@ extension ResourceFilter.Owner {
 extension ResourceView {
   /// An item of a page: the resource as a PUT would send it, and what is known about it.
   var document: JSON {
-    [
+    .members([
       "name": .string(id.name), "revision": .number(revision), "owner": .string(owner.word),
-      "resource": .raw(json),
-    ]
+      "served": .boolean(unserved == nil), "reason": .optional(unserved), "resource": .raw(json),
+    ])
   }
 }
 
@@ -67,6 +67,7 @@ extension ChangeSummary {
         resources.prefix(Self.resourcesMax).map {
           ["id": .string($0.id.description), "outcome": .string($0.outcome.rawValue)]
         }),
+      "continued": isContinued ? .boolean(true) : nil,
     ])
     guard case .object(let members) = document else { return [] }
     return members
@@ -119,6 +120,7 @@ extension ResourceStatus {
       "version": .string(version), "pid": .number(Int(ProcessInfo.processInfo.processIdentifier)),
       "revision": .number(revision), "servedRevision": .number(servedRevision),
       "store": store,
+      "unserved": .number(unservedCount),
       "owners": .array(
         owners.map { owner in
           [

@@ -127,13 +127,16 @@ final class EventStreams: Sendable {
   private static func text(_ item: Item) -> ByteBuffer {
     switch item {
     case .heartbeat: ByteBuffer(string: ":\n\n")
-    case .event(.change(let summary)): event("change", summary.revision, summary.document)
+    case .event(.change(let summary)):
+      // A reader that comes back after a part of a revision begins with all of it.
+      event("change", summary.isContinued ? nil : summary.revision, summary.document)
     case .event(.resync(let revision)): event("resync", revision, ["revision": .number(revision)])
     }
   }
 
   /// JSON has no line ends of its own, so one line holds it.
-  private static func event(_ name: String, _ revision: UInt64, _ data: JSON) -> ByteBuffer {
-    ByteBuffer(string: "id: \(revision)\nevent: \(name)\ndata: \(data.text)\n\n")
+  private static func event(_ name: String, _ revision: UInt64?, _ data: JSON) -> ByteBuffer {
+    let id = revision.map { "id: \($0)\n" } ?? ""
+    return ByteBuffer(string: "\(id)event: \(name)\ndata: \(data.text)\n\n")
   }
 }

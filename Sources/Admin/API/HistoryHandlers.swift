@@ -10,17 +10,30 @@ struct HistoryHandlers: Sendable {
   let calls: BackendCalls
 
   func list(_ call: AdminCall) async throws(Problem) -> Response {
-    let limit = try call.query.number("limit", in: 1...Self.pageMax) ?? Self.pageDefault
-    let before: UInt64? = try call.query.number("before", in: 0...UInt64.max)
-    // One more than asked for says whether there are more.
-    let changes = try await calls.ask { backend throws(BackendFailure) in
-      try await backend.history(before: before, limit: limit + 1)
+    try await page(call, before: UInt64.max) { backend, before, limit throws(BackendFailure) in
+      try await backend.history(before: before, limit: limit)
+    } item: {
+      ($0.document, .number($0.revision))
     }
-    let items = changes.prefix(limit)
+  }
+
+  /// What is numbered, newest first.
+  private func page<Number: FixedWidthInteger & Sendable, Item: Sendable>(
+    _ call: AdminCall, before numberMax: Number,
+    _ ask: @escaping @Sendable (any ResourceBackend, Number?, Int) async throws(BackendFailure) -> [Item],
+    item: (Item) -> (document: JSON, number: JSON)
+  ) async throws(Problem) -> Response {
+    let limit = try call.query.number("limit", in: 1...Self.pageMax) ?? Self.pageDefault
+    let before: Number? = try call.query.number("before", in: 0...numberMax)
+    // One more than asked for says whether there are more.
+    let items = try await calls.ask { backend throws(BackendFailure) in
+      try await ask(backend, before, limit + 1)
+    }
+    let shown = items.prefix(limit).map(item)
     return .json(
       .members([
-        "items": .array(items.map(\.document)),
-        "next": changes.count > limit ? items.last.map { .number($0.revision) } : nil,
+        "items": .array(shown.map(\.document)),
+        "next": items.count > limit ? shown.last?.number : nil,
       ]))
   }
 
@@ -104,17 +117,11 @@ struct HistoryHandlers: Sendable {
   // MARK: Audit
 
   func audit(_ call: AdminCall) async throws(Problem) -> Response {
-    let limit = try call.query.number("limit", in: 1...Self.pageMax) ?? Self.pageDefault
-    let before: Int64? = try call.query.number("before", in: 0...Int64.max)
-    let entries = try await calls.ask { backend throws(BackendFailure) in
-      try await backend.auditTrail(before: before, limit: limit + 1)
+    try await page(call, before: Int64.max) { backend, before, limit throws(BackendFailure) in
+      try await backend.auditTrail(before: before, limit: limit)
+    } item: {
+      ($0.document, .number($0.number))
     }
-    let items = entries.prefix(limit)
-    return .json(
-      .members([
-        "items": .array(items.map(\.document)),
-        "next": entries.count > limit ? items.last.map { .number($0.number) } : nil,
-      ]))
   }
 }
 

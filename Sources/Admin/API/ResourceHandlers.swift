@@ -59,6 +59,7 @@ struct ResourceHandlers: Sendable {
     }
     response.headers[.eTag] = RequestFields.entityTag(view.revision)
     response.headers[.penstockOwner] = Self.fieldText(view.owner.word)
+    if let reason = view.unserved { response.headers[.penstockUnserved] = Self.fieldText(reason) }
     // May be kept, and has to be asked for again.
     response.headers[.cacheControl] = "private, no-cache"
     return response

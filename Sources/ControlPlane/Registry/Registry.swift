@@ -42,6 +42,10 @@ actor Registry {
   var files: Set<ResourceOwner> = []
   /// Nil where none is configured.
   var storeLink: StoreLink?
+  /// What the store has and cannot be served.
+  var unserved = UnservedResources()
+  /// Rows of the store that this version does not know, for people.
+  var unknownRows: [String] = []
   nonisolated let sink: any ControlPlaneSink
   let logger: Logger
   /// Nil before the first delta has been taken: until then everything is put together in it.
@@ -57,8 +61,12 @@ actor Registry {
   // MARK: Staging
 
   /// Checks a change against everything and puts it in place.
-  func stage(_ change: Change) throws(ResourceProblems) -> Staged {
-    let applied = try catalogue.apply(change.batches)
+  ///
+  /// - Parameter problemsMax: problems that are listed at most.
+  func stage(
+    _ change: Change, problemsMax: Int = ResourceProblems.countMax
+  ) throws(ResourceProblems) -> Staged {
+    let applied = try catalogue.apply(change.batches, problemsMax: problemsMax)
     let mark = desk.mark
     var staged = Staged(
       revision: change.batches.map(\.revision).max() ?? revision, applied: applied,
@@ -126,6 +134,7 @@ actor Registry {
     _ staged: Staged, _ change: Change, whenServed: @escaping @Sendable () -> Void = {}
   ) -> Set<String> {
     desk.keep()
+    unserved.note(staged.applied)
     revision = max(revision, staged.revision)
     status.revision = revision
     for entry in staged.applied.services {

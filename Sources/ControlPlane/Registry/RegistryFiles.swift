@@ -35,6 +35,7 @@ extension Registry {
       logger.warning("a changed store takes effect at the next start")
     }
     set(read.settings)
+    unserved.noteConfiguration()
     outcome.removedServices = staged.applied.services.filter { $0.after == nil }.map(\.name)
     outcome.hasFiles = staged.applied.namesFiles
     guard !staged.applied.isEmpty else {
@@ -46,7 +47,7 @@ extension Registry {
     for batch in read.batches {
       if batch.puts.isEmpty { files.remove(batch.owner) } else { files.insert(batch.owner) }
     }
-    for batch in read.batches { tell(of: batch, staged) }
+    tell(of: read.batches, staged)
     return outcome
   }
 
@@ -55,17 +56,22 @@ extension Registry {
     read.located(problems, catalogue)
   }
 
-  /// An event for those who follow changes.
-  private func tell(of batch: ResourceBatch, _ staged: Staged) {
-    let outcomes = staged.applied.outcomes(ofOwner: batch.owner)
-    guard !outcomes.isEmpty else { return }
-    feed.append(
-      ChangeSummary(
-        revision: staged.revision, milliseconds: WallClock.unixMilliseconds(), owner: batch.owner,
-        resourceCount: outcomes.count,
-        resources: outcomes.prefix(ChangeSummary.resourcesMax).map {
-          ChangeSummary.Resource(id: $0.key, outcome: $0.value)
-        }))
+  /// An event of each file for those who follow changes; all but the last say that more follow.
+  private func tell(of batches: [ResourceBatch], _ staged: Staged) {
+    let now = WallClock.unixMilliseconds()
+    var parts: [ChangeSummary] = []
+    for batch in batches {
+      let outcomes = staged.applied.outcomes(ofOwner: batch.owner)
+      if outcomes.isEmpty { continue }
+      parts.append(
+        ChangeSummary(
+          revision: staged.revision, milliseconds: now, owner: batch.owner, resourceCount: outcomes.count,
+          resources: outcomes.prefix(ChangeSummary.resourcesMax).map {
+            ChangeSummary.Resource(id: $0.key, outcome: $0.value)
+          }, isContinued: true))
+    }
+    if !parts.isEmpty { parts[parts.count - 1].isContinued = false }
+    for part in parts { feed.append(part) }
   }
 
   func services(named names: [String]) -> (known: [Service], unknown: [String]) {
@@ -76,11 +82,16 @@ extension Registry {
   }
 
   /// Files that resources name for TLS, and how they were when they were read.
-  var securityFiles: [String: FileSignature?] { desk.files.files }
+  var securityFiles: [String: FileSignature?] {
+    desk.files.files.merging(unserved.securityFiles) { used, _ in used }
+  }
 
   var listenerCount: Int { catalogue.count(.listeners) }
 
-  func recordReload(succeeded: Bool) {
+  /// - Parameter problem: why the files were refused; nil where they were not.
+  func recordReload(problem: String?) {
+    let succeeded = problem == nil
+    status.reloadProblem = problem
     let now = WallClock.unixSeconds()
     let isFirst = status.lastReloadSeconds == 0
     status.lastReloadSucceeded = succeeded

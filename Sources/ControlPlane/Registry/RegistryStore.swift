@@ -4,7 +4,7 @@ import Resources
 import Store
 import TLS
 
-/// What the store holds, put in place at the start, and looked at later.
+/// The store, and what resources look like from outside.
 extension Registry {
   func attach(_ link: StoreLink) { storeLink = link }
 
@@ -24,62 +24,26 @@ extension Registry {
     }
   }
 
-  /// Puts resources of the store in place, all that can be. Those that cannot, because the files now say
-  /// otherwise, are left out and told of; they stay in the store.
-  ///
-  /// - Parameter revision: of the state that was read.
-  /// - Returns: services whose health checks have to be told.
-  func restore(
-    _ operations: [PreparedOperation], endpoints: [String: [ResolvedEndpoint]], revision: UInt64,
-    problems: [ResourceProblem]
-  ) -> Set<String> {
-    var checks: Set<String> = []
-    var operations = operations
-    var problems = problems
-    var isNewestFirst = false
-    while !operations.isEmpty {
-      var change = Change(batches: [ResourceBatch(owner: .store, revision: revision)], endpoints: endpoints)
-      for operation in operations {
-        guard let result = operation.result else { continue }
-        var put = ResourceBatch.Put(result.resource)
-        put.created = result.stored?.created
-        put.changed = result.stored?.revision
-        change.batches[0].puts.append(put)
-        if let certificate = result.certificate { change.inline[operation.id.name] = certificate }
-      }
-      do throws(ResourceProblems) {
-        let staged = try stage(change)
-        checks = publish(staged, change)
-        break
-      } catch {
-        // Of two that exclude each other, the one that comes second is refused. It has to be the one of the
-        // earlier change: when the other was taken, it was left out already.
-        if !isNewestFirst {
-          isNewestFirst = true
-          operations.sort { ($0.result?.stored?.revision ?? 0) > ($1.result?.stored?.revision ?? 0) }
-          continue
-        }
-        problems += error.problems
-        let refused = Set(error.problems.compactMap(\.id))
-        let left = operations.filter { !refused.contains($0.id) }
-        // What cannot be laid at the door of any resource cannot be mended by leaving one out.
-        if left.count == operations.count { break }
-        operations = left
-      }
-    }
-    for problem in problems { logger.error("the store: \(problem.description)") }
-    if let first = problems.first {
-      status.unservedProblem =
-        "\(problems.count) problem(s) keep resources of the store from being served: \(first.description)"
-    }
-    self.revision = max(self.revision, revision)
-    feed = ChangeFeed(after: self.revision)
-    return checks
-  }
-
   // MARK: Looking at it
 
-  func view(_ id: ResourceID) -> ResourceView? { catalogue.item(id).map(view) }
+  /// Where a file has a resource of the name of one that is left out, it is the file's that is shown.
+  func view(_ id: ResourceID) -> ResourceView? {
+    catalogue.item(id).map(view) ?? unserved[id].map(view)
+  }
+
+  private func view(_ entry: UnservedResources.Entry) -> ResourceView {
+    var json = entry.document
+    if let result = entry.operation?.result {
+      var resource = result.resource
+      if case .certificate(var spec) = resource, let certificate = result.certificate {
+        spec.pem = CertificatePEM(chain: Array(certificate.chainPEM.utf8), key: [])
+        resource = .certificate(spec)
+      }
+      json = resource.json
+    }
+    return ResourceView(
+      id: entry.id, json: json, revision: entry.revision, owner: .store, unserved: entry.reason.description)
+  }
 
   private func view(_ item: CatalogueItem) -> ResourceView {
     var resource = item.resource
@@ -94,11 +58,11 @@ extension Registry {
     var items: [ResourceView] = []
     var last = after
     while items.count <= limit {
-      let names = catalogue.names(kind, after: last, limit: max(limit, 100))
+      let names = names(kind, after: last, limit: max(limit, 100))
       for name in names {
         last = name
-        guard let item = catalogue.item(ResourceID(kind, name)), includes(item, filter) else { continue }
-        items.append(view(item))
+        guard let shown = view(ResourceID(kind, name), filter) else { continue }
+        items.append(shown)
         if items.count > limit { break }
       }
       if names.count < max(limit, 100) { break }
@@ -109,19 +73,42 @@ extension Registry {
     return ResourcePage(items: Array(items.prefix(limit)), hasMore: hasMore, revision: revision)
   }
 
-  private func includes(_ item: CatalogueItem, _ filter: ResourceFilter) -> Bool {
-    if let prefix = filter.namePrefix, !item.id.name.hasPrefix(prefix) { return false }
-    if let owner = filter.owner, !owner.includes(item.owner) { return false }
+  /// Names of what is served and of what is left out, in their order.
+  private func names(_ kind: ResourceKind, after name: String?, limit: Int) -> [String] {
+    let served = catalogue.names(kind, after: name, limit: limit)
+    let others = unserved.names(kind, after: name, limit: limit)
+    if others.isEmpty { return served }
+    return Array(Set(served).union(others).sorted().prefix(limit))
+  }
+
+  /// What has the name and is asked for: what is served goes before what is left out.
+  private func view(_ id: ResourceID, _ filter: ResourceFilter) -> ResourceView? {
+    if let prefix = filter.namePrefix, !id.name.hasPrefix(prefix) { return nil }
+    if let item = catalogue.item(id),
+      includes(item.resource, item.owner, desk.shelf[id.name]?.hosts ?? [], filter)
+    {
+      return view(item)
+    }
+    guard let entry = unserved[id] else { return nil }
+    let result = entry.operation?.result
+    return includes(result?.resource, .store, result?.certificate?.hosts ?? [], filter) ? view(entry) : nil
+  }
+
+  /// - Parameter certified: hosts of the certificate, where it is one.
+  private func includes(
+    _ resource: Resource?, _ owner: ResourceOwner, _ certified: @autoclosure () -> [String],
+    _ filter: ResourceFilter
+  ) -> Bool {
+    if let wanted = filter.owner, !wanted.includes(owner) { return false }
     if let host = filter.host {
-      switch item.resource {
+      switch resource {
       case .route(let route): if !route.hosts.contains(host) { return false }
-      case .certificate(let spec):
-        if desk.shelf[spec.name]?.hosts.contains(host) != true { return false }
+      case .certificate: if !certified().contains(host) { return false }
       default: return false
       }
     }
     if let service = filter.service {
-      guard case .route(let route) = item.resource else { return false }
+      guard case .route(let route) = resource else { return false }
       return route.backends.contains { $0.service == service }
     }
     return true
@@ -139,8 +126,10 @@ extension Registry {
     let state: ResourceStatus.Store =
       storeLink == nil
       ? .none : (storeLink?.frozen ?? status.storeProblem).map { .unavailable($0) } ?? .writable
-    return ResourceStatus(
+    var shown = ResourceStatus(
       revision: revision, servedRevision: servedRevision, owners: owners, store: state)
+    shown.unservedCount = status.unservedCount
+    return shown
   }
 
   /// How many resources each owner has; what is no file's is the store's or built in.

@@ -13,146 +13,10 @@ extension Registry {
     var staged: Staged
     var receipt: TransactionReceipt
     var record: StoreTransaction
-  }
+    /// What the store gets and workers do not, and why: of a rollback only.
+    var leftOut: [ResourceID: ResourceProblem]
 
-  // MARK: What depends on what is there
-
-  /// Completes what depends on the resources as they are: patches, and certificates without their key.
-  func complete(_ operations: [PreparedOperation]) throws(TransactionRefusal) -> [PreparedOperation] {
-    var completed: [PreparedOperation] = []
-    completed.reserveCapacity(operations.count)
-    var problems: [ResourceProblem] = []
-    for (index, operation) in operations.enumerated() {
-      do throws(TransactionRefusal) {
-        completed.append(try complete(operation))
-      } catch {
-        // What cannot be answered with the list of everything that is wrong is answered at once.
-        guard error.reason == .invalid else { throw error }
-        problems += error.problems.map { problem in
-          var problem = problem
-          problem.operation = operations.count == 1 ? nil : index
-          return problem
-        }
-      }
-    }
-    guard problems.isEmpty else { throw TransactionRefusal(.invalid, problems) }
-    return completed
-  }
-
-  private func complete(_ operation: PreparedOperation) throws(TransactionRefusal) -> PreparedOperation {
-    let id = operation.id
-    let item = catalogue.item(id)
-    if let item, item.owner != .store {
-      throw TransactionRefusal(
-        .notOwned,
-        [
-          ResourceProblem(
-            id, "\(item.owner.description) owns this \(id.kind.singular)", hint: "change it there")
-        ])
-    }
-    try check(operation.condition, id, item?.revision)
-    guard item != nil || operation.result != nil else {
-      throw TransactionRefusal(.notFound, [ResourceProblem(id, "there is no such \(id.kind.singular)")])
-    }
-    var completed = operation
-    if let patch = operation.patch {
-      let old = try document(of: id)
-      let body: ResourceBody
-      do throws(ResourceProblem) {
-        body = try old.merged(with: patch).named(id)
-      } catch {
-        throw TransactionRefusal(.invalid, [error])
-      }
-      let reader = try requireStore().reader
-      do throws(ResourceProblems) {
-        completed.result = try reader.read(id, body)
-      } catch {
-        throw TransactionRefusal(.invalid, error.problems)
-      }
-    }
-    if completed.result?.lacksKey == true { try reuseKey(of: id, &completed) }
-    return completed
-  }
-
-  private func check(
-    _ condition: ResourceOperation.Condition?, _ id: ResourceID, _ revision: UInt64?
-  ) throws(TransactionRefusal) {
-    let problem: String? =
-      switch condition {
-      case nil: nil
-      case .exists: revision == nil ? "it does not exist" : nil
-      case .isAbsent: revision != nil ? "it exists already" : nil
-      case .revision(let wanted):
-        if let revision {
-          wanted.contains(revision) ? nil : "it has changed: its revision is \(revision) now"
-        } else {
-          "it does not exist"
-        }
-      }
-    if let problem { throw TransactionRefusal(.conditionFailed, [ResourceProblem(id, problem)]) }
-  }
-
-  /// The document as it was sent, with a certificate's text.
-  private func document(of id: ResourceID) throws(TransactionRefusal) -> ResourceBody {
-    let link = try requireStore()
-    let stored: StoredResource?
-    do throws(StoreError) {
-      stored = try link.store.resource(id.kind.rawValue, id.name)
-    } catch {
-      throw TransactionRefusal(.storeUnavailable, [ResourceProblem(id, error.description)])
-    }
-    guard let stored else {
-      throw TransactionRefusal(.notFound, [ResourceProblem(id, "there is no such \(id.kind.singular)")])
-    }
-    do throws(ResourceProblem) {
-      let body = try ResourceBody(json: Array(stored.content.document.utf8))
-      guard id.kind == .certificates, let certificate = desk.shelf[id.name] else { return body }
-      return body.adding("certificate", certificate.chainPEM)
-    } catch {
-      throw TransactionRefusal(.storeUnavailable, [error])
-    }
-  }
-
-  /// Who sends a certificate back as it was read has not got its key.
-  private func reuseKey(of id: ResourceID, _ operation: inout PreparedOperation) throws(TransactionRefusal) {
-    guard var result = operation.result, case .certificate(var spec) = result.resource else { return }
-    guard let known = desk.shelf[id.name], spec.contentHash == ContentHash.of(Array(known.chainPEM.utf8))
-    else {
-      throw TransactionRefusal(
-        .invalid,
-        [
-          ResourceProblem(
-            id, field: "key", "\"key\" is missing",
-            hint: "it can be left out only where the certificate stays the same")
-        ])
-    }
-    let certificate: TLSCertificate
-    do throws(CertificateError) {
-      certificate = try known.serving(hosts: spec.hosts.isEmpty ? nil : spec.hosts)
-    } catch {
-      throw TransactionRefusal(.invalid, [ResourceProblem(id, field: "hosts", error.description)])
-    }
-    spec.contentHash = certificate.contentHash
-    result.certificate = certificate
-    result.resource = .certificate(spec)
-    result.lacksKey = false
-    operation.result = result
-  }
-
-  func requireStore() throws(TransactionRefusal) -> StoreLink {
-    guard let storeLink else {
-      throw TransactionRefusal(
-        .storeUnavailable,
-        [
-          ResourceProblem(
-            nil, "there is no store to keep changes in",
-            hint: "write store: {path: penstock.db} in the configuration file")
-        ])
-    }
-    if let reason = storeLink.frozen {
-      throw TransactionRefusal(.storeUnavailable, [ResourceProblem(nil, reason)])
-    }
-    return storeLink
+    var hasChanges: Bool { !record.operations.isEmpty }
   }
 
   // MARK: Commit
@@ -170,7 +34,7 @@ extension Registry {
     for pending in group {
       do throws(TransactionRefusal) {
         let candidate = try accept(pending, endpoints, revision: revision + UInt64(accepted.count) + 1)
-        if pending.isDryRun || candidate.staged.applied.isEmpty {
+        if pending.isDryRun || !candidate.hasChanges {
           takeBack(candidate.staged)
           if !pending.isDryRun { pending.whenServed() }
           pending.answer(.success(candidate.receipt))
@@ -198,11 +62,25 @@ extension Registry {
     for candidate in accepted {
       checks.formUnion(
         publish(candidate.staged, candidate.change, whenServed: candidate.pending.whenServed))
+      settleUnserved(candidate)
+      refused += candidate.leftOut.keys.filter { $0.kind == .services }.map(\.name)
       status.transactionsApplied += 1
       feed.append(ChangeSummary(candidate.record, candidate.receipt))
       candidate.pending.answer(.success(candidate.receipt))
     }
+    noteUnserved()
     return (checks, refused)
+  }
+
+  /// What was left out is served, deleted, or has other contents and is left out still.
+  private func settleUnserved(_ candidate: Accepted) {
+    for operation in candidate.pending.operations {
+      if let reason = candidate.leftOut[operation.id] {
+        unserved.insert(operation, revision: candidate.staged.revision, reason)
+      } else {
+        unserved.remove(operation.id)
+      }
+    }
   }
 
   private func accept(
@@ -212,28 +90,47 @@ extension Registry {
     var change = Change(batches: [ResourceBatch(owner: .store, revision: revision)])
     for operation in pending.operations {
       guard let result = operation.result else {
-        change.batches[0].removes.append(operation.id)
+        if unserved[operation.id] == nil { change.batches[0].removes.append(operation.id) }
         continue
       }
       var put = ResourceBatch.Put(result.resource)
-      put.created = result.stored?.created
+      put.created = result.stored?.created ?? unserved[operation.id]?.created
       change.batches[0].puts.append(put)
       if let certificate = result.certificate { change.inline[operation.id.name] = certificate }
       if operation.id.kind == .services { change.endpoints[operation.id.name] = endpoints[operation.id.name] }
     }
-    let staged: Staged
-    do throws(ResourceProblems) {
-      staged = try stage(change)
-    } catch {
-      throw TransactionRefusal(.invalid, number(error.problems, pending.operations))
-    }
+    let (staged, leftOut) = try stage(&change, of: pending)
     do throws(ResourceProblem) {
       let receipt = receipt(of: pending, staged, revision: revision)
       let record = try record(of: pending, staged, receipt, link)
-      return Accepted(pending: pending, change: change, staged: staged, receipt: receipt, record: record)
+      return Accepted(
+        pending: pending, change: change, staged: staged, receipt: receipt, record: record,
+        leftOut: leftOut)
     } catch {
       takeBack(staged)
       throw TransactionRefusal(.invalid, number([error], pending.operations))
+    }
+  }
+
+  /// A rollback brings back what the store had, served or not: what is left out now may stay so.
+  private func stage(
+    _ change: inout Change, of pending: PendingTransaction
+  ) throws(TransactionRefusal) -> (Staged, leftOut: [ResourceID: ResourceProblem]) {
+    var leftOut: [ResourceID: ResourceProblem] = [:]
+    while true {
+      do throws(ResourceProblems) {
+        return (try stageReachable(change), leftOut)
+      } catch {
+        let refused = error.problems.map(\.id)
+        let mayBeLeftOut = refused.allSatisfy { id in
+          id.map { unserved[$0] != nil && leftOut[$0] == nil } ?? false
+        }
+        guard pending.isRollback, mayBeLeftOut else {
+          throw TransactionRefusal(.invalid, number(error.problems, pending.operations))
+        }
+        for problem in error.problems { if let id = problem.id { leftOut[id] = problem } }
+        change.batches[0].puts.removeAll { leftOut[$0.resource.id] != nil }
+      }
     }
   }
 
@@ -261,11 +158,13 @@ extension Registry {
   {
     let outcomes = staged.applied.outcomes
     let results = pending.operations.map { operation in
-      let outcome = outcomes[operation.id] ?? .unchanged
+      var outcome = outcomes[operation.id] ?? .unchanged
+      // The store had it, and workers had not.
+      if unserved[operation.id] != nil { outcome = operation.result == nil ? .deleted : .replaced }
       let changed = outcome == .unchanged ? catalogue.item(operation.id)?.revision ?? revision : revision
       return TransactionReceipt.Result(id: operation.id, outcome: outcome, revision: changed)
     }
-    let isNews = !staged.applied.isEmpty && !pending.isDryRun
+    let isNews = results.contains { $0.outcome != .unchanged } && !pending.isDryRun
     return TransactionReceipt(revision: isNews ? revision : self.revision, results: results)
   }
 

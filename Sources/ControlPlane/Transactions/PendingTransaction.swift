@@ -7,6 +7,8 @@ struct PendingTransaction: Sendable {
   var operations: [PreparedOperation]
   var isDryRun: Bool
   var kind = StoreTransaction.Kind.change
+  /// Of a rollback: the state of the store that its operations lead away from.
+  var plannedAt: UInt64 = 0
   /// What the audit trail says of it.
   var action: String
   var actor: String
@@ -16,6 +18,8 @@ struct PendingTransaction: Sendable {
   var answer: @Sendable (Result<TransactionReceipt, TransactionRefusal>) -> Void
   /// Called when every worker serves it.
   var whenServed: @Sendable () -> Void = {}
+
+  var isRollback: Bool { if case .rollback = kind { true } else { false } }
 }
 
 extension ResourceTransaction {
@@ -59,6 +63,11 @@ final class TransactionQueue: Sendable {
       var touched: Set<ResourceID> = []
       var count = 0
       for transaction in state.waiting {
+        // What a rollback touches is known when its turn comes.
+        if transaction.isRollback {
+          if count == 0 { count = 1 }
+          break
+        }
         let ids = transaction.operations.map(\.id)
         if count > 0, touched.count + ids.count > Self.operationsMax || ids.contains(where: touched.contains)
         {

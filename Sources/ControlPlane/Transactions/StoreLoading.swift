@@ -8,7 +8,10 @@ enum StoreLoading {
 
   struct Loaded: Sendable {
     var operations: [PreparedOperation] = []
-    var problems: [ResourceProblem] = []
+    /// Rows that cannot be read, such as certificates whose key was encrypted with another one.
+    var unreadable: [UnservedResources.Entry] = []
+    /// What is to be said of rows of no known kind.
+    var unknown: [String] = []
     var revision: UInt64 = 0
   }
 
@@ -47,7 +50,8 @@ enum StoreLoading {
     }
     for (_, part) in chunks {
       loaded.operations += part.operations
-      loaded.problems += part.problems
+      loaded.unreadable += part.unreadable
+      loaded.unknown += part.unknown
     }
     return loaded
   }
@@ -57,18 +61,21 @@ enum StoreLoading {
     loaded.operations.reserveCapacity(rows.count)
     for row in rows {
       guard let kind = ResourceKind(rawValue: row.kind) else {
-        loaded.problems.append(
-          ResourceProblem(nil, "\(row.kind)/\(row.name): this version knows no such kind of resource"))
+        loaded.unknown.append("\(row.kind)/\(row.name): this version knows no such kind of resource")
         continue
       }
+      let id = ResourceID(kind, row.name)
       do throws(ResourceProblems) {
-        var operation = try link.prepare(ResourceID(kind, row.name), row.version)
+        var operation = try link.prepare(id, row.version)
         // What is freed now is used again for the next; freed at the end, it would leave holes.
         operation.result?.document = ""
         operation.result?.stored?.content = StoredContent(document: "")
         loaded.operations.append(operation)
       } catch {
-        loaded.problems += error.problems
+        loaded.unreadable.append(
+          UnservedResources.Entry(
+            id: id, document: row.version.content.document, created: row.version.created,
+            revision: row.version.revision, reason: error.problems[0]))
       }
     }
     return loaded

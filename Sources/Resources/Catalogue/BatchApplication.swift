@@ -3,7 +3,7 @@
 struct BatchApplication {
   let catalogue: Catalogue
   private(set) var applied = AppliedBatch()
-  var problems = ResourceProblems()
+  var problems: ResourceProblems
   /// What is to be removed: routes and certificates first, services and listeners last, when nothing
   /// may refer to them any more.
   var doomed = NumbersByKind()
@@ -12,7 +12,10 @@ struct BatchApplication {
   private var handled = NumbersByKind()
   var names = ReferenceNames()
 
-  init(_ catalogue: Catalogue) { self.catalogue = catalogue }
+  init(_ catalogue: Catalogue, problemsMax: Int) {
+    self.catalogue = catalogue
+    problems = ResourceProblems(limit: problemsMax)
+  }
 
   mutating func run(_ batches: [ResourceBatch]) {
     for batch in batches { condemn(batch) }

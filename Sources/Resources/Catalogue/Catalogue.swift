@@ -34,8 +34,12 @@ public final class Catalogue {
   }
 
   /// Several owners' batches as one change: files that refer to each other, or a resource that moves.
-  public func apply(_ batches: [ResourceBatch]) throws(ResourceProblems) -> AppliedBatch {
-    var application = BatchApplication(self)
+  ///
+  /// - Parameter problemsMax: problems that are listed at most.
+  public func apply(
+    _ batches: [ResourceBatch], problemsMax: Int = ResourceProblems.countMax
+  ) throws(ResourceProblems) -> AppliedBatch {
+    var application = BatchApplication(self, problemsMax: problemsMax)
     application.run(batches)
     guard application.problems.isEmpty else {
       revert(application.applied)

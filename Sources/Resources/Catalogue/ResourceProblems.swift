@@ -1,9 +1,10 @@
 /// Everything that is wrong with a change.
 public struct ResourceProblems: Error, Sendable, CustomStringConvertible {
-  /// Problems that are kept.
+  /// Problems that are kept, if nobody says otherwise.
   public static let countMax = 1_000
 
-  /// Problems beyond ``countMax`` that are not listed.
+  private let limit: Int
+  /// Problems beyond the limit that are not listed.
   public private(set) var omitted = 0
   private(set) var findings: [Finding] = []
 
@@ -25,7 +26,8 @@ public struct ResourceProblems: Error, Sendable, CustomStringConvertible {
     var isAboutConditions = false
   }
 
-  init() {}
+  /// - Parameter limit: problems that are kept.
+  init(limit: Int = countMax) { self.limit = limit }
 
   /// One problem.
   public init(_ problem: ResourceProblem) {
@@ -34,6 +36,7 @@ public struct ResourceProblems: Error, Sendable, CustomStringConvertible {
 
   /// Several problems, at least one.
   public init(_ problems: [ResourceProblem], omitted: Int = 0) {
+    limit = Self.countMax
     plain = problems
     self.omitted = omitted
   }
@@ -43,7 +46,7 @@ public struct ResourceProblems: Error, Sendable, CustomStringConvertible {
 
   var isEmpty: Bool { plain.isEmpty && findings.isEmpty }
   var count: Int { plain.count + findings.count + omitted }
-  var isFull: Bool { findings.count + plain.count >= Self.countMax }
+  var isFull: Bool { findings.count + plain.count >= limit }
 
   mutating func report(_ finding: Finding) {
     if isFull { omitted += 1 } else { findings.append(finding) }

@@ -26,10 +26,13 @@ public struct ChangeSummary: Sendable, Equatable {
   public var resourceCount: Int
   /// The first ``resourcesMax`` of them.
   public var resources: [Resource]
+  /// Whether another owner's part of the same revision follows: several files that were read together are
+  /// one change, and have an event each.
+  public var isContinued: Bool
 
   public init(
     revision: UInt64, milliseconds: Int64, owner: ResourceOwner, actor: String? = nil,
-    message: String? = nil, resourceCount: Int, resources: [Resource]
+    message: String? = nil, resourceCount: Int, resources: [Resource], isContinued: Bool = false
   ) {
     self.revision = revision
     self.milliseconds = milliseconds
@@ -38,6 +41,7 @@ public struct ChangeSummary: Sendable, Equatable {
     self.message = message
     self.resourceCount = resourceCount
     self.resources = resources
+    self.isContinued = isContinued
   }
 }
 
@@ -134,6 +138,8 @@ public struct ResourceStatus: Sendable, Equatable {
   public var servedRevision: UInt64
   public var owners: [Owner]
   public var store: Store
+  /// Resources of the store that are not served; not among those of ``owners``.
+  public var unservedCount = 0
 
   public init(revision: UInt64, servedRevision: UInt64, owners: [Owner], store: Store) {
     self.revision = revision

@@ -6,12 +6,17 @@ public struct ResourceView: Sendable, Equatable {
   /// Of its last change.
   public var revision: UInt64
   public var owner: ResourceOwner
+  /// Why it is not served, though the store has it; nil where it is.
+  public var unserved: String?
 
-  public init(id: ResourceID, json: String, revision: UInt64, owner: ResourceOwner) {
+  public init(
+    id: ResourceID, json: String, revision: UInt64, owner: ResourceOwner, unserved: String? = nil
+  ) {
     self.id = id
     self.json = json
     self.revision = revision
     self.owner = owner
+    self.unserved = unserved
   }
 }
 

@@ -14,6 +14,8 @@ final class RecordingSink: ControlPlaneSink {
     var served = ServedState()
     var isHolding = false
     var held: [@Sendable () -> Void] = []
+    /// Ports that another program has, and what is said of them.
+    var taken: [UInt16: String] = [:]
   }
 
   private let state = Mutex(State())
@@ -28,6 +30,16 @@ final class RecordingSink: ControlPlaneSink {
     }
     if !isHeld { whenServed() }
   }
+
+  func unavailableListeners(
+    among listeners: [(number: Int, listener: Listener)]
+  ) -> [Int: String] {
+    let taken = state.withLock(\.taken)
+    return listeners.reduce(into: [:]) { $0[$1.number] = taken[UInt16($1.listener.address.port)] }
+  }
+
+  /// Another program listens there.
+  func take(port: UInt16, _ reason: String) { state.withLock { $0.taken[port] = reason } }
 
   func settingsChanged(_ settings: Configuration) { self.settings.append(settings) }
 
