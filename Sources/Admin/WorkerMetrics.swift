@@ -39,6 +39,17 @@ enum WorkerMetrics {
       page.sample(["status": String(status)], figures.refusals[status])
     }
     if figures.refusals[0] > 0 { page.sample(["status": "_other"], figures.refusals[0]) }
+    page.begin(
+      "penstock_refused_total", .counter, "Connections and requests that a limit refused, by the limit.")
+    for reason in RefusalReason.allCases {
+      page.sample(["reason": "\(reason.name)"], figures.refusalReasons[reason])
+    }
+    page.gauge(
+      "penstock_requests_in_flight", "Requests at endpoints, or on their way there.",
+      figures.requestsInFlight)
+    page.single(
+      "penstock_overloads_total", .counter, "How often a worker has begun to hold requests back.",
+      figures.overloads)
   }
 
   private static func appendConnections(_ figures: WorkerFigures, to page: inout PrometheusText) {
@@ -106,6 +117,8 @@ enum WorkerMetrics {
       "penstock_access_log_dropped_total", .counter,
       "Lines dropped because the access log's writer did not keep up.", figures.accessLogDropped)
     page.gauge("penstock_buffers_lent", "Buffers in use.", figures.buffersLent)
+    page.gauge(
+      "penstock_buffer_bytes", "What counts against http.limits.bufferBytes.", figures.bufferBytesHeld)
     page.gauge(
       "penstock_open_sockets", "Sockets of clients, endpoints and listeners.", figures.openSockets)
   }

@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
@@ -158,6 +160,11 @@ ssize_t penstock_recv(int fd, void *data, size_t count) {
     received = syscall(SYS_recvfrom, fd, data, count, 0, NULL, NULL);
   } while (received < 0 && errno == EINTR);
   return received < 0 ? -errno : received;
+}
+
+int penstock_unacknowledged_bytes(int fd) {
+  int bytes = 0;
+  return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
 }
 
 int penstock_is_quiet(int fd) {

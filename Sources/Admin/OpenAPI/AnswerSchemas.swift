@@ -30,7 +30,7 @@ enum AnswerSchemas {
       ]),
     "Status": ChangeSchemas.answer(
       "How it goes with resources and their store.",
-      ["version", "pid", "revision", "servedRevision", "store", "owners"],
+      ["version", "pid", "revision", "servedRevision", "store", "unserved", "owners"],
       [
         "version": Schema.text("Of the program."),
         "pid": [
@@ -39,6 +39,10 @@ enum AnswerSchemas {
         "revision": Schema.reference("Revision", "Of the last change."),
         "servedRevision": Schema.reference("Revision", "The last that every worker serves."),
         "store": Schema.reference("StoreStatus"),
+        "unserved": [
+          "type": "integer", "minimum": 0,
+          "description": "Resources of the store that are not served; not among those of owners.",
+        ],
         "owners": Schema.list("Who owns how much.", of: Schema.reference("OwnerStatus")),
       ]),
     "StoreStatus": ChangeSchemas.answer(

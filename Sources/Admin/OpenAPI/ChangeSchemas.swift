@@ -137,6 +137,8 @@ enum ChangeSchemas {
     "resources": Schema.list(
       "The first \(ChangeSummary.resourcesMax) of them.", of: Schema.reference("ChangedResource"),
       maximum: ChangeSummary.resourcesMax),
+    "continued": Schema.boolean(
+      "Another owner's part of the same revision follows: several files were read together."),
   ]
 
   /// What the API answers may get more members in later versions.

@@ -14,6 +14,9 @@ enum ListenerSchemas {
         "tls": Schema.any(
           "TLS. true is all of the defaults.",
           [["const": true], Schema.word("off"), Schema.reference("ListenerTLS")], default: "off"),
+        "connections": Schema.any(
+          "Client connections of this listener, for the whole process; those above are closed.",
+          [Schema.word("none"), Schema.integer("A number.", 1...10_000_000)], default: "none"),
         "h2c": Schema.boolean(
           "Without tls only: connections that begin with HTTP/2's preface are HTTP/2.", default: true),
         "redirect": Schema.reference("RedirectSetting", "Without tls only."),

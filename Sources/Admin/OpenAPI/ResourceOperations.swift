@@ -4,10 +4,13 @@ import Resources
 extension APIOperation {
   static func list(_ kind: ResourceKind) -> APIOperation {
     let item: JSON = [
-      "type": "object", "required": ["name", "revision", "owner", "resource"],
+      "type": "object", "required": ["name", "revision", "owner", "served", "resource"],
       "properties": [
         "name": Schema.reference("Name"), "revision": Schema.reference("Revision"),
-        "owner": Schema.reference("Owner"), "resource": Schema.reference(kind.schemaName),
+        "owner": Schema.reference("Owner"),
+        "served": Schema.boolean("Whether workers have it: the store may have what files speak against."),
+        "reason": Schema.text("Why it is not served."),
+        "resource": Schema.reference(kind.schemaName),
       ],
     ]
     var parameters = [
@@ -38,7 +41,7 @@ extension APIOperation {
           example: [
             "items": [
               [
-                "name": "shop", "revision": 17, "owner": "store",
+                "name": "shop", "revision": 17, "owner": "store", "served": true,
                 "resource": kind.schemaExample.withoutSecrets,
               ]
             ],
@@ -60,7 +63,7 @@ extension APIOperation {
         Answer(
           status: 200, description: "The resource.", mediaType: "application/json",
           schema: Schema.reference(kind.schemaName), example: kind.schemaExample.withoutSecrets,
-          fields: [.entityTag, .revision, .owner]),
+          fields: [.entityTag, .revision, .owner, .unserved]),
         Answer(
           status: 304, description: "It has not changed.", fields: [.entityTag, .revision, .owner]),
       ],

@@ -90,6 +90,17 @@ enum ServiceSettingSchemas {
         "inFlight": Schema.integer(
           "Requests in flight; those above wait.", 1...1_000_000, default: 4_096),
         "pendingTimeout": Schema.duration("How long a request may wait.", default: "5s"),
+        "adaptive": Schema.any(
+          "A limit on requests in flight that follows response times; 503 above. true is all of the defaults.",
+          [["const": true], Schema.word("off"), Schema.reference("AdaptiveConcurrency")], default: "off"),
+      ]),
+    "AdaptiveConcurrency": Schema.object(
+      "A limit on requests in flight that follows response times.",
+      [
+        "minimum": Schema.integer("It gets no lower.", 1...1_000_000, default: 20),
+        "tolerance": Schema.text(
+          "Where response times are above this share of what is usual, from 101% to 1000%, it shrinks.",
+          default: "150%"),
       ]),
   ]
 }

@@ -66,3 +66,6 @@ ssize_t penstock_send2(int fd, const void *_Nonnull a, size_t a_count, const voi
 ssize_t penstock_recv(int fd, void *_Nonnull data, size_t count);
 /// 1 when the peer has neither closed nor sent anything, 0 otherwise.
 int penstock_is_quiet(int fd);
+
+/// Bytes that were sent and that the peer's system has not acknowledged.
+int penstock_unacknowledged_bytes(int fd);

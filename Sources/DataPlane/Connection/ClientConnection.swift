@@ -15,6 +15,12 @@ final class ClientConnection: ClientSide {
   /// The TLS handshake is still to be done.
   private var expectsHandshake: Bool
   private(set) var isHandshaking = false
+  /// What came of a head that is not whole yet.
+  private var partialHead: PartialHead?
+  /// Its next request is there, and waits unread; see ``AdmissionGate``.
+  private(set) var isHeld = false
+  /// Under which it is counted.
+  var countedAddress: ClientAddresses.Key?
   private(set) var handshakeBegan = MonotonicTime(nanoseconds: 0)
   /// The client speaks HTTP on a listener that expects TLS.
   private(set) var isPlainOnTLS = false
@@ -39,15 +45,26 @@ final class ClientConnection: ClientSide {
 
   override var connection: ClientConnection { self }
 
-  override func idleTransportIsReady() { isHandshaking ? shakeHands() : requestArrived() }
+  override func idleTransportIsReady() {
+    if isHandshaking { return shakeHands() }
+    if isHeld { return clientLeftHold() }
+    if partialHead != nil { return headGoesOn(isLate: false) }
+    requestArrived()
+  }
 
-  override func idleDeadlinePassed() { isHandshaking ? handshakeEnded(.init(.timeout)) : closeParked() }
+  override func idleDeadlinePassed() {
+    if isHandshaking { return handshakeEnded(.init(.timeout)) }
+    if isHeld { return endHold(refuse: .admission) }
+    if partialHead != nil { return headGoesOn(isLate: true) }
+    closeParked()
+  }
 
   /// Ends whatever the connection does, at once.
   func abort() {
     if let http2 { return http2.abort() }
     if isParked { return closeParked() }
     isAborted = true
+    if partialHead != nil { return close() }
     if isHandshaking { return handshakeEnded(nil) }
     if state == .awaitsResponse { serveByTask() } else { wake() }
   }
@@ -55,6 +72,7 @@ final class ClientConnection: ClientSide {
   /// Lets it end by itself: after what is in flight, or with its client's next request.
   func drain() {
     if let http2 { return http2.drain() }
+    if isHeld { return endHold(refuse: .admission) }
     if !isParked { return wake() }
     if !data.isPatient { closeIfIdle() }
   }
@@ -62,6 +80,7 @@ final class ClientConnection: ClientSide {
   /// Its listener is no longer there: it finishes what it has begun.
   func leaveListener() {
     if let http2 { return http2.drain() }
+    if isHeld { return endHold(refuse: .admission) }
     if isParked { closeIfIdle() }
   }
 
@@ -71,7 +90,12 @@ final class ClientConnection: ClientSide {
   /// Reads what the client has sent by the time it is accepted, mostly its request, and only then asks
   /// for news: a report that has become needless costs a round (docs/decisions/0009).
   func begin() {
-    serveRequest()
+    if data.isShedding && !expectsPROXYHeader && !expectsHandshake {
+      countAsParked()
+      requestArrived()
+    } else {
+      serveRequest()
+    }
     if socket.isOpen && !socket.beginWatching() { abort() }
   }
 
@@ -131,8 +155,10 @@ final class ClientConnection: ClientSide {
 
   private func beginHandshake(early: Buffer?) {
     guard let tls, let context = listener.tls else { return close() }
-    guard data.mayShakeHands || data.closeOldestHandshake() else {
+    if let reason = data.refusalOfHandshake(self) {
       data.counters.figures.handshakesRefused &+= 1
+      data.counters.figures.refusalReasons.record(reason)
+      mustReset = true
       return close()
     }
     expectsHandshake = false
@@ -194,8 +220,79 @@ final class ClientConnection: ClientSide {
   // MARK: Served by the event loop
 
   private func requestArrived() {
+    if data.isShedding {
+      switch data.admission.decide() {
+      case .admit: break
+      case .hold: return hold()
+      case .refuse(let reason): mustRefuse = reason
+      }
+    }
     unpark()
     serveRequest()
+  }
+
+  // MARK: Held back
+
+  private func hold() {
+    isHeld = true
+    state = .idle
+    socket.interest = .peerClosed
+    setDeadline(worker.now.advanced(byNanoseconds: AdmissionGate.holdNanoseconds))
+    data.admission.hold(self)
+  }
+
+  /// Serves the request after all, or refuses it.
+  func endHold(refuse reason: RefusalReason?) {
+    isHeld = false
+    mustRefuse = reason
+    unpark()
+    serveRequest()
+  }
+
+  private func clientLeftHold() {
+    isHeld = false
+    data.counters.figures.refusalReasons.record(.admission)
+    closeParked()
+  }
+
+  // MARK: Heads that are not whole
+
+  /// Keeps what came of a head, and waits for the rest without a task and with no more memory than that.
+  private func waitForRest(of head: PartialHead) {
+    partialHead = head
+    data.buffers.hold(head.bytes.capacity)
+    state = .idle
+    socket.interest = [.readable, .peerClosed]
+    setDeadline(head.deadline)
+    if !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) { headGoesOn(isLate: false) }
+  }
+
+  override func headIsPartial(_ exchange: Exchange) {
+    let head = exchange.partialHead()
+    self.exchange = nil
+    data.give(exchange)
+    waitForRest(of: head)
+  }
+
+  private func headGoesOn(isLate: Bool) {
+    if isLate {
+      partialHead?.isLate = isLate
+      return serveByTask()
+    }
+    state = .served
+    socket.interest = []
+    setDeadline(.never)
+    let exchange = data.takeExchange()
+    exchange.begin(on: self)
+    self.exchange = exchange
+    proceed(exchange, exchange.startWithoutWaiting(on: self, takePartialHead()))
+  }
+
+  private func takePartialHead() -> PartialHead? {
+    guard let head = partialHead else { return nil }
+    partialHead = nil
+    data.buffers.release(head.bytes.capacity)
+    return head
   }
 
   private func serveRequest() {
@@ -232,7 +329,10 @@ final class ClientConnection: ClientSide {
     exchange.begin(on: self)
     if let earlyBytes { exchange.input.append(earlyBytes, range: 0..<earlyBytes.count) }
     dropEarlyBytes()
-    switch await exchange.serve() {
+    switch await exchange.serve(takePartialHead()) {
+    case .headIsPartial(let head):
+      data.give(exchange)
+      if isAborted { close() } else { waitForRest(of: head) }
     case .keep:
       data.give(exchange)
       if mayWait { park() } else { close() }
@@ -252,6 +352,8 @@ final class ClientConnection: ClientSide {
   /// Closes the connection, and ends this record.
   func close() {
     cancelDeadline()
+    _ = takePartialHead()
+    isHeld = false
     countAsBusy()
     dropEarlyBytes()
     http2 = nil
@@ -285,6 +387,7 @@ final class ClientConnection: ClientSide {
         }
         buffer.consume(header.byteCount)
         expectsPROXYHeader = false
+        guard data.countAddress(of: self) else { return false }
         if buffer.isEmpty { return true }
         earlyBytes = buffer
         return true

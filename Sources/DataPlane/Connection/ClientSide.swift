@@ -28,6 +28,8 @@ class ClientSide: Waiter {
   /// Its end must not look like the end of the content.
   final var mustReset = false
   final var requestCount: UInt32 = 0
+  /// The next request is answered with 503, whatever it is.
+  final var mustRefuse: RefusalReason?
   final var state = State.served
   /// In flight without a task.
   final var exchange: Exchange?
@@ -56,6 +58,8 @@ class ClientSide: Waiter {
   /// The exchange is over, and was served without a task. To be given back with
   /// ``DataPlaneWorker/give(_:)`` unless more is asked of it.
   func exchangeEnded(_ exchange: Exchange, keep: Bool) { preconditionFailure("abstract") }
+  /// The rest of the exchange's head is still to come. The exchange is to be given back.
+  func headIsPartial(_ exchange: Exchange) { preconditionFailure("abstract") }
   /// The tunnel that took it over has ended.
   func tunnelEnded() { preconditionFailure("abstract") }
   /// Serves on with a task, from wherever the exchange stands.
@@ -94,6 +98,7 @@ class ClientSide: Waiter {
       exchange.upstream?.transport.interest = .readable
       setDeadline(exchange.nextDeadline())
     case .done(let keep): exchangeEnded(exchange, keep: keep)
+    case .headIsPartial: headIsPartial(exchange)
     case .needsTask: serveByTask()
     }
   }

@@ -9,6 +9,7 @@ extension Exchange {
   /// endpoint.
   /// - Returns: what to answer when it goes to none.
   func prepare() -> Answer? {
+    takeSettings()
     client.requestCount &+= 1
     isGRPC = false
     callDeadline = .never
@@ -21,6 +22,7 @@ extension Exchange {
       isPersistent = false
     }
     toClient.removeAll()
+    if let reason = client.mustRefuse { return refuseEarly(reason) }
     if let refusal = admit() { return refusal }
     guard let service else { return .noEndpoint }
     hasRequestHead = false
@@ -30,6 +32,19 @@ extension Exchange {
     if let source = service.hashKeySource { balancingKey = key(of: input, source) }
     service.retryBudget.countRequest(at: worker.now)
     return nil
+  }
+
+  /// Refuses a request before any work is spent on it.
+  private func refuseEarly(_ reason: RefusalReason) -> Answer {
+    client.mustRefuse = nil
+    requestID.removeAll()
+    do {
+      try beginUpload()
+    } catch {
+      return .badRequest(error)
+    }
+    if client.stream != nil { noteCall() }
+    return .shed(reason)
   }
 
   /// Checks what can be refused without an endpoint, and finds the route.
@@ -44,7 +59,7 @@ extension Exchange {
     if request.method == .trace { return .methodNotSupported }
     if request.method == .connect && request.upgradeProtocol.isEmpty { return .methodNotSupported }
     if client.stream != nil { noteCall() }
-    if let limit = data.settings.bodyBytesMax {
+    if let limit = http.bodyBytesMax {
       if case .length(let length) = request.framing, length > limit { return .contentTooLarge }
       if record.requestBodyBytes > limit { return .contentTooLarge }
     }
@@ -54,7 +69,7 @@ extension Exchange {
     } catch {
       return .badRequest(error)
     }
-    isPeerTrusted = data.settings.trusts(client.peer)
+    isPeerTrusted = http.trusts(client.peer)
     if let tls = client.connection.tls, !isHostCovered(tls) { return .misdirected }
     route = findRoute(in: input)
     if let redirect = httpsRedirect { return .redirect(redirect) }
@@ -63,6 +78,7 @@ extension Exchange {
     let index = route.pickBackend(random: &worker.random)
     guard index >= 0 else { return .noEndpoint }
     guard let service = data.serviceTable.service(index) else { return .noEndpoint }
+    if data.counters.figures.requestsInFlight >= data.settings.inFlightMax { return .shed(.inFlight) }
     self.service = service
     resolveClientAddress()
     // Only HTTP/1.1 has what endpoints understand.

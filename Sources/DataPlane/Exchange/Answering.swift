@@ -8,6 +8,7 @@ extension Exchange {
     record.status = answer.status
     record.outcome = answer.outcome
     if case .clientClosed = answer { return .close }
+    if case .shed(let reason) = answer { data.counters.figures.refusalReasons.record(reason) }
     if record.outcome == .badRequest || record.outcome == .clientTimeout {
       data.counters.figures.refusals.record(answer.status)
     }
@@ -48,7 +49,7 @@ extension Exchange {
     switch answer {
     // RFC 9110 §15.5.6 asks for Allow; everything else is the endpoints' to say.
     case .methodNotSupported, .options: out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
-    case .overloaded, .noEndpoint: out.append("Retry-After: 1\r\n")
+    case .overloaded, .shed, .noEndpoint: out.append("Retry-After: 1\r\n")
     case .redirect(let redirect):
       out.append("Location: ")
       appendSecureURL(redirect, to: out)
@@ -138,6 +139,7 @@ extension Exchange {
 
   /// The head did not come in time. Only a client that began a request is told (RFC 9110 §15.5.9).
   func refuseSlowHead() async {
+    data.counters.figures.refusalReasons.record(.slowHead)
     request.method = .other
     request.version = .http11
     await refuse(.clientTimeout)

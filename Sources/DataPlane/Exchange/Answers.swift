@@ -22,6 +22,8 @@ enum Answer {
   case contentTooLarge
   case noEndpoint
   case overloaded
+  /// The gateway protects itself, or the service, from more than can be done.
+  case shed(RefusalReason)
   case connectFailure
   case connectTimeout
   case upstreamFailure
@@ -41,7 +43,7 @@ enum Answer {
     case .noRoute: 404
     case .methodNotSupported: 405
     case .contentTooLarge: 413
-    case .noEndpoint, .overloaded: 503
+    case .noEndpoint, .overloaded, .shed: 503
     case .connectFailure, .upstreamFailure: 502
     case .connectTimeout, .responseTimeout, .deadlineExceeded: 504
     case .clientTimeout: 408
@@ -54,7 +56,7 @@ enum Answer {
     case .badRequest, .contentTooLarge, .plainHTTP: .badRequest
     case .noRoute, .methodNotSupported, .options, .misdirected, .redirect, .upgradeNotSupported: .answered
     case .noEndpoint: .noEndpoint
-    case .overloaded: .overloaded
+    case .overloaded, .shed: .overloaded
     case .connectFailure, .connectTimeout: .connectFailure
     case .upstreamFailure: .upstreamFailure
     case .responseTimeout, .deadlineExceeded: .responseTimeout
@@ -83,7 +85,8 @@ enum Answer {
     case .methodNotSupported: "The method is not supported.\n"
     case .contentTooLarge: "The request's content is too large.\n"
     case .noEndpoint: "The service has no available endpoint.\n"
-    case .overloaded: "The service is overloaded.\n"
+    case .overloaded, .shed(.serviceConcurrency): "The service is overloaded.\n"
+    case .shed: "The gateway is overloaded.\n"
     case .connectFailure: "The service cannot be reached.\n"
     case .connectTimeout: "The service did not accept the connection in time.\n"
     case .upstreamFailure: "The service failed to answer.\n"

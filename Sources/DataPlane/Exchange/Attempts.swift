@@ -7,6 +7,7 @@ extension Exchange {
   /// Brings the request to its end from wherever it stands: refuses it, or passes it to an endpoint.
   func perform() async -> Ending {
     if stage == .head {
+      if data.isShedding, client.mustRefuse == nil { client.mustRefuse = data.admission.refusal() }
       refusal = prepare()
       stage = .prepared
     }
@@ -21,6 +22,7 @@ extension Exchange {
     if let refusal { return await answer(refusal) }
     let service = service!
     if stage == .prepared {
+      if service.inFlight >= service.adaptiveMax { return await answer(.shed(.serviceConcurrency)) }
       if !service.mayStartRequest, let refusal = await waitForTurn(service) { return await answer(refusal) }
       service.requestStarted()
       stage = .started
@@ -130,6 +132,7 @@ extension Exchange {
       record.outcome = .proxied
       return .tunnel(connection)
     case .complete:
+      if service.adaptiveMax != .max { service.noteResponse(after: record.responseNanoseconds) }
       if isFailure(responseHead.status) {
         service.recordFailure(endpoint)
       } else {
@@ -210,6 +213,7 @@ extension Exchange {
       return again()
     case .responseTimeout, .stalled:
       record.outcome = .responseTimeout
+      service.noteResponse(after: worker.now.nanoseconds(since: attemptStart))
       return download.hasSentFinalHead ? cutOff(.responseTimeout) : .refuse(.responseTimeout)
     default:
       return download.hasSentFinalHead ? cutOff(.upstreamFailure) : .refuse(.upstreamFailure)

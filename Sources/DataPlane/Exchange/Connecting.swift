@@ -66,6 +66,7 @@ extension Exchange {
     while endpoint.isConnecting {
       guard endpoint.connectWaiters.count < service.settings.pendingMax else {
         data.counters.figures.queueOverflows &+= 1
+        data.counters.figures.refusalReasons.record(.serviceQueue)
         return .refused(.overloaded)
       }
       endpoint.connectWaiters.append(client)
@@ -225,6 +226,7 @@ extension Exchange {
   ) async -> Answer? {
     guard service.join(wait, client) else {
       data.counters.figures.queueOverflows &+= 1
+      data.counters.figures.refusalReasons.record(.serviceQueue)
       return .overloaded
     }
     defer { service.leave(wait, client) }
@@ -240,6 +242,7 @@ extension Exchange {
       if wake == .deadline {
         if callDeadline <= worker.now { return .deadlineExceeded }
         data.counters.figures.queueTimeouts &+= 1
+        data.counters.figures.refusalReasons.record(.serviceQueueTimeout)
         return .overloaded
       }
     }

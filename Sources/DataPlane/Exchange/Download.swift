@@ -39,6 +39,10 @@ struct Download {
   var mustCloseUpstream = false
   var lastUpstreamProgress = MonotonicTime.never
   var lastClientProgress = MonotonicTime.never
+  var rate = ClientRate()
+  /// What the client had taken when it last made progress, which was then.
+  var takenBytes: UInt64 = 0
+  var takenAt = MonotonicTime.never
 }
 
 extension Exchange {
@@ -366,7 +370,7 @@ extension Exchange {
     }
     if downloadTurnsLeft == 0 { return false }
     downloadTurnsLeft -= 1
-    let result = socket.receive(into: response)
+    let result = socket.receive(into: response, atMost: data.buffers.receiveBytesMax)
     if result.bytes > 0 {
       download.lastUpstreamProgress = worker.now
       // There was nothing for the client until now.

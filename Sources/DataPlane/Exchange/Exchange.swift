@@ -34,6 +34,10 @@ final class Exchange {
   }
 
   var stage = Stage.head
+  /// Buffers have given back room that the usual exchange needs.
+  var hasGivenBackRoom = false
+  /// When the first bytes of a head came that was waited for.
+  private var headBegan: MonotonicTime?
   /// `toUpstream` begins with the request's head, as HTTP/1 writes it.
   var hasRequestHead = false
   /// A call of gRPC: it is answered with gRPC statuses.
@@ -97,9 +101,14 @@ final class Exchange {
   var record = ExchangeRecord()
   var isPersistent = false
 
+  /// The settings that were in force when the request was routed. It is forwarded by them, also where it had
+  /// to wait and others are in force by then: it sees all of a change or nothing of it.
+  private(set) var http: ConnectionSettings
+
   init(data: DataPlaneWorker) {
     self.data = data
     worker = data.worker
+    http = data.settings
     requestParser = RequestParser(limits: data.settings.headLimits)
     responseParser = ResponseParser(limits: data.settings.headLimits)
     input = worker.buffers.take()
@@ -109,6 +118,9 @@ final class Exchange {
     normalisedPath.reserveCapacity(256)
   }
 
+  /// Those that it takes from the pool.
+  static let bufferCount = 4
+
   /// Gives its buffers back. The exchange must not be used any more.
   func dissolve() {
     for buffer in [input, toUpstream, response, toClient] { worker.buffers.give(buffer) }
@@ -116,8 +128,15 @@ final class Exchange {
 
   // MARK: Life
 
+  /// A request is about to be routed.
+  func takeSettings() {
+    // Nearly always the same: then nothing is counted.
+    if http !== data.settings { http = data.settings }
+  }
+
   func begin(on client: ClientSide) {
     self.client = client
+    headBegan = nil
     if requestParser.limits != data.settings.headLimits {
       requestParser = RequestParser(limits: data.settings.headLimits)
       responseParser = ResponseParser(limits: data.settings.headLimits)
@@ -141,6 +160,8 @@ final class Exchange {
     /// It may carry another request.
     case keep
     case close
+    /// The rest of the head is still to come, and the exchange is not needed until then.
+    case headIsPartial(PartialHead)
     /// It goes on as HTTP/2; what was received of it is in `input`.
     case http2
     /// It goes on as a tunnel to this connection.
@@ -148,14 +169,19 @@ final class Exchange {
   }
 
   /// Serves the requests that the client has sent, until it has sent none ahead.
-  func serve() async -> Ending {
+  ///
+  /// - Parameter head: what came of its head before.
+  func serve(_ head: PartialHead? = nil) async -> Ending {
     var servedCount = 0
+    var head = head
     if stage == .closing {
       await closeClient()
       return .close
     }
     while true {
-      switch stage == .head ? await readHead(on: client.transport) : .request {
+      let result = stage == .head ? readHead(on: client.transport, head) : .request
+      head = nil
+      switch result {
       case .request:
         let ending = await perform()
         guard case .keep = ending else {
@@ -163,10 +189,12 @@ final class Exchange {
           return ending
         }
         if input.isEmpty { return .keep }
+        headBegan = nil
         servedCount += 1
         // A client that pipelines without end must not keep the worker to itself.
         if servedCount % 64 == 0 { await Task.yield() }
       case .nothing: return .keep
+      case .partial(let head): return .headIsPartial(head)
       case .http2: return .http2
       case .closed: return .close
       case .timedOut:
@@ -184,6 +212,7 @@ final class Exchange {
 
   enum HeadResult {
     case request
+    case partial(PartialHead)
     /// Nothing had arrived after all.
     case nothing
     case closed
@@ -200,21 +229,34 @@ final class Exchange {
     /// It waits for the endpoint and for nothing else.
     case awaitsResponse
     case done(keep: Bool)
+    /// The rest of the head is still to come, and the exchange is not needed until then.
+    case headIsPartial
     /// Something has to be waited for, or answered: a task takes over.
     case needsTask
   }
 
   /// Does what the usual request needs, a whole head with its content and an idle connection to an
   /// endpoint, without a task: a suspension costs as much as all of this (docs/decisions/0008).
-  func startWithoutWaiting(on client: ClientConnection) -> Progress {
+  ///
+  /// - Parameter head: what came of its head before.
+  func startWithoutWaiting(on client: ClientConnection, _ head: PartialHead? = nil) -> Progress {
     beginRecord()
-    let result = client.transport.receive(into: input)
-    guard result.bytes > 0 else { return .done(keep: result.isWouldBlock) }
     requestParser.reset()
+    if let head { resume(head) }
+    let result = client.transport.receive(into: input)
+    guard result.bytes > 0 else {
+      if head != nil, result.isWouldBlock { return .headIsPartial }
+      return .done(keep: result.isWouldBlock)
+    }
     // What is not a whole and valid head is read again, and answered, by the task.
     dropEmptyLines(of: input)
     if input.isEmpty { return .done(keep: true) }
-    guard (try? parseHead(in: input)) == true else { return .needsTask }
+    guard let isWhole = try? parseHead(in: input) else { return .needsTask }
+    guard isWhole else {
+      // More may have come already than fits a read.
+      if client.transport.readiness.contains(.readable) { return .needsTask }
+      return .headIsPartial
+    }
     refusal = prepare()
     return sendWithoutWaiting()
   }
@@ -240,6 +282,7 @@ final class Exchange {
   }
 
   private func beginRecord() {
+    if worker.now >= data.nextLook { data.admission.look() }
     record = ExchangeRecord()
     record.client = client.peer
     record.start = worker.now
@@ -291,11 +334,12 @@ final class Exchange {
 
   // MARK: The head
 
-  /// Reads until a whole request head is in `input` and parsed.
-  private func readHead(on socket: Transport) async -> HeadResult {
+  /// Reads until a whole request head is in `input` and parsed, or nothing more is there to be read.
+  private func readHead(on socket: Transport, _ before: PartialHead?) -> HeadResult {
     requestParser.reset()
     beginRecord()
-    let deadline = worker.now.advanced(byNanoseconds: data.settings.headNanoseconds)
+    if let headBegan { record.start = headBegan }
+    if let before { resume(before) }
     while true {
       if !input.isEmpty {
         let preface = prefaceMatch(input)
@@ -311,12 +355,22 @@ final class Exchange {
       guard result.isWouldBlock else { return .closed }
       dropEmptyLines(of: input)
       if input.isEmpty { return .nothing }
-      switch await client.wait(for: socket, [.readable, .peerClosed], until: deadline) {
-      case .ready, .interrupted:
-        if client.isAborted { return .closed }
-      case .deadline: return .timedOut
-      }
+      if before?.isLate == true { return .timedOut }
+      return .partial(partialHead())
     }
+  }
+
+  /// Goes on where the connection has waited for the rest of a head.
+  private func resume(_ head: PartialHead) {
+    input.append(head.bytes, range: 0..<head.bytes.count)
+    if head.parser.limits == requestParser.limits { requestParser = head.parser }
+    headBegan = head.began
+    record.start = head.began
+  }
+
+  /// What has come of the head, to be kept without the exchange.
+  func partialHead() -> PartialHead {
+    PartialHead(of: input, requestParser, began: record.start, limit: data.settings.headNanoseconds)
   }
 
   /// Whether the bytes are the preface of HTTP/2, where that is allowed (RFC 9113 §3.3).

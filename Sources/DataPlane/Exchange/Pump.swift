@@ -66,13 +66,13 @@ extension Exchange {
         continue
       }
       clientWants.insert(.peerClosed)
-      let deadline = nextDeadline()
-      switch await client.wait(
-        for: socket, clientWants, or: connection.transport, upstreamWants, until: deadline)
-      {
-      case .ready, .interrupted: continue
-      case .deadline: return expiredWait()
-      }
+      let held = willWait()
+      let start = worker.now
+      let wake = await client.wait(
+        for: socket, clientWants, or: connection.transport, upstreamWants,
+        until: min(nextDeadline(), rateDeadline()))
+      hasWaited(since: start, holding: held)
+      if wake == .deadline, let end = expiredWait() { return end }
     }
   }
 
@@ -122,12 +122,13 @@ extension Exchange {
     isGRPC ? service!.settings.tunnelNanoseconds : service!.settings.idleNanoseconds
   }
 
-  /// Which of the timeouts it was that passed.
-  private func expiredWait() -> PumpEnd {
+  /// Which of the timeouts it was that passed; nil: none after all.
+  private func expiredWait() -> PumpEnd? {
     let now = worker.now
     if callDeadline <= now { return .upstreamFailed(.deadline) }
     if clientWants.contains(.writable),
-      download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds) <= now
+      download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds) <= now,
+      !clientTakes()
     {
       return .clientTimeout
     }
@@ -136,6 +137,13 @@ extension Exchange {
     {
       return .clientTimeout
     }
+    if let reason = slowness() {
+      data.counters.figures.refusalReasons.record(reason)
+      // What the system still holds for it would go on taking memory for as long as it likes.
+      if reason == .slowResponse { client.mustReset = true }
+      return .clientTimeout
+    }
+    if nextDeadline() > now { return nil }
     if download.phase == .head && upload.isDone {
       return mayRetry(.responseTimeout) ? .retry(.responseTimeout) : .upstreamFailed(.responseTimeout)
     }

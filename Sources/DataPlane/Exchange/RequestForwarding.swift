@@ -172,9 +172,9 @@ extension Exchange {
       return false
     case .xForwardedFor, .xForwardedHost, .xForwardedPort, .xForwardedProto:
       // Rewritten where they are on; removed from strangers where they are off.
-      return !data.settings.addsXForwarded && isPeerTrusted
+      return !http.addsXForwarded && isPeerTrusted
     case .forwarded: return isPeerTrusted
-    case .xRequestID: return !data.settings.addsRequestID && isPeerTrusted
+    case .xRequestID: return !http.addsRequestID && isPeerTrusted
     default: break
     }
     if !request.hasConnectionOptions { return true }
@@ -183,7 +183,7 @@ extension Exchange {
   }
 
   private func appendForwardingFields(to out: Buffer) {
-    let settings = data.settings
+    let settings = http
     if settings.addsXForwarded { appendXForwarded(to: out) }
     if settings.addsForwarded { appendForwarded(to: out) }
     if settings.addsRequestID {
@@ -199,9 +199,13 @@ extension Exchange {
     appendClientCertificate(to: out)
   }
 
-  /// Fields that say who the client is, and that only the gateway may write (RFC 9440 §2).
+  /// Fields that say who the client is, and that only the gateway may write (RFC 9440 §2), and `Proxy`, which
+  /// CGI programs take for their own proxy (CVE-2016-5385); no client has a use for it.
   private func isReserved(_ field: Field) -> Bool {
     switch field.name.count {
+    case 5:
+      let input = input
+      return input.bytes.equalsIgnoringCase(field.name, lowercase: "proxy")
     case 11:
       let input = input
       return input.bytes.equalsIgnoringCase(field.name, lowercase: "client-cert")
@@ -222,7 +226,7 @@ extension Exchange {
 
   /// The certificate that the client has shown, as RFC 9440 §2.2 writes it.
   private func appendClientCertificate(to out: Buffer) {
-    guard data.settings.addsClientCertificate, let certificate = client.connection.clientCertificate else {
+    guard http.addsClientCertificate, let certificate = client.connection.clientCertificate else {
       return
     }
     out.append("Client-Cert: ")
@@ -313,7 +317,7 @@ extension Exchange {
           return
         }
         address = named
-        guard data.settings.trusts(named) else {
+        guard http.trusts(named) else {
           record.client = address
           return
         }
@@ -337,7 +341,7 @@ extension Exchange {
     requestID.removeAll()
     if let sent = trustedField(.xRequestID) {
       requestID.append(input, range: sent.range)
-    } else if data.settings.addsRequestID {
+    } else if http.addsRequestID {
       requestID.append(sixteenHexadecimalDigitsOf: worker.random.next())
       requestID.append(sixteenHexadecimalDigitsOf: worker.random.next())
     }

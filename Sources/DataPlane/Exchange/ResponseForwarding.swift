@@ -15,7 +15,7 @@ extension Exchange {
     // RFC 9110 §6.6.1: a recipient with a clock adds the date that is missing.
     if !hasDate { data.appendDate(to: out) }
     appendFraming(to: out)
-    if data.settings.addsVia {
+    if http.addsVia {
       out.append("Via: ")
       out.append(Self.via(responseHead.version))
       out.append("\r\n")
@@ -44,7 +44,7 @@ extension Exchange {
     }
     if !hasDate { data.encodeDate(with: &connection.engine.encoder) }
     if let length = contentLength { connection.engine.encoder.encode(.contentLength, decimal: length) }
-    if data.settings.addsVia {
+    if http.addsVia {
       connection.engine.encoder.encode(.via, value: Self.via(responseHead.version).span)
     }
     if let cookie = stickyCookie { connection.engine.encoder.encode(.setCookie, value: cookie.span) }

@@ -29,6 +29,7 @@ struct Upload {
   var decodedEnd = 0
   var doneAt = MonotonicTime.never
   var lastProgress = MonotonicTime.never
+  var rate = ClientRate()
   /// Bytes at the front of `input` that belong to this request, once it was read whole.
   var inputBytes = 0
 
@@ -219,7 +220,8 @@ extension Exchange {
     toUpstream.removeAll()
     upload.headSent = 0
     if !upload.isChunked { input.truncate(to: request.byteCount) }
-    let limit = upload.isChunked ? Int.max : Int(min(upload.remaining, UInt64(Int.max)))
+    let receiveMax = data.buffers.receiveBytesMax
+    let limit = upload.isChunked ? receiveMax : Int(min(upload.remaining, UInt64(receiveMax)))
     let before = input.count
     let result = socket.receive(into: input, atMost: limit)
     if result.isWouldBlock {
@@ -240,7 +242,7 @@ extension Exchange {
       appendChunk(of: input, upload.staged)
       upload.staged = upload.staged.upperBound..<upload.staged.upperBound
     }
-    if upload.endsWithStream, let limit = data.settings.bodyBytesMax, record.requestBodyBytes > limit {
+    if upload.endsWithStream, let limit = http.bodyBytesMax, record.requestBodyBytes > limit {
       end = .requestRefused(.tooLarge)
       return false
     }
@@ -280,7 +282,7 @@ extension Exchange {
       } else {
         upload.decodedEnd = consumed
       }
-      if let limit = data.settings.bodyBytesMax, record.requestBodyBytes > limit {
+      if let limit = http.bodyBytesMax, record.requestBodyBytes > limit {
         end = .requestRefused(.tooLarge)
         return false
       }

@@ -23,6 +23,7 @@ final class ClientStream: ClientSide {
     isAborted = false
     mustReset = false
     headError = nil
+    mustRefuse = nil
   }
 
   override var connection: ClientConnection { owner }
@@ -41,6 +42,7 @@ final class ClientStream: ClientSide {
       // The client broke a rule, or changed its mind, before anything was done.
       return exchangeEnded(exchange, keep: false)
     }
+    if data.isShedding { mustRefuse = data.admission.refusal() }
     proceed(exchange, exchange.startStream(headError))
   }
 

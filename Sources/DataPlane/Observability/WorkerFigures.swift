@@ -29,6 +29,12 @@ public struct WorkerFigures: Sendable {
   public var requests: UInt64 = 0
   /// Requests that the parser or a limit of a message refused.
   public var refusals = RefusalCounts()
+  /// Connections and requests that a limit refused, by the limit.
+  public var refusalReasons = RefusalReasonCounts()
+  /// Gauge: at endpoints, or on their way there.
+  public var requestsInFlight = 0
+  /// How often admission control has begun to hold requests back.
+  public var overloads: UInt64 = 0
   public var retries: UInt64 = 0
   /// Retries that the budget forbade.
   public var retryBudgetExhausted: UInt64 = 0
@@ -64,6 +70,8 @@ public struct WorkerFigures: Sendable {
   public var accessLogDropped: UInt64 = 0
   /// Gauge: buffers out of the pool.
   public var buffersLent = 0
+  /// Gauge: what counts against `bufferBytes`.
+  public var bufferBytesHeld = 0
   /// Gauge: clients', endpoints' and listening sockets.
   public var openSockets = 0
 
@@ -85,6 +93,9 @@ public struct WorkerFigures: Sendable {
     upstreamHandshakeFailures &+= other.upstreamHandshakeFailures
     requests &+= other.requests
     refusals.add(other.refusals)
+    refusalReasons.add(other.refusalReasons)
+    requestsInFlight &+= other.requestsInFlight
+    overloads &+= other.overloads
     retries &+= other.retries
     retryBudgetExhausted &+= other.retryBudgetExhausted
     upstreamConnects &+= other.upstreamConnects
@@ -102,6 +113,7 @@ public struct WorkerFigures: Sendable {
     accessLogLines &+= other.accessLogLines
     accessLogDropped &+= other.accessLogDropped
     buffersLent &+= other.buffersLent
+    bufferBytesHeld &+= other.bufferBytesHeld
     openSockets &+= other.openSockets
   }
 }

@@ -19,6 +19,8 @@ public final class ServiceSettings {
   let connectionsMax: Int
   let inFlightMax: Int
   let pendingMax: Int
+  /// Of the limit that follows response times; nil: there is none.
+  let adaptiveMinimum: Int?
   let retryAttempts: Int
   let retryConditions: RetryConditions
   let retriesNonIdempotent: Bool
@@ -45,6 +47,7 @@ public final class ServiceSettings {
     connectionsMax = share(service.limits.connections)
     inFlightMax = share(service.limits.inFlight)
     pendingMax = share(service.limits.pending)
+    adaptiveMinimum = service.limits.adaptive.map { share($0.minimum) }
     retryAttempts = service.retries?.attempts ?? 0
     retryConditions = RetryConditions(service.retries?.on ?? [])
     retriesNonIdempotent = service.retries?.nonIdempotent ?? false

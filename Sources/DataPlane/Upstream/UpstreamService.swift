@@ -9,7 +9,7 @@ public final class UpstreamService {
   private(set) lazy var nameBytes = Array(name.utf8)
   /// Its number in the worker's counters, which no other service gets.
   let countersNumber: Int32
-  public internal(set) var settings: ServiceSettings
+  public internal(set) var settings: ServiceSettings { didSet { adoptConcurrency() } }
   /// Empty while ``dormant`` holds them.
   var awake: [Endpoint] = []
   /// The endpoints, as long as nothing was asked of them: 100,000 services without requests should cost
@@ -29,6 +29,9 @@ public final class UpstreamService {
   public private(set) var connectionCount = 0
   /// Requests in flight.
   public private(set) var inFlight = 0
+  /// The limit that follows response times; as high as it gets where there is none.
+  private(set) var adaptiveMax = Int.max
+  private var concurrency: ConcurrencyLimit?
   /// Requests that wait for the in-flight limit.
   var turnQueue = WaitQueue()
   /// Requests in flight that wait for a connection.
@@ -63,6 +66,7 @@ public final class UpstreamService {
     balancer = Balancer(policy: service.balance, slowStart: service.slowStart)
     hashKeySource = HashKeySource(service.balance)
     retryBudget = RetryBudget(percent: service.retries?.budgetPercent ?? 0)
+    adoptConcurrency()
     sleep(resolved)
     if !resolved.allSatisfy(\.isHealthy) { table.becameActive(self) }
   }
@@ -88,15 +92,19 @@ public final class UpstreamService {
   // MARK: Requests
 
   /// Whether one more request may be sent now: the in-flight limit, and nobody waits before it.
-  var mayStartRequest: Bool { inFlight < settings.inFlightMax && turnQueue.isEmpty }
+  var mayStartRequest: Bool {
+    inFlight < settings.inFlightMax && inFlight < adaptiveMax && turnQueue.isEmpty
+  }
 
   func requestStarted() {
     inFlight += 1
+    counters.figures.requestsInFlight += 1
     if activePosition < 0 { table.becameActive(self) }
   }
 
   func requestEnded() {
     inFlight -= 1
+    counters.figures.requestsInFlight -= 1
     turnQueue.wakeFirst()
   }
 
@@ -104,6 +112,24 @@ public final class UpstreamService {
   func pickEndpoint(key: UInt64?, tried: UInt64) -> Int? {
     let endpoints = endpoints
     return balancer.pick(from: endpoints, key: key, tried: tried, now: worker.now, random: &worker.random)
+  }
+
+  /// A response's head, or the end of the patience for it.
+  func noteResponse(after nanoseconds: Int64) {
+    concurrency?.record(response: nanoseconds, inFlight: inFlight, now: worker.now.nanoseconds)
+    if let concurrency { adaptiveMax = concurrency.current }
+  }
+
+  private func adoptConcurrency() {
+    guard let minimum = settings.adaptiveMinimum else {
+      concurrency = nil
+      adaptiveMax = .max
+      return
+    }
+    concurrency = ConcurrencyLimit(
+      minimum: minimum, maximum: settings.inFlightMax,
+      tolerancePercent: settings.service.limits.adaptive?.tolerancePercent ?? 0)
+    adaptiveMax = concurrency?.current ?? .max
   }
 
   // MARK: Queues

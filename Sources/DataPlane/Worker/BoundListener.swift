@@ -25,6 +25,8 @@ final class BoundListener: Watcher {
   private(set) var tls: TLSServerContext?
   private(set) var handshakeNanoseconds: Int64 = 0
   private(set) var allowsH2C = true
+  /// This worker's share of the limit on its connections.
+  private(set) var connectionsMax = Int.max
   private(set) var redirect: HTTPSRedirect?
   private(set) var strictTransportSecurity: [UInt8]?
   private(set) var sockets: [Socket] = []
@@ -74,6 +76,7 @@ final class BoundListener: Watcher {
     usesPROXYProtocol = listener.proxyProtocol
     expectsTLS = listener.tls != nil
     allowsH2C = listener.h2c
+    connectionsMax = listener.connections.map(data.share) ?? .max
     redirect = listener.redirect
     strictTransportSecurity = listener.hsts.map { Array($0.fieldValue.utf8) }
     handshakeNanoseconds = listener.tls?.handshakeTimeout.inNanoseconds ?? 0

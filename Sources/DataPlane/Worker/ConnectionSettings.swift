@@ -25,6 +25,16 @@ final class ConnectionSettings {
   let http2AgeGraceNanoseconds: Int64?
   /// This worker's share of the limit on TLS handshakes.
   let handshakesMax: Int
+  // Shares of this worker, as above.
+  let addressConnectionsMax: Int?
+  let addressHandshakeRate: Int?
+  let inFlightMax: Int
+  let bufferBytesMax: Int
+  /// How long a ready socket may wait; nil: no admission control.
+  let admissionDelayNanoseconds: Int64?
+  let bodyRate: Int?
+  let responseRate: Int?
+  let rateWindowNanoseconds: Int64
   private let trustedNetworks: [TrustedNetwork]
 
   init(_ http: HTTPSettings, workerCount: Int) {
@@ -51,7 +61,16 @@ final class ConnectionSettings {
       allowsExtendedConnect: true)
     http2AgeNanoseconds = http.http2.connectionAge?.inNanoseconds
     http2AgeGraceNanoseconds = http.http2.connectionAgeGrace.inNanoseconds
-    handshakesMax = (http.limits.handshakes + workerCount - 1) / workerCount
+    func share(_ limit: Int) -> Int { (limit + workerCount - 1) / workerCount }
+    handshakesMax = share(http.limits.handshakes)
+    addressConnectionsMax = http.limits.connectionsPerAddress.map(share)
+    addressHandshakeRate = http.limits.handshakesPerAddress.map(share)
+    inFlightMax = share(http.limits.inFlight)
+    bufferBytesMax = share(Int(http.limits.bufferBytes))
+    admissionDelayNanoseconds = http.admission?.delay.inNanoseconds
+    bodyRate = http.rates.body
+    responseRate = http.rates.response
+    rateWindowNanoseconds = http.rates.window.inNanoseconds
     trustedNetworks = http.forwarding.trustedNetworks.map(TrustedNetwork.init)
   }
 

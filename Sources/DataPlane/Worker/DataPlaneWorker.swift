@@ -22,7 +22,17 @@ public final class DataPlaneWorker {
   // Clients.
   public private(set) var connectionCount = 0
   var parked = ParkedConnections()
+  var addresses = ClientAddresses()
+  private(set) var admission: AdmissionGate!
+  // What every request asks of ``admission``: here, where asking counts no reference.
+  /// New requests have to ask ``AdmissionGate/decide()``.
+  var isShedding = false
+  /// From when on ``AdmissionGate/look()`` is to be called.
+  var nextLook = MonotonicTime(nanoseconds: 0)
+  var buffers: BufferBudget
   private var freeExchanges: [Exchange] = []
+  /// All there are, the free ones included.
+  private(set) var exchangeCount = 0
   private var freeClientStreams: [ClientStream] = []
   private var freeLeases: [UpstreamConnection] = []
   var tunnels = TunnelList()
@@ -43,11 +53,13 @@ public final class DataPlaneWorker {
     self.worker = worker
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
+    buffers = BufferBudget(limit: settings.bufferBytesMax)
     tls = TLSWorker(on: worker)
     routes = RouteTable(seed: worker.random.next())
     serviceTable = ServiceTable(worker: worker, counters: counters, workerCount: workerCount, tls: tls)
     listeners = ListenerTable(of: self, tls: tls)
     changes = ChangeQueue(of: self, budget: changeBudget)
+    admission = AdmissionGate(of: self)
   }
 
   /// Changes where lines go; those that were made go where they were meant for.
@@ -88,7 +100,10 @@ public final class DataPlaneWorker {
   /// Requests see the change from now on.
   func changeTakesEffect(revision: UInt64, settings: ConnectionSettings?) {
     self.revision = revision
-    if let settings { self.settings = settings }
+    guard let settings else { return }
+    self.settings = settings
+    buffers.setLimit(settings.bufferBytesMax)
+    updateBuffers()
   }
 
   /// All services, by number. Takes time in proportion to their number.
@@ -113,18 +128,24 @@ public final class DataPlaneWorker {
 
   func accepted(_ handle: Int32, peer: SocketAddress, on listener: BoundListener) {
     counters.figures.connectionsAccepted &+= 1
-    if connectionCount >= settings.connectionsMax, !closeLongestIdle() {
+    if worker.now >= nextLook { admission.look() }
+    // Behind a PROXY header is another address.
+    let key = listener.usesPROXYProtocol ? nil : limitedAddress(peer)
+    if let reason = refusalOfConnection(on: listener, from: key) {
       counters.figures.connectionsRefused &+= 1
+      counters.figures.refusalReasons.record(reason)
       worker.seam.close(handle, reset: true)
       return
     }
     let connection = ClientConnection(handle, peer: peer, listener: listener, data: self)
+    connection.countedAddress = key
     connectionCount += 1
     listener.add(connection)
     connection.begin()
   }
 
   func remove(_ connection: ClientConnection) {
+    if let key = connection.countedAddress { addresses.disconnect(key, now: worker.now) }
     parked.closed(connection)
     connectionCount -= 1
     let listener = connection.listener
@@ -137,7 +158,7 @@ public final class DataPlaneWorker {
   /// Exchanges that are kept for reuse, with their buffers.
   public var keptExchangeCount: Int { freeExchanges.count }
 
-  private func closeLongestIdle() -> Bool {
+  func closeLongestIdle() -> Bool {
     // One whose request has just arrived is not idle.
     guard let connection = parked.longestIdle(), !connection.socket.readiness.contains(.readable) else {
       return false
@@ -203,16 +224,27 @@ public final class DataPlaneWorker {
     noticeSink(UpstreamNotice(service: service.name, endpoint: endpoint.name, text: failure.description))
   }
 
-  func takeExchange() -> Exchange { freeExchanges.popLast() ?? Exchange(data: self) }
+  func takeExchange() -> Exchange { freeExchanges.popLast() ?? makeExchange() }
+
+  private func makeExchange() -> Exchange {
+    exchangeCount += 1
+    // Many at once are not told from a few by anything else.
+    if exchangeCount % 64 == 0 { updateBuffers() }
+    return Exchange(data: self)
+  }
 
   func give(_ exchange: Exchange) {
     exchange.detach()
-    if freeExchanges.count < Self.freeExchangesMax {
+    if freeExchanges.count < Self.freeExchangesMax, !exchange.hasGivenBackRoom {
       freeExchanges.append(exchange)
     } else {
       exchange.dissolve()
+      exchangeCount -= 1
     }
   }
+
+  /// This worker's share of a limit of the process.
+  func share(_ limit: Int) -> Int { (limit + workerCount - 1) / workerCount }
 
   /// Kept for reuse; a burst's surplus is freed.
   static let freeExchangesMax = 256
@@ -296,6 +328,7 @@ public final class DataPlaneWorker {
     figures.connectionsActive = connectionCount
     figures.connectionsIdle = parked.count
     figures.buffersLent = worker.buffers.lentCount
+    figures.bufferBytesHeld = usedBufferBytes
     figures.openSockets = worker.openSocketCount
     figures.loopRounds = worker.roundCount
     if let accessLog {

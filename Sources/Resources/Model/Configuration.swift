@@ -58,6 +58,9 @@ public struct Listener: Sendable, Equatable {
   public var redirect: HTTPSRedirect?
   /// TLS only: for routes that say nothing themselves.
   public var hsts: StrictTransportSecurity?
+  /// Client connections of this listener, for the process; those above are closed. `nil`: no limit but
+  /// that of the process.
+  public var connections: Int?
 
   public init(name: String, address: HostPort) {
     self.name = name
@@ -105,6 +108,9 @@ public struct HTTPSettings: Sendable, Equatable {
   public var limits = MessageLimits()
   public var forwarding = Forwarding()
   public var http2 = HTTP2Settings()
+  public var rates = ClientRates()
+  /// `nil`: whatever comes is begun.
+  public var admission: Admission? = Admission()
   public init() {}
 }
 
@@ -138,6 +144,17 @@ public struct MessageLimits: Sendable, Equatable {
   public var requestsPerConnection: Int?
   /// TLS handshakes of the whole process at a time: each costs far more than a request.
   public var handshakes = 1_000
+  /// Client connections from one address, an IPv6 network of 64 bits being one; those above are closed.
+  /// Peers in trusted networks are not counted: many clients stand behind them. `nil`: no limit.
+  public var connectionsPerAddress: Int? = 20_000
+  /// TLS handshakes that one address may begin in a second; twice as many at once. `nil`: no limit.
+  public var handshakesPerAddress: Int?
+  /// Requests at endpoints at a time, for the process; 503 above. HTTP/2 could otherwise multiply the
+  /// limit on connections by that on streams.
+  public var inFlight = 100_000
+  /// What the process may hold of messages at a time. At half of it reads get smaller, at three quarters
+  /// idle connections are closed, at seven eighths new requests get 503.
+  public var bufferBytes: UInt64 = 1 << 30
   public init() {}
 }
 

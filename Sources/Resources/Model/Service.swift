@@ -154,5 +154,7 @@ public struct ServiceLimits: Sendable, Equatable {
   public var inFlight = 4_096
   /// How long a request may wait.
   public var pendingTimeout = Duration.seconds(5)
+  /// `nil`: ``inFlight`` alone limits what is in flight.
+  public var adaptive: AdaptiveConcurrency?
   public init() {}
 }

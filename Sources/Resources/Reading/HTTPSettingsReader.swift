@@ -1,14 +1,16 @@
 /// Reads `http`: how the gateway speaks with clients.
 enum HTTPSettingsReader {
-  static let keys = ["timeouts", "limits", "forwarding", "http2"]
+  static let keys = ["timeouts", "limits", "rates", "admission", "forwarding", "http2"]
   static let timeoutKeys = ["head", "body", "send", "idle", "drain"]
   static let limitKeys = [
     "headBytes", "targetBytes", "fields", "bodyBytes", "connections", "requestsPerConnection", "handshakes",
+    "connectionsPerAddress", "handshakesPerAddress", "inFlight", "bufferBytes",
   ]
   static let forwardingKeys = [
     "xForwarded", "forwarded", "requestId", "via", "clientCertificate", "trustedNetworks",
   ]
-  static let allKeys = keys + timeoutKeys + limitKeys + forwardingKeys + HTTP2Reader.clientKeys
+  static let allKeys =
+    keys + timeoutKeys + limitKeys + forwardingKeys + HTTP2Reader.clientKeys + OverloadReader.keys
 
   /// A head has to fit a connection's buffers.
   static let headBytesRange: ClosedRange<UInt64> = 512...(1 << 20)
@@ -22,6 +24,8 @@ enum HTTPSettingsReader {
     var settings = HTTPSettings()
     mapping.read("timeouts", into: &settings.timeouts, readTimeouts)
     mapping.read("limits", into: &settings.limits, readLimits)
+    mapping.read("rates", into: &settings.rates, OverloadReader.readRates)
+    mapping.read("admission", into: &settings.admission, OverloadReader.readAdmission)
     mapping.read("forwarding", into: &settings.forwarding, readForwarding)
     mapping.read("http2", into: &settings.http2, HTTP2Reader.readClients)
     return settings
@@ -52,6 +56,7 @@ enum HTTPSettingsReader {
       $0.integerOrNone(in: 1...1_000_000_000)
     }
     mapping.read("handshakes", into: &limits.handshakes) { $0.integer(in: 1...handshakesMax) }
+    OverloadReader.readLimits(mapping, into: &limits)
     if limits.targetBytes > limits.headBytes {
       // The larger of the two was written; the default of the other does not fit it.
       (mapping["targetBytes"] ?? mapping["headBytes"] ?? value).report(

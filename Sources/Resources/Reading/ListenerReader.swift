@@ -1,6 +1,6 @@
 /// Reads one of `listeners`.
 enum ListenerReader {
-  static let keys = ["name", "address", "proxyProtocol", "tls", "h2c", "redirect", "hsts"]
+  static let keys = ["name", "address", "proxyProtocol", "tls", "h2c", "redirect", "hsts", "connections"]
 
   /// After an error, what could be read.
   ///
@@ -13,6 +13,9 @@ enum ListenerReader {
     // Without an address it is kept, so that references to its name are not reported as well.
     var listener = Listener(name: name ?? "", address: address ?? HostPort(host: "", port: 0))
     mapping.read("proxyProtocol", into: &listener.proxyProtocol) { $0.boolean() }
+    mapping.read("connections", into: &listener.connections) {
+      $0.integerOrNone(in: 1...HTTPSettingsReader.connectionsMax)
+    }
     readSecurity(mapping, into: &listener)
     return listener
   }

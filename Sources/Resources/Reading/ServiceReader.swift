@@ -8,10 +8,10 @@ enum ServiceReader {
   static let ejectionKeys = ["consecutiveFailures", "duration", "durationMax", "percentMax"]
   static let timeoutKeys = ["connect", "response", "idle", "tunnel"]
   static let poolKeys = ["idleMax", "idleTimeout", "lifetime"]
-  static let limitKeys = ["connections", "pending", "inFlight", "pendingTimeout"]
+  static let limitKeys = ["connections", "pending", "inFlight", "pendingTimeout", "adaptive"]
   static let allKeys =
     keys + endpointKeys + ejectionKeys + timeoutKeys + poolKeys + limitKeys + RetriesReader.keys
-    + ServiceTLSReader.keys + HTTP2Reader.serviceKeys
+    + ServiceTLSReader.keys + HTTP2Reader.serviceKeys + OverloadReader.adaptiveKeys
 
   static let endpointWeightMax = 1_000
   static let countMax = 1_000_000
@@ -135,6 +135,7 @@ enum ServiceReader {
     mapping.read("pending", into: &limits.pending) { $0.integer(in: 0...countMax) }
     mapping.read("inFlight", into: &limits.inFlight) { $0.integer(in: 1...countMax) }
     mapping.read("pendingTimeout", into: &limits.pendingTimeout) { $0.duration() }
+    mapping.read("adaptive", into: &limits.adaptive, OverloadReader.readAdaptive)
     return limits
   }
 }

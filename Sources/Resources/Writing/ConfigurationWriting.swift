@@ -69,6 +69,20 @@ extension HTTPSettings {
       writer.pair("connections", word: "\(limits.connections)")
       writer.pair("requestsPerConnection", word: limits.requestsPerConnection.map(String.init) ?? "none")
       writer.pair("handshakes", word: "\(limits.handshakes)")
+      writer.pair("connectionsPerAddress", word: limits.connectionsPerAddress.map(String.init) ?? "none")
+      writer.pair("handshakesPerAddress", word: limits.handshakesPerAddress.map(String.init) ?? "none")
+      writer.pair("inFlight", word: "\(limits.inFlight)")
+      writer.pair("bufferBytes", word: SizeText.format(limits.bufferBytes))
+    }
+    writer.block("rates") { writer in
+      writer.pair("body", word: rates.body.map(String.init) ?? "none")
+      writer.pair("response", word: rates.response.map(String.init) ?? "none")
+      writer.pair("window", word: DurationText.format(rates.window))
+    }
+    if let admission {
+      writer.block("admission") { $0.pair("delay", word: DurationText.format(admission.delay)) }
+    } else {
+      writer.pair("admission", word: "off")
     }
     writer.block("forwarding") { writer in
       writer.pair("xForwarded", word: "\(forwarding.xForwarded)")

@@ -38,6 +38,11 @@ extension Service {
       writer.pair("pending", word: "\(limits.pending)")
       writer.pair("inFlight", word: "\(limits.inFlight)")
       writer.pair("pendingTimeout", word: DurationText.format(limits.pendingTimeout))
+      guard let adaptive = limits.adaptive else { return writer.pair("adaptive", word: "off") }
+      writer.block("adaptive") { writer in
+        writer.pair("minimum", word: "\(adaptive.minimum)")
+        writer.pair("tolerance", word: "\(adaptive.tolerancePercent)%")
+      }
     }
   }
 

@@ -3,6 +3,7 @@ extension Listener {
     writer.pair("name", text: name)
     writer.pair("address", text: address.description)
     writer.pair("proxyProtocol", word: "\(proxyProtocol)")
+    writer.pair("connections", word: connections.map(String.init) ?? "none")
     guard let tls else {
       writer.pair("tls", word: "off")
       writer.pair("h2c", word: "\(h2c)")

@@ -218,6 +218,10 @@ public final class EpollSeam: Seam {
 
   public override func isQuiet(_ handle: Int32) -> Bool { penstock_is_quiet(handle) == 1 }
 
+  public override func unacknowledgedBytes(of handle: Int32) -> Int {
+    Int(penstock_unacknowledged_bytes(handle))
+  }
+
   public override func shutdownSending(_ handle: Int32) { _ = Glibc.shutdown(handle, Int32(SHUT_WR)) }
 
   public override func close(_ handle: Int32, reset: Bool) {

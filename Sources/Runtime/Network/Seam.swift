@@ -77,6 +77,8 @@ open class Seam {
   {
     preconditionFailure("abstract")
   }
+  /// Bytes that were sent and that the peer has not acknowledged; 0 where that is not known.
+  open func unacknowledgedBytes(of handle: Int32) -> Int { 0 }
   /// Whether the peer has neither closed nor sent anything: an idle connection that may be used.
   open func isQuiet(_ handle: Int32) -> Bool { preconditionFailure("abstract") }
   /// Tells the peer that no more will be sent.

@@ -88,6 +88,8 @@ open class Socket: Transport {
     readiness.isDisjoint(with: [.readable, .peerClosed]) && seam.isQuiet(handle)
   }
 
+  override open var unsentBytes: Int { seam.unacknowledgedBytes(of: handle) }
+
   override open func shutdownSending() { seam.shutdownSending(handle) }
 
   override open func close(reset: Bool = false) {

@@ -44,6 +44,9 @@ open class Transport {
   /// takes more, unless the transport is closed before.
   open var hasUnsentBytes: Bool { false }
 
+  /// Bytes that the system has taken and the peer's system has not acknowledged; 0 where that is not known.
+  open var unsentBytes: Int { 0 }
+
   /// Whether the peer has neither closed nor sent anything: an idle connection that may be used.
   open func isQuiet() -> Bool { readiness.isDisjoint(with: [.readable, .peerClosed]) }
 

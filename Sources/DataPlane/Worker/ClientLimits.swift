@@ -1,0 +1,74 @@
+import Runtime
+
+/// What a worker takes of its clients, and what it does where that gets too much.
+extension DataPlaneWorker {
+  // MARK: Connections
+
+  /// Why a connection may not be taken, after room was made where that is possible. Otherwise it is counted
+  /// for its address.
+  func refusalOfConnection(on listener: BoundListener, from key: ClientAddresses.Key?) -> RefusalReason? {
+    if listener.connections.count >= listener.connectionsMax { return .listenerConnections }
+    if connectionCount >= settings.connectionsMax, !closeLongestIdle() { return .connections }
+    if let key, !connect(key) { return .addressConnections }
+    return nil
+  }
+
+  /// Under what an address is counted; nil where it has no limits.
+  func limitedAddress(_ peer: SocketAddress) -> ClientAddresses.Key? {
+    guard settings.addressConnectionsMax != nil || settings.addressHandshakeRate != nil,
+      !settings.trusts(peer)
+    else { return nil }
+    return ClientAddresses.Key(peer)
+  }
+
+  private func connect(_ key: ClientAddresses.Key) -> Bool {
+    addresses.connect(key, limit: settings.addressConnectionsMax ?? .max, now: worker.now)
+  }
+
+  /// Counts the connection for the address that its PROXY header names.
+  /// - Returns: false when that has as many as it may.
+  func countAddress(of connection: ClientConnection) -> Bool {
+    guard let key = limitedAddress(connection.peer) else { return true }
+    guard connect(key) else {
+      counters.figures.connectionsRefused &+= 1
+      counters.figures.refusalReasons.record(.addressConnections)
+      return false
+    }
+    connection.countedAddress = key
+    return true
+  }
+
+  // MARK: Handshakes
+
+  /// Why another TLS handshake may not begin.
+  func refusalOfHandshake(_ connection: ClientConnection) -> RefusalReason? {
+    if let rate = settings.addressHandshakeRate, let key = connection.countedAddress,
+      !addresses.takeHandshake(key, rate: rate, now: worker.now)
+    {
+      return .addressHandshakes
+    }
+    if isShedding, !admission.admitsHandshake() { return .admission }
+    return mayShakeHands || closeOldestHandshake() ? nil : .handshakes
+  }
+
+  // MARK: Buffers
+
+  /// What counts against `bufferBytes`.
+  var usedBufferBytes: Int {
+    let others = worker.buffers.lentCount - exchangeCount * Exchange.bufferCount
+    return buffers.usedBytes(exchanges: exchangeCount, otherBuffers: max(others, 0))
+  }
+
+  /// Compares what is held in buffers with the budget, and makes room where it gets short.
+  func updateBuffers() {
+    buffers.update(used: usedBufferBytes)
+    if buffers.level >= .high {
+      var left = Self.idleClosedMax
+      while left > 0, closeLongestIdle() { left -= 1 }
+    }
+    admission.refresh()
+  }
+
+  /// Idle connections that are closed at a time for want of room.
+  private static let idleClosedMax = 16
+}

@@ -1,0 +1,166 @@
+import DataPlane
+import HTTPCodec
+import Resources
+import Runtime
+import Simulation
+import Testing
+
+@Suite("Limits of clients, simulated")
+struct LimitTests {
+  private static func refusals(_ scene: Scene, _ reason: RefusalReason) -> UInt64 {
+    scene.gateways.reduce(0) { $0 + $1.counters.figures.refusalReasons[reason] }
+  }
+
+  @Test("A head in pieces is read, whatever the pieces, and holds no exchange meanwhile", arguments: 1...12)
+  func headInPieces(size: Int) throws {
+    let scene = Scene(seed: UInt64(size))
+    let request = SimulatedClient.request("POST", "/pieces?a=b", body: pattern(5))
+    scene.origin.script = { _, _ in OriginStep.answer("whole") }
+    var answers = 0
+    for number in 0..<3 {
+      scene.start("sender \(number)") { stream throws(StreamFailure) in
+        for _ in 0..<2 {
+          for start in stride(from: 0, to: request.count, by: size) {
+            try await stream.send(Array(request[start..<min(start + size, request.count)]))
+            await stream.sleep(.milliseconds(10))
+          }
+          if try await stream.readResponse().text == "whole" { answers += 1 }
+        }
+      }
+    }
+    try scene.simulation.run(for: .milliseconds(40))
+    #expect(scene.gateways[0].keptExchangeCount >= 1)
+    #expect(
+      scene.gateways[0].worker.buffers.lentCount == Scene.buffersPerExchange
+        * scene.gateways[0].keptExchangeCount)
+    try scene.simulation.run()
+    #expect(answers == 6)
+    try scene.finish()
+  }
+
+  @Test("A head that comes byte by byte has the timeout for all of it")
+  func slowHead() throws {
+    let scene = Scene()
+    var status: Int?
+    let elapsed = try scene.seconds {
+      scene.start("slow") { stream throws(StreamFailure) in
+        try await stream.send(Array("GET / HTTP/1.1\r\nX: ".utf8))
+        for _ in 0..<14 {
+          await stream.sleep(.seconds(1))
+          try await stream.send([120])
+        }
+        status = try await stream.readResponse().status
+      }
+      try scene.simulation.run()
+    }
+    #expect(status == 408)
+    #expect(elapsed >= 15 && elapsed < 18)
+    #expect(Self.refusals(scene, .slowHead) == 1)
+    try scene.finish()
+  }
+
+  @Test("Content above the rate passes, content below it is 408", arguments: [(200, 200), (20, 408)])
+  func bodyRate(bytesPerSecond: Int, status: Int) throws {
+    var http = HTTPSettings()
+    http.rates.body = 100
+    let scene = Scene(http: http)
+    scene.origin.script = { _, _ in [.readContent] + OriginStep.answer("all") }
+    var answer: Int?
+    let elapsed = try scene.seconds {
+      scene.start("sender") { stream throws(StreamFailure) in
+        let request = SimulatedClient.request("POST", "/", body: pattern(bytesPerSecond * 30))
+        let head = request.count - bytesPerSecond * 30
+        try await stream.send(Array(request[..<head]))
+        do throws(StreamFailure) {
+          for start in stride(from: head, to: request.count, by: bytesPerSecond) {
+            await stream.sleep(.seconds(1))
+            try await stream.send(Array(request[start..<start + bytesPerSecond]))
+          }
+        } catch {
+          // The answer has come before the end of the content.
+        }
+        answer = try await stream.readResponse().status
+      }
+      try scene.simulation.run()
+    }
+    #expect(answer == status)
+    #expect(status == 200 || elapsed < 35)
+    #expect(Self.refusals(scene, .slowBody) == (status == 200 ? 0 : 1))
+    try scene.finish()
+  }
+
+  @Test("More requests than may be in flight are refused, and their clients stay")
+  func inFlight() throws {
+    var http = HTTPSettings()
+    http.limits.inFlight = 2
+    let scene = Scene(http: http)
+    scene.origin.script = { _, _ in [.delay(.seconds(1))] + OriginStep.answer("served") }
+    var statuses: [Int: Int] = [:]
+    for number in 0..<10 {
+      scene.start("client \(number)") { stream throws(StreamFailure) in
+        await stream.sleep(.milliseconds(number))
+        try await stream.send(SimulatedClient.request())
+        statuses[try await stream.readResponse().status, default: 0] += 1
+        await stream.sleep(.seconds(2 + 2 * number))
+        try await stream.send(SimulatedClient.request())
+        statuses[try await stream.readResponse().status, default: 0] += 1
+      }
+    }
+    try scene.simulation.run()
+    #expect(statuses == [200: 12, 503: 8])
+    #expect(Self.refusals(scene, .inFlight) == 8)
+    #expect(scene.gateways[0].counters.figures.requestsInFlight == 0)
+    try scene.finish()
+  }
+
+  @Test("The adaptive limit keeps the time of those served, where the static one lets all wait")
+  func adaptive() throws {
+    let scene = Scene { $0.limits.adaptive = AdaptiveConcurrency() }
+    var serving = 0
+    // Ten at a time, in 10 ms each.
+    scene.origin.script = { _, _ in
+      serving += 1
+      return [.delay(.milliseconds(10 * max(serving / 10, 1)))] + OriginStep.answer("served")
+    }
+    var served = 0
+    var refused = 0
+    for number in 0..<200 {
+      scene.start("client \(number)") { stream throws(StreamFailure) in
+        for _ in 0..<30 {
+          try await stream.send(SimulatedClient.request())
+          if try await stream.readResponse().status == 200 {
+            served += 1
+            serving -= 1
+          } else {
+            refused += 1
+          }
+          await stream.sleep(.milliseconds(50))
+        }
+      }
+    }
+    try scene.simulation.run()
+    #expect(served + refused == 6_000)
+    #expect(refused > 0 && served > 600)
+    #expect(Self.refusals(scene, .serviceConcurrency) == UInt64(refused))
+    try scene.finish()
+  }
+
+  @Test("One address has as many connections as it may")
+  func addresses() throws {
+    var http = HTTPSettings()
+    http.limits.connectionsPerAddress = 3
+    let scene = Scene(http: http)
+    var served = 0
+    for number in 0..<8 {
+      scene.start("client \(number)", mayFail: true) { stream throws(StreamFailure) in
+        try await stream.send(SimulatedClient.request())
+        if try await stream.readResponse().status == 200 { served += 1 }
+        await stream.sleep(.seconds(5))
+      }
+    }
+    try scene.simulation.run()
+    #expect(served == 3)
+    #expect(Self.refusals(scene, .addressConnections) == 5)
+    try scene.finish()
+  }
+}
