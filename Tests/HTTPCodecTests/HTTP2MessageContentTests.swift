@@ -90,12 +90,23 @@ struct HTTP2MessageContentTests {
     #expect(
       head.fields.map { FieldSummary($0, sink.bytes) } == [
         FieldSummary("x", "y"), FieldSummary("z", ""),
-        FieldSummary("cookie", "a=b; c=d; e=f; ; g", .cookie),
+        FieldSummary("cookie", "a=b; c=d; e=f; g", .cookie),
       ])
     #expect(
-      text(sink.bytes, ByteRange(start: 0, count: sink.count)).hasSuffix("\r\ncookie: a=b; c=d; e=f; ; g\r\n")
+      text(sink.bytes, ByteRange(start: 0, count: sink.count)).hasSuffix("\r\ncookie: a=b; c=d; e=f; g\r\n")
     )
     #expect(head.byteCount == sink.count)
+  }
+
+  @Test(
+    "§8.2.3: an empty crumb adds nothing: a value does not begin or end with white space",
+    arguments: [
+      (["", "a=b"], "a=b"), (["a=b", ""], "a=b"), (["a=b", "", "", "c=d"], "a=b; c=d"), (["", ""], ""),
+    ])
+  func emptyCrumbs(crumbs: [String], joined: String) {
+    let lines = crumbs.flatMap { literal(bytes("cookie"), bytes($0)) }
+    var decoder = HPACKDecoder()
+    #expect(decoder.request(first + lines).value?.fields == [FieldSummary("cookie", joined, .cookie)])
   }
 
   @Test("§8.2.3: crumbs from the table are joined too")

@@ -135,7 +135,8 @@ extension HPACKDecoder {
         joined = Field(
           name: ByteRange(start: start, count: Int(field.name.count)),
           value: ByteRange(start: lines.count, count: 0), known: .cookie)
-      } else {
+      } else if let joined, !field.value.isEmpty, lines.count > Int(joined.value.start) {
+        // Nothing separates an empty crumb: a value must not begin or end with white space.
         lines.append(pair: LineText.semicolonSpace)
       }
       lines.appendOwn(field.value)
