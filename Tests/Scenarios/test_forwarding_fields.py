@@ -77,6 +77,11 @@ def test_claims_are_recognised_in_any_case(gateway, origin):
     assert not seen.has("forwarded")
 
 
+def test_proxy_is_removed_whoever_says_it(gateway, trusting, origin):
+    for either in (gateway, trusting):
+        assert not request(either, origin, "pRoXy: http://198.51.100.9/").has("proxy")
+
+
 def test_claims_of_trusted_networks_are_kept_and_extended(trusting, origin):
     seen = request(trusting, origin, *CLAIMS)
     assert seen.value("x-forwarded-for") == "203.0.113.7, 198.51.100.9, 127.0.0.1"
