@@ -16,6 +16,9 @@ public final class Simulation {
   /// Programs that have not ended.
   public private(set) var runningPrograms: [String] = []
 
+  /// Called after every round of the workers.
+  public var afterRound: (() -> Void)?
+
   /// Rounds at one point in time; an idle loop without progress would go on for ever.
   private static let roundsAtOneTimeMax = 20_000
 
@@ -45,6 +48,12 @@ public final class Simulation {
       await program()
       self.runningPrograms.remove(at: self.runningPrograms.firstIndex(of: name)!)
     }
+  }
+
+  /// The clock moves on at once, as when a machine was suspended: what would have happened meanwhile
+  /// happens late, all of it now.
+  public func jump(_ duration: Duration) {
+    network.now = network.now.advanced(byNanoseconds: duration.inNanoseconds)
   }
 
   // MARK: Running
@@ -108,6 +117,7 @@ public final class Simulation {
       // A round that found nothing is the one in which a real worker falls asleep.
       isBusy[index] = hadWork
     }
+    afterRound?()
     return true
   }
 

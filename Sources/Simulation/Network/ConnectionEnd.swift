@@ -18,6 +18,8 @@ final class ConnectionEnd {
   let local: SocketAddress
   let remote: SocketAddress
   let link: Link
+  /// Both ends of a connection have the same.
+  let number: Int
   var peer: ConnectionEnd?
   var listener: SimulatedListener?
 
@@ -30,6 +32,8 @@ final class ConnectionEnd {
   private(set) var state: State
   private var error: Int32 = 0
   private var isClosed = false
+  /// It is the end that has connected.
+  private(set) var isClient = false
   /// Something on the way to it was lost.
   var isBroken = false
 
@@ -49,8 +53,11 @@ final class ConnectionEnd {
   private var finishReceived = false
 
   /// A server's end, made when a connection attempt arrives.
-  init(network: SimulatedNetwork, local: SocketAddress, remote: SocketAddress, link: Link) {
+  init(
+    network: SimulatedNetwork, local: SocketAddress, remote: SocketAddress, link: Link, number: Int
+  ) {
     self.network = network
+    self.number = number
     self.local = local
     self.remote = remote
     self.link = link
@@ -61,6 +68,7 @@ final class ConnectionEnd {
   /// A client's end, which begins to connect.
   func beginConnect() {
     state = .connecting
+    isClient = true
     isWatchedWritable = true
     network.send(.attempt(self, tries: 0), at: arrivalTime())
   }
@@ -116,7 +124,7 @@ final class ConnectionEnd {
     // What came before a reset can still be read.
     if !unread.isEmpty {
       let count = unsafe unread.move(to: target)
-      network.note("receive", local, count)
+      network.note("receive", local, count, connection: number)
       if state == .established, let peer { network.send(.credit(peer, count), at: arrivalTime()) }
       return count
     }
@@ -132,7 +140,7 @@ final class ConnectionEnd {
     let count = min(bytes.count, admitted(of: bytes.count))
     if count > 0 {
       unsafe unsent.append(UnsafeRawBufferPointer(rebasing: bytes[0..<count]))
-      network.note("send", local, count)
+      network.note("send", local, count, connection: number)
       transmit()
     }
     if count < bytes.count && !wantsRoom {
@@ -156,7 +164,7 @@ final class ConnectionEnd {
 
   func shutdownSending() {
     guard state == .established, !finishWanted else { return }
-    network.note("finish", local)
+    network.note("finish", local, connection: number)
     finishWanted = true
     transmit()
     // The state has changed, and the system says so to its own side.
@@ -166,7 +174,7 @@ final class ConnectionEnd {
   /// The worker lets go of it. What was sent still goes out, unless there is something unread:
   /// then, or with `reset`, the peer sees a reset (RFC 2525 §2.17).
   func close(reset: Bool) {
-    network.note(reset ? "close with reset" : "close", local, unread.count)
+    network.note(reset ? "close with reset" : "close", local, unread.count, connection: number)
     isClosed = true
     seam = nil
     handle = -1
@@ -258,7 +266,7 @@ final class ConnectionEnd {
     }
     if accepted, let peer {
       state = .established
-      network.note("connected", local)
+      network.note("connected", local, connection: number)
       network.send(.attemptConfirmed(peer), at: arrivalTime())
     } else {
       state = .failed
@@ -282,15 +290,17 @@ final class ConnectionEnd {
       sendReset()
       return fail()
     }
+    network.observer?.arrived(number, atServer: !isClient, bytes)
     unread.append(bytes)
-    network.note("arrived", local, bytes.count)
+    network.note("arrived", local, bytes.count, connection: number)
     report()
   }
 
   func receivedFinish() {
     guard state == .established, !finishReceived else { return }
     finishReceived = true
-    network.note("finish arrived", local)
+    network.observer?.ended(number, atServer: !isClient, byReset: false)
+    network.note("finish arrived", local, connection: number)
     report()
     endIfDone()
   }
@@ -302,7 +312,8 @@ final class ConnectionEnd {
       return fail()
     }
     guard state == .established else { return }
-    network.note("reset arrived", local)
+    network.observer?.ended(number, atServer: !isClient, byReset: true)
+    network.note("reset arrived", local, connection: number)
     // Linux says EPIPE where the peer had finished before it reset.
     error = finishReceived ? EPIPE : ECONNRESET
     fail()

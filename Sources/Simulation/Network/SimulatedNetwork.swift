@@ -17,6 +17,13 @@ public final class SimulatedNetwork {
   /// Hosts that nothing reaches and that reach nobody.
   private var silentHosts: Set<SIMD16<UInt8>> = []
   private var deafPlaces: Set<Place> = []
+  /// Connections that were made so far.
+  public private(set) var connectionsMade = 0
+  /// Is told of all that arrives.
+  public var observer: (any NetworkObserver)?
+  /// How far the clocks of the day are from where they would be: they may be set, which the clock that
+  /// deadlines are measured by may not.
+  public var wallClockOffset = Duration.zero
 
   /// An address and port, however the address is written.
   struct Place: Hashable {
@@ -98,8 +105,19 @@ public final class SimulatedNetwork {
     return !end.isBroken && !isSilent
   }
 
-  func note(_ what: StaticString, _ place: SocketAddress, _ value: Int = 0) {
-    trace.note(what, at: now, place, value)
+  func note(_ what: StaticString, _ place: SocketAddress, _ value: Int = 0, connection: Int = 0) {
+    trace.note(what, at: now, place, value, connection: connection)
+  }
+
+  /// Notes what a program did; see ``Trace/remark(at:connection:_:)``.
+  public func remark(connection: Int = 0, _ text: @autoclosure () -> String) {
+    trace.remark(at: now, connection: connection, text())
+  }
+
+  /// Connections are numbered from 1, in the order in which they are made.
+  func takeConnectionNumber() -> Int {
+    connectionsMade += 1
+    return connectionsMade
   }
 
   // MARK: Listeners
@@ -129,10 +147,12 @@ public final class SimulatedNetwork {
       return repeatAttempt(client, tries: tries)
     }
     listener.reserve()
-    let server = ConnectionEnd(network: self, local: client.remote, remote: client.local, link: client.link)
+    let server = ConnectionEnd(
+      network: self, local: client.remote, remote: client.local, link: client.link, number: client.number)
     server.listener = listener
     server.peer = client
     client.peer = server
+    observer?.connected(client.number, from: client.local, to: client.remote)
     send(.attemptAnswered(client, accepted: true), at: server.arrivalTime())
   }
 

@@ -41,6 +41,7 @@ public final class SimulatedSeam: Seam {
   /// Begins at 2026-01-01 00:00:00 UTC.
   public override func wallClockNanoseconds() -> Int64 {
     1_767_225_600_000_000_000 + network.now.nanoseconds - 1_000_000_000_000
+      + network.wallClockOffset.inNanoseconds
   }
 
   public override func randomSeed() -> UInt64 { network.random.next() }
@@ -70,7 +71,7 @@ public final class SimulatedSeam: Seam {
       end.hasNews = false
       let readiness = end.readiness
       if end.handle >= 0 && !readiness.isEmpty {
-        network.note("ready", end.local, Int(readiness.rawValue))
+        network.note("ready", end.local, Int(readiness.rawValue), connection: end.number)
         events.append(ReadyEvent(handle: end.handle, readiness: readiness))
       }
     }
@@ -148,7 +149,7 @@ public final class SimulatedSeam: Seam {
       listener.waiting.removeFirst()
       end.open(on: self, handle: accepted)
       peer = end.remote
-      network.note("accept", end.local, Int(accepted))
+      network.note("accept", end.local, Int(accepted), connection: end.number)
       report(end)
       return IOResult(code: Int(accepted))
     } catch {
@@ -167,10 +168,12 @@ public final class SimulatedSeam: Seam {
   public override func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
     var local = host
     local.port = takePort()
-    let end = ConnectionEnd(network: network, local: local, remote: address, link: network.link(to: address))
+    let end = ConnectionEnd(
+      network: network, local: local, remote: address, link: network.link(to: address),
+      number: network.takeConnectionNumber())
     let handle = try open(.connection(end))
     end.open(on: self, handle: handle)
-    network.note("connect", address, Int(handle))
+    network.note("connect", address, Int(handle), connection: end.number)
     end.beginConnect()
     return handle
   }
@@ -226,6 +229,9 @@ public final class SimulatedSeam: Seam {
   }
 
   // MARK: For tests
+
+  /// The number of the connection that a handle stands for; 0: none.
+  public func connectionNumber(of handle: Int32) -> Int { connection(handle)?.number ?? 0 }
 
   /// Bytes that this host handed over on its open connections and that were not yet read by their receivers.
   public var bytesUnderWay: Int {

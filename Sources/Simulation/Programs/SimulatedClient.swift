@@ -14,8 +14,9 @@ public final class SimulatedClient {
     worker = simulation.addWorker(host: host)
   }
 
-  public func connect() async throws(StreamFailure) -> SimulatedStream {
-    try await SimulatedStream.connect(to: gateway, on: worker)
+  /// - Parameter listener: whom to connect to, if not the gateway's first.
+  public func connect(to listener: SocketAddress? = nil) async throws(StreamFailure) -> SimulatedStream {
+    try await SimulatedStream.connect(to: listener ?? gateway, on: worker)
   }
 
   /// Starts a program with a connection of its own, which is closed at its end.

@@ -7,11 +7,11 @@ extension SimulatedHTTP2Connection {
   /// - Parameter protocol: of an extended CONNECT (RFC 8441).
   public func open(
     _ method: String = "GET", _ target: String = "/", protocol name: String? = nil, fields: [String] = [],
-    endStream: Bool = true
+    endStream: Bool = true, authority: String = "gateway.test"
   ) async throws(StreamFailure) -> SimulatedHTTP2Stream {
     let stream = try await openStream()
     stream.method = method == "HEAD" ? .head : method == "CONNECT" ? .connect : .get
-    var head = [":method: \(method)", ":scheme: http", ":authority: gateway.test", ":path: \(target)"]
+    var head = [":method: \(method)", ":scheme: http", ":authority: \(authority)", ":path: \(target)"]
     if let name { head.append(":protocol: \(name)") }
     stream.sendHeaders(head + fields, endStream: endStream)
     return stream

@@ -7,6 +7,8 @@ import Runtime
 /// It reads by itself, as events come; the tasks of its streams wait for what they need.
 public final class SimulatedHTTP2Connection: Watcher {
   let socket: Socket
+  /// The number of its connection in the network.
+  public let number: Int
   var engine: HTTP2Engine
   private let input = Buffer(capacity: 32_768)
   private let output = Buffer(capacity: 32_768)
@@ -38,6 +40,7 @@ public final class SimulatedHTTP2Connection: Watcher {
 
   init(_ socket: Socket, role: HTTP2Engine.Role, settings: HTTP2LocalSettings) {
     self.socket = socket
+    number = (socket.worker.seam as? SimulatedSeam)?.connectionNumber(of: socket.handle) ?? 0
     // What a gateway under test sends must not be taken for abuse.
     var limits = HTTP2Limits()
     limits.pings.burst = 1_000_000

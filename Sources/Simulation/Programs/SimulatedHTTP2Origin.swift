@@ -12,6 +12,8 @@ extension SimulatedOrigin {
       let index = requests.count
       var request = stream.request
       request.connection = number
+      request.wire = connection.number
+      request.streamID = stream.streamID
       requests.append(request)
       worker.spawn { await self.serve(stream, request: index) }
     }

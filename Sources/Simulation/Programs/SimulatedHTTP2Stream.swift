@@ -6,6 +6,8 @@ import Runtime
 public final class SimulatedHTTP2Stream {
   let connection: SimulatedHTTP2Connection
   let slot: Int
+  /// Its identifier, also after it is over; a client's has one once its head was sent.
+  public private(set) var number: UInt32
   /// The request's method, for a client: it decides what the response may have.
   var method = HTTPMethod.get
   /// What came of the request, at an origin.
@@ -32,6 +34,7 @@ public final class SimulatedHTTP2Stream {
   init(_ connection: SimulatedHTTP2Connection, slot: Int) {
     self.connection = connection
     self.slot = slot
+    number = connection.engine.streamID(slot: slot)
     releasesContent = connection.releasesContent
     news = Signal(on: connection.worker)
   }
@@ -159,6 +162,7 @@ public final class SimulatedHTTP2Stream {
         engine.encoder.encode(name: name.span, value: value.span)
       }
       engine.sendHeaders(slot: slot, endStream: endStream, into: output)
+      number = engine.streamID(slot: slot)
     }
   }
 

@@ -36,6 +36,9 @@ public struct SimulatedRequest: SimulatedMessage, Sendable {
   public var isComplete = false
   /// The number of its connection, counted from 0 in the order in which the origin accepted them.
   public var connection = 0
+  /// The number of its connection in the network, and of its stream where it came by HTTP/2.
+  public var wire = 0
+  public var streamID: UInt32 = 0
 }
 
 /// A response as a ``SimulatedClient`` received it.

@@ -166,6 +166,7 @@ public final class SimulatedOrigin {
         guard let reading = try await stream.readRequestHead() else { break }
         var request = reading.request
         request.connection = number
+        request.wire = stream.number
         let index = requests.count
         requests.append(request)
         try await perform(script(request, index), on: stream, request: index, reading)

@@ -19,6 +19,8 @@ public final class SimulatedStream {
 
   public let worker: Worker
   let socket: Socket
+  /// The number of its connection in the network.
+  public let number: Int
   private let reader: Waiter
   private let writer: Waiter
   private let relay: Relay
@@ -47,6 +49,7 @@ public final class SimulatedStream {
   init(_ socket: Socket) {
     self.socket = socket
     worker = socket.worker
+    number = (socket.worker.seam as? SimulatedSeam)?.connectionNumber(of: socket.handle) ?? 0
     reader = Waiter(on: worker)
     writer = Waiter(on: worker)
     relay = Relay(on: worker)
@@ -55,6 +58,9 @@ public final class SimulatedStream {
     socket.watcher = relay
     socket.interest = [.readable, .writable, .peerClosed]
   }
+
+  /// How long an attempt to connect may take: as long as Linux repeats it.
+  private static let connectPatience = Duration.seconds(130)
 
   /// Connects to a listener.
   public static func connect(to address: SocketAddress, on worker: Worker) async throws(StreamFailure)
@@ -67,7 +73,13 @@ public final class SimulatedStream {
       throw .refused
     }
     let stream = SimulatedStream(socket)
-    while !socket.readiness.contains(.writable) { await stream.writer.sleep(until: .never) }
+    let deadline = worker.now.advanced(byNanoseconds: connectPatience.inNanoseconds)
+    while !socket.readiness.contains(.writable) {
+      guard await stream.writer.sleep(until: deadline) != .deadline else {
+        stream.close()
+        throw .timedOut
+      }
+    }
     if socket.connectError() != nil {
       stream.close()
       throw .refused
@@ -94,7 +106,8 @@ public final class SimulatedStream {
       let result = socket.send(buffer)
       if result.isError { throw .reset }
       if result.isWouldBlock {
-        await writer.sleep(until: .never)
+        let deadline = worker.now.advanced(byNanoseconds: patience.inNanoseconds)
+        if await writer.sleep(until: deadline) == .deadline { throw .timedOut }
         continue
       }
       sentCount += result.bytes

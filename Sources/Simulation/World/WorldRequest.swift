@@ -1,0 +1,77 @@
+/// A request of a ``World``, from the client's intention to its outcome. Number, place and sizes are in
+/// its target, so that whoever sees it knows what has to come of it.
+final class WorldRequest {
+  enum Kind {
+    case plain
+    /// Of gRPC.
+    case call
+    case tunnel
+  }
+
+  /// How it ended for the client.
+  enum Outcome: Equatable {
+    case status(Int)
+    case failure(StreamFailure)
+    /// Its client went away.
+    case abandoned
+  }
+
+  /// An origin has read its head.
+  struct Arrival {
+    let origin: Int
+    /// Its place in the origin's list.
+    let index: Int
+    let wire: Int
+    /// The origin said that it was not processed.
+    var wasRefused = false
+  }
+
+  let number: Int
+  let kind: Kind
+  let method: String
+  let place: WorldPlace
+  let contentBytes: Int
+  let responseBytes: Int
+  /// The version that every worker served when it was sent.
+  let since: Int
+  /// The newest version there was when its outcome was known.
+  var until: Int?
+  /// The number of the client's connection.
+  var wire = 0
+  var arrivals: [Arrival] = []
+  var outcome: Outcome?
+
+  init(
+    _ number: Int, _ kind: Kind, _ method: String, _ place: WorldPlace, contentBytes: Int, responseBytes: Int,
+    since: Int
+  ) {
+    self.number = number
+    self.kind = kind
+    self.method = method
+    self.place = place
+    self.contentBytes = method == "GET" || method == "HEAD" ? 0 : contentBytes
+    self.responseBytes = responseBytes
+    self.since = since
+  }
+
+  var target: String { "\(place.path)/\(number)/\(responseBytes)" }
+  var content: [UInt8] { pattern(contentBytes, seed: number + 1) }
+  var response: [UInt8] { method == "HEAD" ? [] : pattern(responseBytes, seed: number) }
+  var mayBeRepeated: Bool { method != "POST" }
+
+  /// The number in a target; nil where there is none.
+  static func number(inTarget target: String) -> Int? {
+    let parts = target.split(separator: "/")
+    return parts.count == 3 ? Int(parts[1]) : nil
+  }
+}
+
+/// Where a request goes: what routes tell apart.
+struct WorldPlace: Hashable {
+  let host: String
+  let path: String
+
+  static let all = ["x.test", "y.test"].flatMap { host in
+    ["/a", "/b", "/c"].map { WorldPlace(host: host, path: $0) }
+  }
+}

@@ -1,0 +1,246 @@
+import DataPlane
+import Resources
+import Runtime
+
+/// The configurations of a ``World``, one after another, and what each of them says of a request.
+final class WorldTopology {
+  /// What one configuration means to requests.
+  struct Version {
+    var routes: [WorldPlace: String] = [:]
+    /// Numbers of origins, by service.
+    var endpoints: [String: Set<Int>] = [:]
+    /// `Forwarded` is added: shows by which version's settings a request was forwarded.
+    var addsForwarded = false
+  }
+
+  let plan: WorldPlan
+  var random: SplitMix64
+  private let tracker = ConfigurationTracker()
+  private(set) var configuration = Configuration()
+  private(set) var versions: [Version] = [Version()]
+  /// The last version that each worker has said to serve.
+  private var served: [Int]
+  /// The widest limits that there were, by service: what was taken under one may outlive it.
+  private(set) var widest: [String: ServiceLimits] = [:]
+  private(set) var widestRetries = 0
+  private(set) var repeatsAnything = false
+  private(set) var connectionsMax = 0
+  private var endpoints: [String: [Int]] = [:]
+
+  init(_ plan: WorldPlan, random: SplitMix64) {
+    self.plan = plan
+    self.random = random
+    served = Array(repeating: 0, count: plan.workers)
+    configuration.http = settings()
+    configuration.listeners = [Self.listener(0)]
+    if plan.hasSecondListener { configuration.listeners.append(Self.listener(1)) }
+    // At least one for each origin's protocol.
+    for origin in plan.origins.indices { addService("s\(origin)", origins: [origin]) }
+    for place in WorldPlace.all { setRoute(place) }
+  }
+
+  var newest: Int { versions.count - 1 }
+  /// The version that requests see from now on, if not a later one.
+  var servedByAll: Int { served.min() ?? 0 }
+
+  private static func listener(_ number: Int) -> Listener {
+    Listener(
+      name: "listener \(number)",
+      address: HostPort(host: World.gatewayHost.host, port: World.listenerPort(number)))
+  }
+
+  // MARK: Settings
+
+  private func settings() -> HTTPSettings {
+    var http = HTTPSettings()
+    http.timeouts.idle = .seconds(Int64(plan.isCalm ? 60 : 2 + random.next(below: 30)))
+    http.timeouts.head = .seconds(10)
+    http.timeouts.send = .seconds(20)
+    http.timeouts.body = .seconds(20)
+    if random.chance(3) { http.limits.requestsPerConnection = 1 + random.next(below: 6) }
+    if !plan.isCalm && random.chance(6) { http.limits.connections = 1 + random.next(below: 4) }
+    if random.chance(4) { http.http2.streams = 1 + random.next(below: 4) }
+    if random.chance(3) { http.http2.windowBytes = 300 + random.next(below: 2_000) }
+    if random.chance(3) { http.http2.connectionWindowBytes = 65_535 }
+    if random.chance(4) {
+      http.http2.connectionAge = .milliseconds(Int64(100 + random.next(below: 3_000)))
+      http.http2.connectionAgeGrace = .seconds(Int64(plan.isCalm ? 300 : 1 + random.next(below: 3)))
+    }
+    http.forwarding.forwarded = random.chance(2)
+    http.forwarding.via = random.chance(2)
+    return http
+  }
+
+  private func adjust(_ service: inout Service) {
+    let isCalm = plan.isCalm
+    service.limits.inFlight = random.chance(4) ? 1 + random.next(below: 3) : 1_000
+    service.limits.connections = random.chance(3) ? 1 + random.next(below: 3) : 1_000
+    service.limits.pending = !isCalm && random.chance(4) ? random.next(below: 4) : 1_000
+    service.limits.pendingTimeout = .seconds(isCalm ? 1_000 : 5)
+    service.timeouts.response = .seconds(isCalm ? 300 : 5)
+    service.timeouts.idle = .seconds(isCalm ? 60 : 5)
+    service.timeouts.connect = .seconds(isCalm ? 300 : 1)
+    service.timeouts.tunnel = .seconds(isCalm ? 600 : 4)
+    service.pool.idleTimeout = .milliseconds(Int64(random.next(below: 3_000)))
+    service.pool.idleMax = random.chance(3) ? random.next(below: 3) : 100
+    if random.chance(4) { service.pool.lifetime = .milliseconds(Int64(random.next(below: 3_000))) }
+    service.http2.streams = random.chance(3) ? 1 + random.next(below: 4) : 100
+    service.http2.connections = 1 + random.next(below: 3)
+    service.http2.windowBytes = random.chance(3) ? 1 + random.next(below: 3_000) : 65_536
+    service.http2.connectionWindowBytes = random.chance(2) ? 65_535 : 1_048_576
+    service.balance = random.pick([
+      .roundRobin, .leastRequest, .hash(.clientIP), .hash(.header("x-key")), .sticky(cookie: "s"),
+    ])
+    if random.chance(4) { service.slowStart = .seconds(2) }
+    service.retries = random.chance(4) ? nil : Retries()
+    service.retries?.on = [.connectFailure, .reset, .status(503)]
+    if random.chance(3) { service.retries?.on.insert(.responseTimeout) }
+    service.retries?.attempts = 1 + random.next(below: 2)
+    service.retries?.nonIdempotent = !isCalm && random.chance(8)
+    service.ejection?.duration = .seconds(1)
+  }
+
+  // MARK: What there is
+
+  private func addService(_ name: String, origins: [Int]) {
+    var service = Service(name: name, endpoints: [])
+    if plan.origins[origins[0]] { service.protocol = .http2 }
+    adjust(&service)
+    configuration.services.append(service)
+    endpoints[name] = origins
+  }
+
+  /// Some of the origins that speak as one of them does.
+  private func chooseOrigins() -> [Int] {
+    let first = random.next(below: plan.origins.count)
+    let alike = plan.origins.indices.filter { plan.origins[$0] == plan.origins[first] && $0 != first }
+    return [first] + alike.filter { _ in random.chance(2) }
+  }
+
+  private func setRoute(_ place: WorldPlace) {
+    let service = random.pick(configuration.services).name
+    let name = place.host + place.path
+    var route = Route(name: name, backends: [Backend(service: service)])
+    route.hosts = [place.host]
+    route.matches[0].path = .prefix(place.path)
+    configuration.routes.removeAll { $0.name == name }
+    configuration.routes.append(route)
+  }
+
+  // MARK: Changes
+
+  /// A few changes of all kinds, in one go.
+  func change() {
+    for _ in 0..<(1 + random.next(below: 4)) {
+      switch random.next(below: 8) {
+      case 0: addOrRemoveService()
+      case 1: changeService { topology, service in topology.adjust(&service) }
+      case 2:
+        let service = random.pick(configuration.services)
+        let alike = plan.origins.indices.filter { plan.origins[$0] == (service.protocol == .http2) }
+        let kept = alike.filter { _ in random.chance(2) }
+        endpoints[service.name] = kept.isEmpty ? [random.pick(alike)] : kept
+      case 3: configuration.http = settings()
+      case 4: configuration.routes.removeAll { _ in random.chance(4) }
+      case 5: changeListeners()
+      default: setRoute(random.pick(WorldPlace.all))
+      }
+    }
+  }
+
+  private func addOrRemoveService() {
+    let name = "s\(random.next(below: 8))"
+    if !configuration.services.contains(where: { $0.name == name }) {
+      return addService(name, origins: chooseOrigins())
+    }
+    guard configuration.services.count > 1 else { return }
+    configuration.services.removeAll { $0.name == name }
+    configuration.routes.removeAll { $0.backends[0].service == name }
+    endpoints[name] = nil
+  }
+
+  private func changeService(_ body: (WorldTopology, inout Service) -> Void) {
+    let index = random.next(below: configuration.services.count)
+    var service = configuration.services[index]
+    body(self, &service)
+    configuration.services[index] = service
+  }
+
+  private func changeListeners() {
+    // Those who connect to one that is gone are refused, which in a calm world nobody may be.
+    if plan.isCalm || !plan.hasSecondListener { return }
+    if configuration.listeners.count > 1 {
+      configuration.listeners.removeLast()
+    } else {
+      configuration.listeners.append(Self.listener(1))
+    }
+  }
+
+  /// Makes the configuration as it is now the next version.
+  func publish() -> Delta {
+    var version = Version(addsForwarded: configuration.http.forwarding.forwarded)
+    for route in configuration.routes {
+      version.routes[WorldPlace(host: route.hosts[0], path: Self.path(of: route))] = route.backends[0].service
+    }
+    for (name, origins) in endpoints { version.endpoints[name] = Set(origins) }
+    versions.append(version)
+    noteLimits()
+    let resolved = endpoints.mapValues { origins in
+      origins.map { origin in
+        let address = World.originAddress(origin)
+        return ResolvedEndpoint(name: address.description, address: address, weight: 1)
+      }
+    }
+    return tracker.delta(to: configuration, endpoints: resolved)
+  }
+
+  private static func path(of route: Route) -> String {
+    if case .prefix(let path) = route.matches[0].path { path } else { "" }
+  }
+
+  private func noteLimits() {
+    connectionsMax = max(connectionsMax, configuration.http.limits.connections)
+    for service in configuration.services {
+      let before = widest[service.name] ?? service.limits
+      var limits = service.limits
+      limits.connections = max(limits.connections, before.connections)
+      limits.pending = max(limits.pending, before.pending)
+      limits.inFlight = max(limits.inFlight, before.inFlight)
+      widest[service.name] = limits
+      widestRetries = max(widestRetries, service.retries?.attempts ?? 0)
+      if service.retries?.nonIdempotent == true { repeatsAnything = true }
+    }
+  }
+
+  func serves(_ version: Int, worker: Int) { served[worker] = version }
+
+  // MARK: What a request may see
+
+  /// Whether one version, or one and for the endpoints a later one, explains what an origin got.
+  func explains(origin: Int, place: WorldPlace, hasForwarded: Bool, from first: Int, to last: Int) -> Bool {
+    for routed in first...last {
+      guard versions[routed].addsForwarded == hasForwarded, let service = versions[routed].routes[place]
+      else {
+        continue
+      }
+      // A service may get other endpoints while a request waits for its turn.
+      for later in routed...last where versions[later].endpoints[service]?.contains(origin) == true {
+        return true
+      }
+    }
+    return false
+  }
+
+  /// Whether there was a version without a route for it.
+  func mayLackRoute(_ place: WorldPlace, from first: Int, to last: Int) -> Bool {
+    (first...last).contains { versions[$0].routes[place] == nil }
+  }
+
+  /// Whether a version sends it to endpoints that speak HTTP/2 only.
+  func mayReachHTTP2(_ place: WorldPlace, from first: Int, to last: Int) -> Bool {
+    (first...last).contains { index in
+      guard let service = versions[index].routes[place] else { return false }
+      return versions[index].endpoints[service]?.contains { plan.origins[$0] } == true
+    }
+  }
+}
