@@ -11,6 +11,13 @@ BENCH_ARGS    ?=
 SCALE_ARGS    ?=
 TEST_ARGS     ?=
 SCENARIO_ARGS ?=
+DIFFERENTIAL_ARGS ?=
+OVERLOAD_ARGS ?=
+# What `make fuzz` fuzzes; for how long it and `make simulate` run; which worlds are simulated.
+TARGET        ?=
+SECONDS       ?=
+SEED          ?=
+SEEDS         ?=
 
 # The Swift runtime goes into every release binary, so that what is measured is what is shipped.
 SWIFT_RELEASE := swift build -c release --static-swift-stdlib --product penstock
@@ -20,6 +27,7 @@ SWIFT_SOURCES  = $(wildcard Sources Tests Package.swift)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test unit-tests scenario-tests bench bench-scale lint format release install clean
+.PHONY: differential-tests simulate simulate-faults bench-overload fuzz test-address test-undefined test-thread
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +41,13 @@ build: ## build the release binary, .build/release/penstock
 	@scripts/bootstrap build
 	$(SWIFT_RELEASE)
 
-test: ## lint, unit tests, scenario tests against the built binary
+test: ## lint, unit tests, scenario and differential tests against the built binary, simulation
 	@scripts/bootstrap build test
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory unit-tests
 	@$(MAKE) --no-print-directory scenario-tests
+	@$(MAKE) --no-print-directory differential-tests
+	@$(MAKE) --no-print-directory simulate SEEDS=400
 
 unit-tests: ## only the unit tests (TEST_ARGS="--filter HTTPCodec")
 	swift build --build-tests
@@ -56,6 +66,37 @@ scenario-tests: ## only the scenario tests (SCENARIO_ARGS="-k retry")
 	PENSTOCK_BINARY=$(DEBUG_BINARY) PENSTOCK_RELEASE_BINARY=$(RELEASE_BINARY) \
 	  "$$(scripts/python-with pytest)" -m pytest -q -p no:cacheprovider $(SCENARIO_ARGS) Tests/Scenarios
 
+differential-tests: ## hostile requests to origins that disagree (DIFFERENTIAL_ARGS="-k chunks")
+	swift build --product penstock
+	PENSTOCK_BINARY=$(DEBUG_BINARY) \
+	  "$$(scripts/python-with pytest)" -m pytest -q -p no:cacheprovider $(DIFFERENTIAL_ARGS) Tests/Differential
+
+simulate: ## random worlds by seed (SEED=47, SEEDS=5000, SECONDS=3600); see docs/simulation.md
+	@scripts/bootstrap build
+	swift build --product simulate
+	.build/debug/simulate \
+	  $(if $(SEED),--seed $(SEED),--corpus Tests/SimulationTests/Corpus/seeds.txt) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS))
+
+simulate-faults: ## plant known faults into a copy; fails if the simulation does not find one
+	scripts/simulate-faults
+
+fuzz: ## fuzz one target for a while (TARGET=http1-request SECONDS=60); see docs/fuzzing.md
+	@scripts/bootstrap build
+	scripts/fuzz "$(TARGET)" "$(or $(SECONDS),60)"
+
+test-address: ## unit tests with the address sanitizer, in build/address
+	@scripts/bootstrap build test
+	scripts/test-sanitized address $(TEST_ARGS)
+
+test-undefined: ## unit tests with the undefined-behaviour sanitizer for C and C++, in build/undefined
+	@scripts/bootstrap build test
+	scripts/test-sanitized undefined $(TEST_ARGS)
+
+test-thread: ## unit tests with the thread sanitizer, in build/thread
+	@scripts/bootstrap build test
+	scripts/test-sanitized thread $(TEST_ARGS)
+
 bench: ## compare CPU per request with nginx, HAProxy and Envoy (BENCH_ARGS=--quick)
 	@scripts/bootstrap build bench
 	$(SWIFT_RELEASE)
@@ -65,6 +106,11 @@ bench-scale: ## live configuration at 100,000 domains against its bars and peers
 	@scripts/bootstrap build bench
 	$(SWIFT_RELEASE)
 	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/scale.py $(SCALE_ARGS)
+
+bench-overload: ## what is left for good clients under overload and abuse (OVERLOAD_ARGS=--quick)
+	@scripts/bootstrap build bench
+	$(SWIFT_RELEASE)
+	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/overload.py $(OVERLOAD_ARGS)
 
 lint: ## check formatting and the house rules
 	swift format lint --strict --recursive $(SWIFT_SOURCES)

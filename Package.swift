@@ -116,8 +116,15 @@ let package = Package(
       ],
       swiftSettings: settings),
     module("Simulation", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
+    // A tool for those who work on the gateway; it is not shipped.
+    .executableTarget(name: "simulate", dependencies: ["Runtime", "Simulation"], swiftSettings: settings),
 
     tests("HTTPCodecTests", ["HTTPCodec"]),
+    .target(
+      name: "FuzzTargets", dependencies: ["HTTPCodec", "Resources"], path: "Tests/Fuzz/Targets",
+      swiftSettings: settings),
+    .testTarget(
+      name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: settings),
     tests("ResourcesTests", ["Resources"], exclude: ["Cases"]),
     tests("TLSTests", ["COpenSSL", "Runtime", "TLS"]),
     tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
@@ -151,6 +158,15 @@ let package = Package(
       name: "store-crash-tool", dependencies: ["Store"], path: "Tests/StoreCrashTool",
       swiftSettings: settings),
     tests("StoreTests", ["Store", "store-crash-tool", .product(name: "GRDB", package: "GRDB.swift")]),
-    tests("SimulationTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime", "Simulation"]),
+    tests(
+      "SimulationTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime", "Simulation"],
+      exclude: ["Corpus"]),
   ]
 )
+
+// Only scripts/fuzz sets this: the program has no `main` of its own, and links with the fuzzer's alone.
+if Context.environment["PENSTOCK_FUZZ"] != nil {
+  package.targets.append(
+    .executableTarget(
+      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Entry", swiftSettings: settings))
+}
