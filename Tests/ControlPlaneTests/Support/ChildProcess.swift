@@ -34,6 +34,12 @@ final class ChildProcess: @unchecked Sendable {
 
   deinit { stop() }
 
+  var isRunning: Bool {
+    // Nobody asks for the status.
+    if !isEnded, waitpid(identifier, nil, WNOHANG) == identifier { isEnded = true }
+    return !isEnded
+  }
+
   func signal(_ number: Int32) {
     if !isEnded { kill(identifier, number) }
   }

@@ -6,7 +6,7 @@ import Testing
 /// `@unchecked Sendable`: used by one test's task at a time.
 final class DNSServer: @unchecked Sendable {
   let folder: TestFolder
-  let port: UInt16
+  private(set) var port: UInt16 = 0
   private let timeToLive: Int
   private var process: ChildProcess?
 
@@ -15,10 +15,25 @@ final class DNSServer: @unchecked Sendable {
   ///   - timeToLive: Of every record, in seconds.
   init(records: String, timeToLive: Int) throws {
     folder = try TestFolder()
-    port = try freeLocalPort()
     self.timeToLive = timeToLive
     try folder.write(records, to: "hosts")
-    try start()
+    // Another program may have taken the port in the meantime.
+    for _ in 0..<5 {
+      port = try freeLocalPort()
+      try start()
+      if isServing() { return }
+      stop()
+    }
+    throw TimeIsUp()
+  }
+
+  /// Waits until connections are accepted; false where the server has ended, or does not come.
+  private func isServing() -> Bool {
+    for _ in 0..<200 where process?.isRunning == true {
+      if canConnect(port: port) { return true }
+      usleep(10_000)
+    }
+    return false
   }
 
   deinit { stop() }

@@ -29,6 +29,19 @@ private func canBind(_ type: __socket_type, port: UInt16) -> Bool {
   }
 }
 
+/// Whether somebody accepts connections.
+func canConnect(port: UInt16) -> Bool {
+  let handle = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  defer { _ = close(handle) }
+  var address = localAddress(port: port)
+  // The structure outlives the call, and has the size given.
+  return unsafe withUnsafePointer(to: &address) { pointer in
+    unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+      unsafe connect(handle, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+    }
+  }
+}
+
 func localAddress(port: UInt16) -> sockaddr_in {
   var address = sockaddr_in()
   address.sin_family = sa_family_t(AF_INET)
