@@ -4,6 +4,7 @@
 //   overload_load closed PORT PATH 0 CONNECTIONS SECONDS_MAX
 //   overload_load slow-heads|slow-reads PORT PATH PERIOD_MILLISECONDS CONNECTIONS SECONDS_MAX
 //   overload_load reset|continuation|settings|ping PORT PATH PAUSE_MILLISECONDS CONNECTIONS SECONDS_MAX
+//   overload_load spin 1 / 1 1 SECONDS_MAX
 //   overload_load origin PORT
 //
 // open: requests are due at a constant rate, whatever is answered. Each takes a connection that is idle, or
@@ -13,8 +14,9 @@
 // slow-heads: heads that never end, a byte in each period. slow-reads: of each response 2,048 bytes are taken
 // in a period. Connections that are closed are opened again at once.
 // reset, continuation, settings, ping: HTTP/2 by prior knowledge; frames as fast as the peer takes them. A
-// connection that is closed is opened again after the pause.
+// connection that is closed is opened again after the pause; the first ones are opened spread over it.
 //
+// spin: nothing, without a pause.
 // origin: answers every request without content with 100 bytes, as cheaply as it can.
 //
 // A line on standard input ends a window: one line of JSON about it is printed. The end of it ends the program.
@@ -27,7 +29,7 @@
 
 enum { GIVE_UP_NANOSECONDS = 1000000000, SAMPLES_MAX = 20000000, TAKEN_BYTES = 2048, FLOOD_BYTES = 16384 };
 enum { EVENTS_MAX = 512 };
-enum kind { OPEN, CLOSED, SLOW_HEADS, SLOW_READS, RESET, CONTINUATION, SETTINGS, PING };
+enum kind { OPEN, CLOSED, SLOW_HEADS, SLOW_READS, RESET, CONTINUATION, SETTINGS, PING, SPIN };
 enum state { NONE, CONNECTING, IDLE, BUSY };
 
 struct client {
@@ -42,7 +44,7 @@ struct client {
 };
 
 static const char *const kinds[] = {"open", "closed", "slow-heads", "slow-reads", "reset", "continuation",
-                                    "settings", "ping"};
+                                    "settings", "ping", "spin"};
 static enum kind kind;
 static int port, poller;
 static char request[512];
@@ -326,6 +328,7 @@ static void act(uint64_t now, uint64_t start, long rate) {
       begin_due(now, &next, 1e9 / (double)rate);
       give_up_late(now);
       return;
+    case SPIN: return;
     case CLOSED:
       for (long index = 0; index < client_count; index++) {
         if (clients[index].state == NONE) open_client(&clients[index]);
@@ -396,7 +399,7 @@ int main(int count, char **arguments) {
   if (count != 7) fail("usage: overload_load KIND PORT PATH RATE|MILLISECONDS CONNECTIONS SECONDS_MAX");
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   for (kind = OPEN; strcmp(kinds[kind], arguments[1]) != 0;) {
-    if (++kind > PING) fail("%s is no kind of load", arguments[1]);
+    if (++kind > SPIN) fail("%s is no kind of load", arguments[1]);
   }
   port = (int)number_argument(arguments[2], "PORT", 1, 65535);
   long rate = number_argument(arguments[4], "RATE", kind == CLOSED ? 0 : 1, 10000000);
@@ -413,11 +416,17 @@ int main(int count, char **arguments) {
   if (fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK) < 0) fail("fcntl: %s", strerror(errno));
 
   uint64_t start = nanoseconds(), window = start;
+  if (kind >= RESET && kind <= PING) {
+    uint64_t pause = (uint64_t)rate * 1000000;
+    for (long index = 0; index < client_count; index++) {
+      clients[index].due = start - pause + pause / (uint64_t)client_count * (uint64_t)index;
+    }
+  }
   while (nanoseconds() - start < (uint64_t)seconds_max * 1000000000u) {
     uint64_t now = nanoseconds();
     act(now, start, rate);
     struct epoll_event events[EVENTS_MAX];
-    int ready = epoll_wait(poller, events, EVENTS_MAX, kind == OPEN ? 0 : 1);
+    int ready = epoll_wait(poller, events, EVENTS_MAX, kind == OPEN || kind == SPIN ? 0 : 1);
     // The origin needs the core as well.
     if (kind == OPEN && ready == 0) wait_briefly();
     for (int index = 0; index < ready; index++) became_ready(events[index].data.ptr, events[index].events);
