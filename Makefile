@@ -47,7 +47,7 @@ test: ## lint, unit tests, scenario and differential tests against the built bin
 	@$(MAKE) --no-print-directory unit-tests
 	@$(MAKE) --no-print-directory scenario-tests
 	@$(MAKE) --no-print-directory differential-tests
-	@$(MAKE) --no-print-directory simulate SEEDS=400
+	@$(MAKE) --no-print-directory simulate SEEDS=2000
 
 unit-tests: ## only the unit tests (TEST_ARGS="--filter HTTPCodec")
 	swift build --build-tests
@@ -73,8 +73,7 @@ differential-tests: ## hostile requests to origins that disagree (DIFFERENTIAL_A
 
 simulate: ## random worlds by seed (SEED=47, SEEDS=5000, SECONDS=3600); see docs/simulation.md
 	@scripts/bootstrap build
-	swift build --product simulate
-	.build/debug/simulate \
+	simulate=$$(scripts/build-simulation) && "$$simulate" \
 	  $(if $(SEED),--seed $(SEED),--corpus Tests/SimulationTests/Corpus/seeds.txt) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS))
 

@@ -26,7 +26,6 @@ from process import BenchError, Server, free_port, raise_descriptor_limit
 from programs import built_tool, find_program
 from proxies import REPOSITORY, penstock_binary
 from report import Results, judge, print_table
-from resident import hold_code
 from run import machine, names_in
 
 GATEWAY_CORES, OTHER_CORES = {0}, {1}
@@ -172,8 +171,6 @@ class Bench:
         self.results = results
         self.origins = [start_small_origin(folder / "small"), start_large_origin(folder / "large")]
         self.gateway = start_gateway(folder / "gateway", *self.origins)
-        # The small origin and the load are one program.
-        hold_code([pid for server in (self.gateway, *self.origins) for pid in server.pids()])
 
     def stop(self) -> None:
         self.gateway.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Callable
 
 from measure import process_tree
+from resident import hold_code
 
 STOP_SECONDS_MAX = 10
 READY_SECONDS_MAX = 30
@@ -75,6 +76,7 @@ class Server:
                 raise BenchError(f"{self.name} ended at start:\n{self.output_tail()}")
             answer = status()
             if " 200" in answer:
+                hold_code(self.pids())
                 return
             time.sleep(0.05)
         raise BenchError(

@@ -6,25 +6,29 @@ from a slow disk stops a server for hundreds of milliseconds.
 
 import ctypes
 import mmap
+import os
 from pathlib import Path
 
-_CURRENT, _FUTURE = 1, 2
-_held: dict[str, mmap.mmap] = {}
+_libc = ctypes.CDLL(None)
+_libc.mmap.restype = ctypes.c_void_p
+_libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+_libc.mlock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+_held: set[str] = set()
 
 
 def hold_code(pids: list[int]) -> None:
     """Locks the binaries and libraries of `pids` in memory until this process ends.
 
-    Where that is not permitted (RLIMIT_MEMLOCK), nothing happens.
+    What RLIMIT_MEMLOCK does not permit is left as it is.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mlockall(_CURRENT | _FUTURE) != 0:
-        return
     for pid in pids:
-        for path in _code_of(pid) - _held.keys():
+        for path in _code_of(pid) - _held:
+            _held.add(path)
             with open(path, "rb") as file:
-                # What is mapped from now on is locked.
-                _held[path] = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+                size = os.fstat(file.fileno()).st_size
+                start = _libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
+            if start != ctypes.c_void_p(-1).value:
+                _libc.mlock(start, size)
 
 
 def _code_of(pid: int) -> set[str]:

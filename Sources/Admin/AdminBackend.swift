@@ -4,7 +4,7 @@ import Resources
 /// What the admin address asks the gateway. Called from the control plane's threads, at any time,
 /// several calls at once; each answer that takes longer than ``AdminServer/Limits/backendTimeout`` is given up.
 public protocol AdminBackend: Sendable {
-  /// One snapshot per worker, each taken on the worker's thread.
+  /// One snapshot per worker, each taken on the worker's thread; none at all while a worker does not turn.
   func counters() async -> [CountersSnapshot]
 
   /// Whether traffic would be served now.
@@ -37,12 +37,25 @@ public struct ReadinessReport: Sendable, Equatable {
     }
   }
 
+  /// A worker whose loop does not turn, and how long, in seconds for a person to read.
+  public struct StalledWorker: Sendable, Equatable {
+    public var number: Int
+    public var silence: String
+
+    public init(number: Int, silence: String) {
+      self.number = number
+      self.silence = silence
+    }
+  }
+
   /// Workers that run and should run.
   public var workers: Int
   public var workersExpected: Int
   /// The process has been told to stop: it finishes what is in flight and takes nothing new.
   public var isDraining: Bool
   public var listeners: [Listener]
+  /// Those that were not asked, since they would not answer.
+  public var stalled: [StalledWorker] = []
   /// What does not work, while traffic is served: the store, the token.
   public var problems: [String] = []
 
@@ -57,9 +70,14 @@ public struct ReadinessReport: Sendable, Equatable {
   public var reasons: [String] {
     var reasons: [String] = []
     if isDraining { reasons.append("the gateway is draining") }
-    if workers < workersExpected { reasons.append("\(workers) of \(workersExpected) workers run") }
+    for worker in stalled {
+      reasons.append("worker \(worker.number) has not turned its loop for \(worker.silence) s")
+    }
+    // What stalled workers have open is not known.
+    let asked = workersExpected - stalled.count
+    if workers < asked { reasons.append("\(workers) of \(workersExpected) workers run") }
     if listeners.isEmpty { reasons.append("there is no listener") }
-    for listener in listeners where listener.openWorkers < workersExpected {
+    for listener in listeners where listener.openWorkers < asked {
       let place = "listener \(listener.name) (\(listener.address))"
       let cause = listener.problem.map { ": \($0)" } ?? ""
       reasons.append("\(place) is open on \(listener.openWorkers) of \(workersExpected) workers\(cause)")
@@ -102,6 +120,17 @@ public struct CertificateFileFigures: Sendable, Equatable {
   public init() {}
 }
 
+/// How it goes with the workers' event loops.
+public struct LoopFigures: Sendable, Equatable {
+  /// Times that a worker did not turn its loop, since the start.
+  public var stalls: UInt64 = 0
+  /// Workers that do not turn their loops now.
+  public var stalled = 0
+  /// The longest that a worker took for an answer, since the start.
+  public var pauseSecondsMax: Double = 0
+  public init() {}
+}
+
 /// What the process knows about itself, apart from traffic.
 public struct GatewayStatus: Sendable {
   /// As `penstock version` prints it.
@@ -121,6 +150,7 @@ public struct GatewayStatus: Sendable {
   public var certificates: [CertificateFigures] = []
   public var certificateFiles = CertificateFileFigures()
   public var resources = ResourceFigures()
+  public var loops = LoopFigures()
 
   public init(
     version: String, revision: UInt64, lastReloadSucceeded: Bool, lastReloadSeconds: Double,

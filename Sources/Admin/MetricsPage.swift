@@ -11,22 +11,38 @@ struct MetricsPage: Sendable {
 
   private let selection = RouteSelection(routesMax: MetricsPage.routesMax)
 
-  /// - Parameter snapshots: one per worker.
+  /// - Parameter snapshots: one per worker. Without any, what workers count is left out: a series that is
+  ///   missing for a while goes on afterwards, and one that goes back to 0 looks like a restart.
   func render(_ snapshots: [CountersSnapshot], _ status: GatewayStatus, _ process: ProcessMetrics) -> String {
-    let sum = CountersSnapshot.merged(snapshots)
     var page = PrometheusText()
     page.begin("penstock_build_info", .gauge, "Always 1; the label tells the version.")
     page.sample(["version": status.version], "1")
     page.gauge("penstock_workers", "Workers that answered.", snapshots.count)
     append(status, to: &page)
+    append(status.loops, to: &page)
+    ResourceMetrics.append(status.resources, to: &page)
+    CertificateMetrics.append(status, certificatesMax: Self.certificatesMax, to: &page)
+    if !snapshots.isEmpty { append(CountersSnapshot.merged(snapshots), to: &page) }
+    process.append(to: &page)
+    return page.text
+  }
+
+  private func append(_ sum: CountersSnapshot, to page: inout PrometheusText) {
     RouteMetrics.append(selection.select(sum.routes), to: &page)
     WorkerMetrics.append(sum.worker, to: &page)
     TLSMetrics.append(sum.worker, to: &page)
-    ResourceMetrics.append(status.resources, to: &page)
-    CertificateMetrics.append(status, certificatesMax: Self.certificatesMax, to: &page)
     EndpointMetrics.append(sum.services, endpointsMax: Self.endpointsMax, to: &page)
-    process.append(to: &page)
-    return page.text
+  }
+
+  private func append(_ loops: LoopFigures, to page: inout PrometheusText) {
+    page.single(
+      "penstock_worker_stalls_total", .counter, "Times that a worker did not turn its event loop for 1 s.",
+      loops.stalls)
+    page.gauge("penstock_workers_stalled", "Workers that do not turn their event loops now.", loops.stalled)
+    page.begin(
+      "penstock_worker_pause_seconds_max", .gauge,
+      "The longest that a worker took to answer the watchdog since the start.")
+    page.sample(loops.pauseSecondsMax)
   }
 
   private func append(_ status: GatewayStatus, to page: inout PrometheusText) {

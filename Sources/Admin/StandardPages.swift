@@ -39,7 +39,7 @@ struct StandardPages: Sendable {
   }
 
   func endpoints() async -> Response {
-    guard let snapshots = await counters.read() else { return noAnswer }
+    guard let snapshots = await counters.read(), !snapshots.isEmpty else { return noAnswer }
     return Self.json(EndpointsDocument(CountersSnapshot.merged(snapshots).services), status: .ok)
   }
 

@@ -110,6 +110,8 @@ void penstock_name_thread(const char *name) {
   pthread_setname_np(pthread_self(), shortened);
 }
 
+int penstock_thread_identifier(void) { return gettid(); }
+
 // cgroup v2's cpu.max holds "quota period" or "max period", in microseconds.
 static int cgroup_cpus(int limit) {
   FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");

@@ -37,7 +37,9 @@ final class AccessLogs: Sendable {
       }
       let logger = logger
       do throws(SystemError) {
-        let writer = try AccessLogWriter(path: settings.path) { logger.error("access log: \($0)") }
+        let writer = try AccessLogWriter(
+          path: settings.path, recovered: { logger.info("access log: \($0)") },
+          report: { logger.error("access log: \($0)") })
         state.retireCurrent()
         state.current = Destination(writer: writer, format: settings.format)
       } catch {

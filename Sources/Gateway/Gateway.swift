@@ -29,6 +29,7 @@ public final class Gateway: Sendable {
 
   struct State {
     var pool: WorkerPool?
+    var watchdog: Watchdog?
     var isDraining = false
     /// It drains for an upgrade, and was told to end.
     var isHurried = false
@@ -62,6 +63,7 @@ public final class Gateway: Sendable {
       throw error
     }
     if let predecessor { await takeRest(of: predecessor) } else { tellServiceManager(.ready) }
+    keepServiceManagerQuiet()
     ProcessMemory.trim()
     options.whenReady?()
     trimMemory()
@@ -167,7 +169,8 @@ public final class Gateway: Sendable {
     let failures = await withCheckedContinuation { continuation in
       pool.apply(delta) { continuation.resume(returning: $0) }
     }
-    state.withLock { $0.pool = pool }
+    let watchdog = watch(pool)
+    state.withLock { ($0.pool, $0.watchdog) = (pool, watchdog) }
     if !failures.isEmpty { throw .listeners(failures) }
     if let predecessor {
       try await takePlace(of: predecessor, pool: pool) { () async throws(GatewayError) in
@@ -196,6 +199,9 @@ public final class Gateway: Sendable {
   private func logNotices(of pool: WorkerPool) {
     let logger = logger
     pool.post { worker in
+      worker.shortageSink = { error in
+        Task { logger.warning("a connection could not be accepted", metadata: ["reason": "\(error)"]) }
+      }
       worker.noticeSink = { notice in
         Task {
           logger.warning(
@@ -216,6 +222,7 @@ public final class Gateway: Sendable {
     await pool?.drain(within: limit, manner: manner)
     await control.withLock { $0 }?.stop()
     await admin?.stop()
+    watchdog?.stop()
     await pool?.stop()
     accessLogs.close()
     logger.info("stopped")

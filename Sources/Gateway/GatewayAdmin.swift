@@ -3,6 +3,7 @@ import ControlPlane
 import DataPlane
 import Logging
 import Resources
+import Runtime
 import Synchronization
 
 /// The admin server of a gateway, at whatever address the configuration says now.
@@ -130,13 +131,17 @@ extension SecretSource {
 
 extension Gateway: AdminBackend {
   public func counters() async -> [CountersSnapshot] {
-    await state.withLock { $0.pool }?.counters() ?? []
+    let (pool, watchdog) = state.withLock { ($0.pool, $0.watchdog) }
+    // Sums without it would go back, and a question would wait for it.
+    if let watchdog, !watchdog.figures.stalled.isEmpty { return [] }
+    return await pool?.counters() ?? []
   }
 
   public func readiness() async -> ReadinessReport {
     let (pool, isDraining) = state.withLock { ($0.pool, $0.isDraining) }
     let listeners = await controlPlane?.listeners ?? []
-    let states = await pool?.call { $0.listenerStates() } ?? []
+    let stalled = watchdog?.figures.stalled ?? []
+    let states = await pool?.call(except: stalled.map(\.worker)) { $0.listenerStates() } ?? []
     let reports = listeners.map { listener in
       let own = states.compactMap { $0[listener.name] }
       return ReadinessReport.Listener(
@@ -145,6 +150,9 @@ extension Gateway: AdminBackend {
     }
     var report = ReadinessReport(
       workers: states.count, workersExpected: pool?.count ?? 1, isDraining: isDraining, listeners: reports)
+    report.stalled = stalled.map {
+      ReadinessReport.StalledWorker(number: $0.worker, silence: $0.silence.inTenths)
+    }
     report.problems = await problems()
     return report
   }
@@ -157,6 +165,7 @@ extension Gateway: AdminBackend {
     if case .lost(let reason)? = await control.settings.admin?.token?.access {
       problems.append("the token of the admin API: \(reason)")
     }
+    if let problem = accessLogs.figures?.problem { problems.append(problem) }
     return problems
   }
 
@@ -175,6 +184,11 @@ extension Gateway: AdminBackend {
     status.certificateFiles.refused = control.filesRefused
     status.certificateFiles.stale = control.filesStale
     status.resources = await resourceFigures(control)
+    if let figures = watchdog?.figures {
+      status.loops.stalls = figures.stalls
+      status.loops.stalled = figures.stalled.count
+      status.loops.pauseSecondsMax = Double(figures.pauseMax.inNanoseconds) / 1e9
+    }
     return status
   }
 }

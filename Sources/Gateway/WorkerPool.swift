@@ -15,6 +15,9 @@ final class WorkerPool: Sendable {
 
   var count: Int { workers.count }
 
+  /// For whoever watches that they turn.
+  var loops: [Worker] { workers.map(\.worker) }
+
   static var usableCPUs: Int { WorkerThread.usableCPUs }
 
   /// Starts the threads; they serve nothing before a change is applied.
@@ -100,10 +103,12 @@ final class WorkerPool: Sendable {
     await workers.first?.call(question)
   }
 
-  /// Asks every worker.
-  func call<Result: Sendable>(_ question: @escaping @Sendable (DataPlaneWorker) -> Result) async -> [Result] {
+  /// Asks every worker, but for those that would not answer.
+  func call<Result: Sendable>(
+    except silent: [Int] = [], _ question: @escaping @Sendable (DataPlaneWorker) -> Result
+  ) async -> [Result] {
     var results: [Result] = []
-    for worker in workers {
+    for (index, worker) in workers.enumerated() where !silent.contains(index) {
       if let result = await worker.call(question) { results.append(result) }
     }
     return results

@@ -18,6 +18,8 @@ final class Campaign: Sendable {
     var messages = 0
     var notes = 0
     var failures: [UInt64] = []
+    /// Worlds by the limits that were reached in them.
+    var limits: [String: Int] = [:]
     /// Over all traces, in no order.
     var fingerprint: UInt64 = 0
   }
@@ -93,6 +95,7 @@ final class Campaign: Sendable {
       state.tally.messages += result.messageCount
       state.tally.notes += result.noteCount
       state.tally.fingerprint ^= result.fingerprint
+      for limit in result.limitsReached { state.tally.limits[limit, default: 0] += 1 }
       if state.tally.worlds % 500 == 0 { report("\(state.tally.worlds) worlds") }
       guard !problems.isEmpty else { return }
       state.tally.failures.append(seed)
@@ -113,6 +116,8 @@ final class Campaign: Sendable {
         "\(tally.worlds) worlds (\(corpusCount) of the corpus), \(tally.replays) of them twice, in "
           + "\(time(nil) - began) s: \(tally.requests) requests, \(tally.messages) messages read by "
           + "the strict reader, \(tally.notes) notes, traces \(String(tally.fingerprint, radix: 16))")
+      let limits = tally.limits.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }
+      report("worlds in which a limit was reached: " + limits.joined(separator: ", "))
       if !tally.failures.isEmpty {
         report("FAILED: seeds \(tally.failures.map(String.init).joined(separator: ", "))")
       }

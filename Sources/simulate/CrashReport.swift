@@ -1,17 +1,31 @@
 import Glibc
 import Synchronization
 
-/// Says which seeds were under way when a precondition ends the process.
+/// Says which seeds were under way when a precondition ends the process, or when a world does not end.
 enum CrashReport {
   /// The seed of each thread; 0: none.
   private static let running = (0..<64).map { _ in Running() }
+  /// Seconds that no world needs, whatever the build: a loop without end keeps the clock of its world still,
+  /// so that only one from outside shows it.
+  private static let patience = 180
 
   private final class Running: Sendable {
     let seed = Atomic<UInt64>(0)
+    let began = Atomic<Int>(0)
   }
 
   static func note(_ seed: UInt64, thread: Int) {
-    running[thread % running.count].seed.store(seed, ordering: .relaxed)
+    let entry = running[thread % running.count]
+    entry.began.store(time(nil), ordering: .relaxed)
+    entry.seed.store(seed, ordering: .relaxed)
+  }
+
+  /// A world that has been running for longer than any should.
+  static var endless: UInt64? {
+    let entry = running.first {
+      $0.seed.load(ordering: .relaxed) > 0 && time(nil) - $0.began.load(ordering: .relaxed) > patience
+    }
+    return entry?.seed.load(ordering: .relaxed)
   }
 
   static func install() {

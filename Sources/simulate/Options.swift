@@ -22,7 +22,7 @@ struct Options {
 
   static let usage = """
     usage: simulate [--seed N] [--first N] [--seeds N] [--seconds N] [--jobs N] [--corpus FILE]
-                    [--focus any|http1|http2|changes] [--replay-every N] [--lines N] [--failures N] [--all]
+                    [--focus any|http1|http2|changes|overload] [--replay-every N] [--lines N] [--failures N] [--all]
     """
 
   init?(_ arguments: [String]) {

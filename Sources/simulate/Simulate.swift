@@ -21,7 +21,13 @@ enum Simulate {
         completion.isDone.store(true, ordering: .releasing)
       }
     }
-    while !threads.allSatisfy({ $0.isDone.load(ordering: .acquiring) }) { usleep(20_000) }
+    while !threads.allSatisfy({ $0.isDone.load(ordering: .acquiring) }) {
+      usleep(20_000)
+      if let seed = CrashReport.endless {
+        report("FAILED seed \(seed): its world does not come to an end")
+        exit(1)
+      }
+    }
     exit(campaign.conclude() ? 0 : 1)
   }
 
@@ -38,13 +44,16 @@ enum Simulate {
     let lines = options.showsAll ? first.lines.map(\.description) : first.excerpt(options.lines)
     if options.showsAll || !first.violations.isEmpty { for line in lines { report(line) } }
     let second = World.run(plan, keepsTrace: true)
-    let isSame = first.fingerprint == second.fingerprint && first.lines.count == second.lines.count
+    let isSame =
+      first.fingerprint == second.fingerprint
+      && first.lines.map(\.description) == second.lines.map(\.description)
     if !isSame { report("FAILED seed \(seed): two runs have different traces") }
     for violation in first.violations { report("FAILED seed \(seed): \(violation)") }
     let outcomes = first.outcomes.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
     report(
       "trace \(String(first.fingerprint, radix: 16)) of \(first.noteCount) notes, "
         + "\(first.requestCount) requests: " + outcomes.joined(separator: ", "))
+    report("limits reached: \(first.limitsReached.sorted().joined(separator: ", "))")
     return first.violations.isEmpty && isSame
   }
 }

@@ -86,8 +86,11 @@ final class TestServer: Sendable {
     private func repeatWriting(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
       let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
       context.writeAndFlush(wrapOutboundOut(buffer)).whenSuccess {
-        let (handler, context) = bound.value
-        handler.repeatWriting(buffer, context)
+        // Not at once: as long as the peer reads, each write is over before it returns.
+        bound.eventLoop.execute {
+          let (handler, context) = bound.value
+          handler.repeatWriting(buffer, context)
+        }
       }
     }
 

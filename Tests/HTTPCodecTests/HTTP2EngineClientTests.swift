@@ -141,6 +141,22 @@ struct HTTP2EngineClientTests {
     #expect(probe.openStream() == nil)
   }
 
+  @Test("The header of SETTINGS alone says nothing of how many streams there may be")
+  func settingsInPieces() {
+    let probe = Probe(.client)
+    let settings = Frame.settings([(3, 2)]).encoded()
+    for byte in settings.dropLast() {
+      probe.feed([byte])
+      let isKnown = probe.engine.hasReceivedSettings
+      #expect(!isKnown)
+      #expect(probe.streamsAvailable == 100)
+    }
+    probe.feed(Array(settings.suffix(1)))
+    let isKnown = probe.engine.hasReceivedSettings
+    #expect(isKnown)
+    #expect(probe.streamsAvailable == 2)
+  }
+
   @Test("A server opens no streams")
   func serverOpens() {
     let probe = Probe.ready()

@@ -1,16 +1,18 @@
-"""Things that go wrong: the client gets the right status, the worker goes on, and nothing leaks."""
+"""Origins in trouble, and clients that leave: the right status, the worker goes on, and nothing leaks.
 
-import socket
+Other faults are in files of their own: test_faults_*.py; docs/faults.md lists them all.
+"""
+
 import subprocess
 
 import pytest
 
-from support.client import Client, try_get
+from support.balance import Balance
+from support.client import Client
 from support.gateway import service
 from support.http import ConnectionEnded, ProtocolViolation
 from support.origin import early_answer
 from support.programs import find_program
-from support.waiting import wait_until
 
 SHORT = {"connect": "200ms", "response": "300ms", "idle": "300ms"}
 
@@ -29,42 +31,6 @@ def start(scenario, good):
             [{"name": "trouble", "hosts": ["trouble.test"], "service": "trouble"}, {"name": "good", "service": "good"}],
             **options)
     return with_trouble
-
-
-class Balance:
-    """What a gateway has open, before and after."""
-
-    def __init__(self, gateway):
-        self._gateway = gateway
-        gateway.get()  # what is opened once is open from here on
-        readings = []
-        # The admin server may close the connection of one reading after the next has begun.
-        wait_until(lambda: readings.append(self._now()) or readings[-3:] == readings[-1:] * 3, "nothing changes")
-        self._before = readings[-1]
-
-    def _now(self):
-        metrics = self._gateway.metrics()
-        idle = metrics.sum("penstock_pool_idle")
-        return {
-            "descriptors but the pools'": self._gateway.descriptors() - idle,
-            "sockets but the pools'": metrics.sum("penstock_open_sockets") - idle,
-            "clients": metrics.sum("penstock_connections_active"),
-            "in flight": metrics.sum("penstock_endpoint_in_flight"),
-            "waiting": metrics.sum("penstock_queue_pending"),
-        }
-
-    def _is_restored(self):
-        now = self._now()
-        return all(now[name] <= before for name, before in self._before.items())
-
-    def check(self):
-        """Everything that was opened since is closed, and the worker serves."""
-        try:
-            wait_until(self._is_restored, "everything is given back")
-        except AssertionError as error:
-            raise AssertionError(f"{error}: before {self._before}, now {self._now()}") from None
-        self._gateway.check_health()
-        assert self._gateway.origins_of(5) == {"good": 5}
 
 
 def outcomes(gateway, count, **options) -> set:
@@ -194,52 +160,6 @@ def test_client_that_leaves_while_the_connection_is_made(scenario, start):
         client = gateway.client()
         client.request("GET", "/", host="trouble.test")
         client.close()
-    balance.check()
-
-
-def test_descriptors_run_out(scenario, good):
-    gateway = scenario.gateway([service("good", good)], descriptors_max=96)
-    balance = Balance(gateway)
-    with gateway.client() as early:
-        assert early.exchange("GET", "/").status == 200
-        # More connections than descriptors: the longest idle ones make room.
-        crowd = []
-        for _ in range(200):
-            other = socket.socket()
-            other.settimeout(5)
-            other.connect(("127.0.0.1", gateway.port))
-            crowd.append(other)
-        late = wait_until(lambda: (r := try_get(gateway.port)) is not None and r.status == 200 and r,
-                          "a new client is served all the same", 20)
-        assert late.value("x-origin") == "good"
-        for other in crowd:
-            other.close()
-    balance.check()
-    assert gateway.descriptors() <= 96
-
-
-def test_descriptors_run_out_while_all_are_busy(scenario):
-    origin = scenario.origin(silent)
-    good = scenario.origin(name="good")
-    gateway = scenario.gateway(
-        [service("silent", origin, retries="off", timeouts={"response": "2s"}), service("good", good)],
-        [{"name": "silent", "hosts": ["silent.test"], "service": "silent"}, {"name": "good", "service": "good"}],
-        descriptors_max=96)
-    balance = Balance(gateway)
-    clients = []
-    for _ in range(120):
-        client = Client(gateway.port)
-        client.request("GET", "/", host="silent.test")
-        clients.append(client)
-    statuses = set()
-    for client in clients:
-        try:
-            statuses.add(client.response().status)
-        except (ConnectionEnded, AssertionError):
-            statuses.add("closed")
-        client.close()
-    # Those that found no descriptor are told so, or closed; those that did wait for the answer.
-    assert 504 in statuses and statuses <= {502, 503, 504, "closed"}
     balance.check()
 
 

@@ -113,6 +113,63 @@ struct LimitTests {
     try scene.finish()
   }
 
+  @Test("What a burst has used of the memory is there again when it is over")
+  func memoryAfterBurst() throws {
+    var http = HTTPSettings()
+    http.limits.bufferBytes = 1 << 20
+    let scene = Scene(http: http)
+    scene.origin.script = { _, _ in [.delay(.seconds(1))] + OriginStep.answer("served") }
+    var burst: [Int: Int] = [:]
+    for number in 0..<100 {
+      scene.start("client \(number)") { stream throws(StreamFailure) in
+        try await stream.send(SimulatedClient.request())
+        burst[try await stream.readResponse().status, default: 0] += 1
+      }
+    }
+    try scene.simulation.run()
+    // Seven eighths of a mebibyte, at 16 KiB each.
+    #expect(burst == [200: 56, 503: 44])
+    #expect(Self.refusals(scene, .memory) == 44)
+    var later: Int?
+    scene.start("another") { stream throws(StreamFailure) in
+      try await stream.send(SimulatedClient.request())
+      later = try await stream.readResponse().status
+    }
+    try scene.simulation.run()
+    #expect(later == 200)
+    try scene.finish()
+  }
+
+  @Test("Who waited for a turn is not begun beyond the limit of all requests")
+  func inFlightAfterWaiting() throws {
+    var http = HTTPSettings()
+    http.limits.inFlight = 2
+    let scene = Scene(http: http) { $0.limits.inFlight = 1 }
+    var most = 0
+    scene.origin.script = { _, _ in
+      most = max(most, scene.gateways[0].counters.figures.requestsInFlight)
+      return [.delay(.seconds(1))] + OriginStep.answer("served")
+    }
+    var statuses: [Int: Int] = [:]
+    for number in 0..<4 {
+      scene.start("client \(number)") { stream throws(StreamFailure) in
+        await stream.sleep(.milliseconds(number))
+        try await stream.send(SimulatedClient.request())
+        statuses[try await stream.readResponse().status, default: 0] += 1
+      }
+    }
+    try scene.simulation.run(for: .milliseconds(500))
+    // All but the first wait; then all of them may begin, as far as the limit of the process goes.
+    var configuration = scene.tracker.configuration
+    configuration.services[0].limits.inFlight = 10
+    scene.apply(configuration)
+    try scene.simulation.run()
+    #expect(most == 2)
+    #expect(statuses == [200: 2, 503: 2])
+    #expect(Self.refusals(scene, .inFlight) == 2)
+    try scene.finish()
+  }
+
   @Test("The adaptive limit keeps the time of those served, where the static one lets all wait")
   func adaptive() throws {
     let scene = Scene { $0.limits.adaptive = AdaptiveConcurrency() }

@@ -4,7 +4,7 @@ import Testing
 /// Some of the worlds that `make simulate` runs. A failure names its seed: `make simulate SEED=…` shows it.
 @Suite("Random worlds, simulated")
 struct WorldTests {
-  @Test("Every rule holds, whatever happens", arguments: 1...60)
+  @Test("Every rule holds, whatever happens", arguments: 1...30)
   func rules(seed: UInt64) {
     let report = World.run(WorldPlan(seed: seed))
     #expect(report.violations.isEmpty, "\(report.plan): \(report.violations)")
@@ -13,7 +13,7 @@ struct WorldTests {
 
   @Test(
     "Every rule holds with one protocol, and with many changes", arguments: WorldPlan.Focus.allCases,
-    200...210)
+    200...205)
   func focused(focus: WorldPlan.Focus, seed: UInt64) {
     let report = World.run(WorldPlan(seed: seed, focus: focus))
     #expect(report.violations.isEmpty, "\(report.plan): \(report.violations)")

@@ -57,6 +57,9 @@ void penstock_shorten_slices(unsigned microseconds);
 /// Names the calling thread, by the first 15 bytes.
 void penstock_name_thread(const char *_Nonnull name);
 
+/// The kernel's number of the calling thread, as in /proc/self/task.
+int penstock_thread_identifier(void);
+
 /// CPUs that the process may use: affinity mask and cgroup v2 quota considered.
 int penstock_usable_cpus(void);
 

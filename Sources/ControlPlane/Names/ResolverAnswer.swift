@@ -16,7 +16,7 @@ struct ResolverAnswer {
     var node = unsafe information.pointee.nodes
     while let present = unsafe node {
       timeToLive = min(timeToLive, unsafe Int(present.pointee.ai_ttl))
-      if let address = unsafe SocketAddress(present.pointee) {
+      if let address = unsafe SocketAddress(present.pointee), address.canBeConnectedTo {
         if unsafe Self.isRoutable(present.pointee) {
           found.insert(address)
         } else {
@@ -52,6 +52,15 @@ struct ResolverAnswer {
 }
 
 extension SocketAddress {
+  /// False for addresses of which nobody is a host (RFC 6890): "this network", which the system would take
+  /// for its own loopback and filtering resolvers answer with, multicast, and the limited broadcast. Private
+  /// and loopback addresses are what many endpoints have.
+  fileprivate var canBeConnectedTo: Bool {
+    guard isIPv4 else { return octets != SIMD16(repeating: 0) && octets[0] != 0xff }
+    let isBroadcast = (12..<16).allSatisfy { octets[$0] == 255 }
+    return octets[12] != 0 && !(224...239).contains(octets[12]) && !isBroadcast
+  }
+
   /// With port 0; `nil` for families other than IPv4 and IPv6.
   fileprivate init?(_ node: ares_addrinfo_node) {
     var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))

@@ -78,7 +78,7 @@ extension Exchange {
     let index = route.pickBackend(random: &worker.random)
     guard index >= 0 else { return .noEndpoint }
     guard let service = data.serviceTable.service(index) else { return .noEndpoint }
-    if data.counters.figures.requestsInFlight >= data.settings.inFlightMax { return .shed(.inFlight) }
+    if data.hasRequestsEnough { return .shed(.inFlight) }
     self.service = service
     resolveClientAddress()
     // Only HTTP/1.1 has what endpoints understand.

@@ -25,7 +25,8 @@ extension Exchange {
 
   private func appendAnswer(_ answer: Answer) {
     let out = toClient
-    out.removeAll()
+    // An interim head of which a part was sent has to be sent to its end.
+    out.truncate(to: record.sentBytes > 0 ? min(download.interimBytes, out.count) : 0)
     out.append("HTTP/1.1 ")
     out.append(decimal: UInt64(answer.status))
     out.append(" ")

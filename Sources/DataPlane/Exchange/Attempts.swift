@@ -24,6 +24,8 @@ extension Exchange {
     if stage == .prepared {
       if service.inFlight >= service.adaptiveMax { return await answer(.shed(.serviceConcurrency)) }
       if !service.mayStartRequest, let refusal = await waitForTurn(service) { return await answer(refusal) }
+      // Others may have begun while it waited, or since it was admitted.
+      if data.hasRequestsEnough { return await answer(.shed(.inFlight)) }
       service.requestStarted()
       stage = .started
     }

@@ -35,7 +35,13 @@ extension Exchange {
 
   func connect(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting {
     let started = worker.now
-    defer { record.connectNanoseconds += worker.now.nanoseconds(since: started) }
+    // What came with the head waits as well.
+    let held = input.count
+    data.buffers.hold(held)
+    defer {
+      data.buffers.release(held)
+      record.connectNanoseconds += worker.now.nanoseconds(since: started)
+    }
     let multiplexes =
       service.settings.speaksHTTP2 && upgrade == .none
       && (service.settings.speaksHTTP2Only || !endpoint.speaksHTTP1)
@@ -64,16 +70,15 @@ extension Exchange {
     let deadline = min(
       callDeadline, worker.now.advanced(byNanoseconds: service.settings.connectNanoseconds))
     while endpoint.isConnecting {
-      guard endpoint.connectWaiters.count < service.settings.pendingMax else {
+      guard service.joinConnectors(to: endpoint, client) else {
         data.counters.figures.queueOverflows &+= 1
         data.counters.figures.refusalReasons.record(.serviceQueue)
         return .refused(.overloaded)
       }
-      endpoint.connectWaiters.append(client)
       client.transport.interest = .peerClosed
       let wake = await client.sleep(until: deadline)
       client.transport.interest = []
-      endpoint.connectWaiters.removeAll { $0 === client }
+      service.leaveConnectors(to: endpoint, client)
       if client.isAborted || client.transport.readiness.contains(.peerClosed) { return .clientClosed }
       if wake == .deadline {
         if callDeadline <= worker.now { return .refused(.deadlineExceeded) }
@@ -197,8 +202,13 @@ extension Exchange {
   /// - Returns: what to answer when it was in vain.
   func waitForTurn(_ service: UpstreamService) async -> Answer? {
     let started = worker.now
-    defer { record.connectNanoseconds += worker.now.nanoseconds(since: started) }
-    return await wait(.turn, service) { service.inFlight < service.settings.inFlightMax }
+    let held = input.count
+    data.buffers.hold(held)
+    defer {
+      data.buffers.release(held)
+      record.connectNanoseconds += worker.now.nanoseconds(since: started)
+    }
+    return await wait(.turn, service) { service.hasRoomForRequest }
   }
 
   /// Waits until a connection is idle or one more may be made.

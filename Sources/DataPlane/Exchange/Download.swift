@@ -31,6 +31,8 @@ struct Download {
   var decoder = ChunkedDecoder()
   /// Content in `response` that is staged as it is, counted from its first byte.
   var staged = 0..<0
+  /// Bytes of interim heads that wait at the front of `toClient`.
+  var interimBytes = 0
   /// Bytes of the final head, or of what follows it, were given to the system.
   var hasSentFinalHead = false
   /// All content was received.
@@ -112,6 +114,7 @@ extension Exchange {
     record.sentBytes += UInt64(result.bytes)
     let fromHead = min(headCount, result.bytes)
     toClient.consume(fromHead)
+    if download.interimBytes > 0 { download.interimBytes = max(download.interimBytes - fromHead, 0) }
     let lower = download.staged.lowerBound + result.bytes - fromHead
     download.staged = lower..<download.staged.upperBound
     if download.staged.isEmpty && lower > 0 {
@@ -190,7 +193,9 @@ extension Exchange {
       // Interim responses without end must not fill the output.
       if stream.connection?.hasRoomToSend == true { sendInterimHead(on: stream) }
     } else if request.version == .http11 {
+      let before = toClient.count
       appendInterimHead()
+      download.interimBytes += toClient.count - before
     }
     response.consume(responseHead.byteCount)
     responseParser.reset()

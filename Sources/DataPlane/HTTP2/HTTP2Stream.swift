@@ -64,10 +64,12 @@ final class HTTP2Stream: Transport {
   // MARK: What the connection reports
 
   func contentArrived(_ bytes: Span<UInt8>) {
+    let holdsMore = received == nil
     let buffer = received ?? worker.buffers.take()
     received = buffer
     buffer.append(bytes)
     becomeReady(.readable)
+    if holdsMore { connection?.data.lookAtBuffers() }
   }
 
   func peerEnded() {

@@ -19,6 +19,8 @@ public final class AccessLogWriter: Sendable {
     public var linesLost: UInt64 = 0
     /// Writes and reopenings that failed.
     public var errors: UInt64 = 0
+    /// Why lines are lost now; nil while they are written.
+    public var problem: String?
 
     public init() {}
   }
@@ -35,18 +37,22 @@ public final class AccessLogWriter: Sendable {
   private let state = Mutex(State())
   private let closed = ThreadSignal()
   private let report: @Sendable (String) -> Void
+  private let recovered: @Sendable (String) -> Void
 
   /// Opens the log and starts the thread that writes it.
   ///
   /// - Parameters:
   ///   - path: a file, or `-` for standard output.
   ///   - queuedBytesMax: what may wait to be written; more is dropped.
+  ///   - recovered: called there with a sentence when lines that could not be written can be again.
   ///   - report: called on the writer's thread with a sentence about an error, once a minute at most.
   public init(
     path: String, queuedBytesMax: Int = AccessLogWriter.queuedBytesMax,
+    recovered: @escaping @Sendable (String) -> Void = { _ in },
     report: @escaping @Sendable (String) -> Void
   ) throws(SystemError) {
     self.path = path
+    self.recovered = recovered
     self.report = report
     queue = ChunkQueue(chunkBytes: Self.chunkBytes, bytesMax: queuedBytesMax)
     let file = try LogFile(path: path)
@@ -102,13 +108,27 @@ public final class AccessLogWriter: Sendable {
     let bytes = chunk.buffer.count
     if let error = file.write(chunk.buffer, shouldStop: mustGiveUp) {
       let lost = UInt64(Self.lines(in: chunk.buffer.bytes))
+      let problem = "cannot write the access log \(path): \(error); lines are lost"
       state.withLock {
         $0.figures.linesLost &+= lost
         $0.figures.errors &+= 1
+        $0.figures.problem = problem
       }
-      reports.add("cannot write the access log \(path): \(error); lines are lost", with: report)
+      reports.add(problem, with: report)
+    } else {
+      noteSuccess(&reports)
     }
     queue.recycle(chunk, bytes: bytes)
+  }
+
+  private func noteSuccess(_ reports: inout Reports) {
+    let lost: UInt64? = state.withLock { state in
+      defer { state.figures.problem = nil }
+      return state.figures.problem == nil ? nil : state.figures.linesLost
+    }
+    guard let lost else { return }
+    reports.end(
+      "the access log \(path) is written again; \(lost) lines have been lost so far", with: recovered)
   }
 
   private func reopenIfAsked(_ file: LogFile, _ reports: inout Reports) {
@@ -140,12 +160,21 @@ public final class AccessLogWriter: Sendable {
   /// Keeps errors that come with every chunk from filling another log.
   private struct Reports {
     private var last: ContinuousClock.Instant?
+    /// An error was reported, and not that it is over.
+    private var isOpen = false
 
     mutating func add(_ message: String, with report: (String) -> Void) {
       let now = ContinuousClock.now
       if let last, now - last < AccessLogWriter.reportInterval { return }
       last = now
+      isOpen = true
       report(message)
+    }
+
+    /// It is over.
+    mutating func end(_ message: String, with report: (String) -> Void) {
+      if isOpen { report(message) }
+      isOpen = false
     }
   }
 }

@@ -19,15 +19,19 @@ final class AdmissionGate: Watcher {
   }
 
   private unowned let data: DataPlaneWorker
-  private var control = OverloadControl()
+  private var control: OverloadControl
   private var held = HeldConnections()
   private var isLooking = false
   private var lookBegan = MonotonicTime(nanoseconds: 0)
+  private var workAtLook: UInt64 = 0
   private var wasOverloaded = false
   private var round: UInt64 = 0
   /// Requests that were begun in this round.
   private var begunCount = 0
   private var hasRefused = false
+  /// What is to be done at the end of this round.
+  private var mustAttend = false
+  private var mustMakeRoom = false
   /// Refusals of held connections that may be made; a fraction.
   private var refusalCredit = 0.0
   private var lastRounds: UInt64 = 0
@@ -44,10 +48,14 @@ final class AdmissionGate: Watcher {
   private static let handshakeRequests = 16
   private static let attentionNanoseconds: Int64 = 5_000_000
 
-  init(of data: DataPlaneWorker) {
+  init(of data: DataPlaneWorker, _ bounds: OverloadBounds) {
     self.data = data
+    control = OverloadControl(bounds)
     super.init(on: data.worker)
   }
+
+  var isOverloaded: Bool { control.isOverloaded }
+  var heldCount: Int { held.count }
 
   // MARK: Looking
 
@@ -63,6 +71,7 @@ final class AdmissionGate: Watcher {
     lastRounds = rounds
     guard isBusy, data.settings.admissionDelayNanoseconds != nil, !isLooking else { return }
     isLooking = true
+    workAtLook = work
     lookBegan = worker.seam.now()
     worker.post(message)
   }
@@ -85,7 +94,7 @@ final class AdmissionGate: Watcher {
     guard let target = data.settings.admissionDelayNanoseconds else { return }
     let delay = worker.now.nanoseconds(since: lookBegan)
     control.note(
-      delay: delay, behind: Int(workDone &- lastWork), target: target, now: worker.now.nanoseconds)
+      delay: delay, behind: Int(workDone &- workAtLook), target: target, now: worker.now.nanoseconds)
     refresh()
   }
 
@@ -138,10 +147,27 @@ final class AdmissionGate: Watcher {
     round = worker.roundCount
     begunCount = 0
     hasRefused = false
+    mustAttend = true
     worker.callBeforePoll(self)
   }
 
-  override func beforePoll() { attend() }
+  /// Memory is short: idle connections are closed when the round is over.
+  func makeRoomSoon() {
+    if mustMakeRoom { return }
+    mustMakeRoom = true
+    worker.callBeforePoll(self)
+  }
+
+  override func beforePoll() {
+    if mustMakeRoom {
+      mustMakeRoom = false
+      data.closeIdleForRoom()
+    }
+    if mustAttend {
+      mustAttend = false
+      attend()
+    }
+  }
 
   override func deadlinePassed() {
     // A round in which requests came ends with ``beforePoll()``.

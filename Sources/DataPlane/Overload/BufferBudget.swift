@@ -22,10 +22,16 @@ struct BufferBudget {
   /// What is received at a time above the first level.
   static let tightReceiveBytes = 16_384
 
+  /// What is used is looked at each time it has grown by this part of the limit.
+  private static let looksPerLimit = 64
+
   private(set) var limit: Int
   private(set) var level = Level.low
   /// What is received from a peer at a time.
   private(set) var receiveBytesMax = Int.max
+  /// What is used has to be compared with the limit again when it is more than this: many small
+  /// exchanges at a halt come to as much as a few large ones.
+  private(set) var lookAbove = 0
   /// Held by exchanges that wait for a peer, and of heads that are not whole.
   private(set) var heldBytes = 0
 
@@ -49,5 +55,6 @@ struct BufferBudget {
     level =
       used < limit / 2 ? .low : used < limit / 4 * 3 ? .tight : used < limit / 8 * 7 ? .high : .full
     receiveBytesMax = level == .low ? .max : Self.tightReceiveBytes
+    lookAbove = used + limit / Self.looksPerLimit
   }
 }

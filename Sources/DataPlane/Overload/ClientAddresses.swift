@@ -29,6 +29,8 @@ struct ClientAddresses {
   private var sweepAt = 1_024
 
   var count: Int { entries.count }
+  /// Of the address that has most.
+  var connectionsMax: Int { entries.values.reduce(0) { max($0, $1.connections) } }
 
   /// Counts a connection.
   /// - Returns: false when the address has as many as it may.

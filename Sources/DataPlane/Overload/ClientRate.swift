@@ -54,7 +54,7 @@ extension Exchange {
     }
     let held = input.count + toUpstream.count + response.count + toClient.count
     data.buffers.hold(held)
-    if held >= BufferBudget.exchangeBytes { data.updateBuffers() }
+    if held >= BufferBudget.exchangeBytes { data.updateBuffers() } else { data.lookAtBuffers() }
     if data.buffers.level > .low { giveBackRoom() }
     return held
   }

@@ -12,6 +12,8 @@ struct HeldConnections {
   private var first = 0
 
   var isEmpty: Bool { first == entries.count }
+  /// Those that are held now, without those whose clients have left; looks at all.
+  var count: Int { entries[first...].count { $0.isHeld } }
 
   mutating func append(_ connection: ClientConnection) {
     entries.append(Entry(connection: connection, park: connection.parkNumber))

@@ -2,30 +2,24 @@
 /// only.
 ///
 /// Overload is noticed by how long ready sockets wait for their turn (as CoDel does, RFC 8289): a delay that
-/// is there at every look for ``intervalNanoseconds`` is no burst. A delay behind few requests is none
+/// is there at every look for ``OverloadBounds/intervalNanoseconds`` is no burst. A delay behind few requests is none
 /// either: the worker is slow, or has lost its core, and their clients wait for nobody else.
 ///
 /// From then on the worker begins as many requests in a round of its loop as leave the round short, which
 /// keeps short what those that were begun wait for. The limit follows the rounds' length, since what a
 /// request costs is not known.
 struct OverloadControl {
-  /// A delay has to last for so long; CoDel's own.
-  static let intervalNanoseconds: Int64 = 100_000_000
-  /// What has to be done before a ready socket's turn comes, in requests, for its delay to count. Clients
-  /// that send their next request after a response are no surplus as long as they are fewer.
-  static let queueMin = 512
-  /// What a round may take during an overload. A request waits for about three: to be begun, for its
-  /// response, and for what its neighbours do.
-  static let roundNanoseconds: Int64 = 1_000_000
-  /// Without a refusal for this long, the overload is over.
-  static let calmNanoseconds: Int64 = 500_000_000
-  private static let firstLimit: Double = 32
-
+  let bounds: OverloadBounds
   private(set) var isOverloaded = false
   /// Since when every look has found the delay too long.
   private var longSince: Int64?
   private var lastRefusal: Int64 = 0
-  private var limit = firstLimit
+  private var limit: Double
+
+  init(_ bounds: OverloadBounds = .standard) {
+    self.bounds = bounds
+    limit = bounds.firstLimit
+  }
 
   /// Requests that may be begun in the next round.
   var requestsPerRound: Int { max(Int(limit), 1) }
@@ -35,15 +29,15 @@ struct OverloadControl {
   ///   - queue: what was done meanwhile, in requests.
   ///   - target: what it may wait.
   mutating func note(delay: Int64, behind queue: Int, target: Int64, now: Int64) {
-    guard delay > target, queue >= Self.queueMin else {
+    guard delay > target, queue >= bounds.queueMin else {
       longSince = nil
       return
     }
     let since = longSince ?? now
     longSince = since
-    guard now - since >= Self.intervalNanoseconds, !isOverloaded else { return }
+    guard now - since >= bounds.intervalNanoseconds, !isOverloaded else { return }
     isOverloaded = true
-    limit = Self.firstLimit
+    limit = bounds.firstLimit
     lastRefusal = now
   }
 
@@ -53,13 +47,13 @@ struct OverloadControl {
   mutating func roundEnded(spent: Int64, hasRefused: Bool, now: Int64) {
     guard isOverloaded else { return }
     if hasRefused { lastRefusal = now }
-    if spent > Self.roundNanoseconds {
+    if spent > bounds.roundNanoseconds {
       // At most halved: one slow round says little.
-      limit = max(limit * max(Double(Self.roundNanoseconds) / Double(spent), 0.5), 1)
+      limit = max(limit * max(Double(bounds.roundNanoseconds) / Double(spent), 0.5), 1)
     } else if hasRefused {
       limit += 1
     }
-    if now - lastRefusal >= Self.calmNanoseconds {
+    if now - lastRefusal >= bounds.calmNanoseconds {
       isOverloaded = false
       longSince = nil
     }

@@ -30,7 +30,7 @@ public final class UpstreamService {
   /// Requests in flight.
   public private(set) var inFlight = 0
   /// The limit that follows response times; as high as it gets where there is none.
-  private(set) var adaptiveMax = Int.max
+  public private(set) var adaptiveMax = Int.max
   private var concurrency: ConcurrencyLimit?
   /// Requests that wait for the in-flight limit.
   var turnQueue = WaitQueue()
@@ -92,9 +92,9 @@ public final class UpstreamService {
   // MARK: Requests
 
   /// Whether one more request may be sent now: the in-flight limit, and nobody waits before it.
-  var mayStartRequest: Bool {
-    inFlight < settings.inFlightMax && inFlight < adaptiveMax && turnQueue.isEmpty
-  }
+  var mayStartRequest: Bool { hasRoomForRequest && turnQueue.isEmpty }
+
+  var hasRoomForRequest: Bool { inFlight < settings.inFlightMax && inFlight < adaptiveMax }
 
   func requestStarted() {
     inFlight += 1
@@ -140,12 +140,17 @@ public final class UpstreamService {
     case connection
   }
 
-  public var pendingCount: Int { turnQueue.count + connectionQueue.count }
+  public var pendingCount: Int { turnQueue.count + connectionQueue.count + connectorQueueCount }
+
+  /// Requests that wait for a connection of HTTP/2 that another one makes.
+  private var connectorQueueCount = 0
+
+  private var mayWait: Bool { pendingCount < settings.pendingMax }
 
   /// Gives the request a place behind those that wait.
   /// - Returns: false when there is no room.
   func join(_ wait: Wait, _ waiter: Waiter) -> Bool {
-    guard pendingCount < settings.pendingMax else { return false }
+    guard mayWait else { return false }
     switch wait {
     case .turn: turnQueue.append(waiter)
     case .connection: connectionQueue.append(waiter)
@@ -159,11 +164,26 @@ public final class UpstreamService {
     case .turn:
       if turnQueue.remove(waiter) { counters.figures.queuePending -= 1 }
       // A place that was offered and not used is the next one's.
-      if inFlight < settings.inFlightMax { turnQueue.wakeFirst() }
+      if hasRoomForRequest { turnQueue.wakeFirst() }
     case .connection:
       if connectionQueue.remove(waiter) { counters.figures.queuePending -= 1 }
       if mayConnect || idleConnectionCount > 0 || hasStreams { connectionQueue.wakeFirst() }
     }
+  }
+
+  /// The same for the connection that is being made to an endpoint; who waits for it is woken all at once.
+  func joinConnectors(to endpoint: Endpoint, _ waiter: Waiter) -> Bool {
+    guard mayWait else { return false }
+    endpoint.connectWaiters.append(waiter)
+    connectorQueueCount += 1
+    counters.figures.queuePending += 1
+    return true
+  }
+
+  func leaveConnectors(to endpoint: Endpoint, _ waiter: Waiter) {
+    endpoint.connectWaiters.removeAll { $0 === waiter }
+    connectorQueueCount -= 1
+    counters.figures.queuePending -= 1
   }
 
   func isFirst(_ waiter: Waiter, _ wait: Wait) -> Bool {

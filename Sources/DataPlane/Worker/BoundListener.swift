@@ -168,7 +168,7 @@ final class BoundListener: Watcher {
       if result.isError {
         // Others are about the connection that was to be accepted, which is gone.
         guard result.error.isShortage else { continue }
-        data.counters.figures.acceptFailures &+= 1
+        data.noteShortage(result.error)
         // The longest idle client makes room; without one, those that wait go on waiting.
         if data.relieveDescriptors() { continue }
         setAccepting(false)

@@ -51,6 +51,11 @@ extension DataPlaneWorker {
     return mayShakeHands || closeOldestHandshake() ? nil : .handshakes
   }
 
+  // MARK: Requests
+
+  /// No more requests may be at endpoints than there are.
+  var hasRequestsEnough: Bool { counters.figures.requestsInFlight >= settings.inFlightMax }
+
   // MARK: Buffers
 
   /// What counts against `bufferBytes`.
@@ -62,11 +67,28 @@ extension DataPlaneWorker {
   /// Compares what is held in buffers with the budget, and makes room where it gets short.
   func updateBuffers() {
     buffers.update(used: usedBufferBytes)
-    if buffers.level >= .high {
-      var left = Self.idleClosedMax
-      while left > 0, closeLongestIdle() { left -= 1 }
+    if buffers.level > .low {
+      dissolveFreeExchanges()
+      buffers.update(used: usedBufferBytes)
     }
+    if buffers.level >= .high { admission.makeRoomSoon() }
     admission.refresh()
+  }
+
+  /// Closes what is idle for want of memory. Not in the middle of anything: a connection of HTTP/2 is idle
+  /// until its first request's head was taken apart.
+  func closeIdleForRoom() {
+    var left = Self.idleClosedMax
+    while left > 0, buffers.level >= .high, closeLongestIdle() {
+      left -= 1
+      buffers.update(used: usedBufferBytes)
+    }
+  }
+
+  /// The same where what is held has grown since it was compared last.
+  @inline(__always)
+  func lookAtBuffers() {
+    if usedBufferBytes > buffers.lookAbove { updateBuffers() }
   }
 
   /// Idle connections that are closed at a time for want of room.

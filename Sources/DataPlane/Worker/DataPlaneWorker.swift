@@ -48,8 +48,13 @@ public final class DataPlaneWorker {
   private var accessLogWriter: AccessLogWriter?
   let rootPath: [UInt8] = [UInt8(ascii: "/")]
 
-  /// - Parameter changeBudget: what changes may take of a round of the loop.
-  public init(worker: Worker, workerCount: Int, changeBudget: ChangeBudget = .standard) {
+  /// - Parameters:
+  ///   - changeBudget: what changes may take of a round of the loop.
+  ///   - overload: when it takes itself for overloaded.
+  public init(
+    worker: Worker, workerCount: Int, changeBudget: ChangeBudget = .standard,
+    overload: OverloadBounds = .standard
+  ) {
     self.worker = worker
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
@@ -59,7 +64,7 @@ public final class DataPlaneWorker {
     serviceTable = ServiceTable(worker: worker, counters: counters, workerCount: workerCount, tls: tls)
     listeners = ListenerTable(of: self, tls: tls)
     changes = ChangeQueue(of: self, budget: changeBudget)
-    admission = AdmissionGate(of: self)
+    admission = AdmissionGate(of: self, overload)
   }
 
   /// Changes where lines go; those that were made go where they were meant for.
@@ -224,23 +229,44 @@ public final class DataPlaneWorker {
     noticeSink(UpstreamNotice(service: service.name, endpoint: endpoint.name, text: failure.description))
   }
 
+  /// Told, every minute at most, why connections cannot be accepted for now. As ``noticeSink``.
+  public var shortageSink: (@Sendable (SystemError) -> Void)?
+  private var shortageQuietUntil = MonotonicTime(nanoseconds: 0)
+
+  /// Counts a connection that cannot be accepted for want of something.
+  func noteShortage(_ error: SystemError) {
+    counters.figures.acceptFailures &+= 1
+    guard let shortageSink, shortageQuietUntil <= worker.now else { return }
+    shortageQuietUntil = worker.now.advanced(byNanoseconds: 60_000_000_000)
+    shortageSink(error)
+  }
+
   func takeExchange() -> Exchange { freeExchanges.popLast() ?? makeExchange() }
 
   private func makeExchange() -> Exchange {
     exchangeCount += 1
     // Many at once are not told from a few by anything else.
-    if exchangeCount % 64 == 0 { updateBuffers() }
+    lookAtBuffers()
     return Exchange(data: self)
   }
 
   func give(_ exchange: Exchange) {
     exchange.detach()
-    if freeExchanges.count < Self.freeExchangesMax, !exchange.hasGivenBackRoom {
+    if freeExchanges.count < Self.freeExchangesMax, !exchange.hasGivenBackRoom, buffers.level == .low {
       freeExchanges.append(exchange)
     } else {
-      exchange.dissolve()
-      exchangeCount -= 1
+      dissolve(exchange)
     }
+  }
+
+  private func dissolve(_ exchange: Exchange) {
+    exchange.dissolve()
+    exchangeCount -= 1
+  }
+
+  /// Those that were kept for reuse count as well: where room is short, they must not take the place of others.
+  func dissolveFreeExchanges() {
+    while let exchange = freeExchanges.popLast() { dissolve(exchange) }
   }
 
   /// This worker's share of a limit of the process.

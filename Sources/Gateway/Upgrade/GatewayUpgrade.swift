@@ -98,6 +98,7 @@ extension Gateway {
   private func finish(_ successor: Successor, exceptions: Set<SocketAddress>) async {
     let identifier = successor.process.identifier
     let limit = await drainLimit
+    watchdog?.stopTelling()
     tellServiceManager(.successor(identifier: identifier))
     state.withLock { $0.isDraining = true }
     logger.info(

@@ -60,7 +60,9 @@ final class Predecessor: Sendable {
 
   /// What a process is started with that inherits from one with this environment.
   static func environment(forSuccessorOf own: [String]) -> [String] {
-    own.filter { !$0.hasPrefix(variable + "=") } + ["\(variable)=\(ChildProcess.channelHandle)"]
+    // The service manager's watchdog is the successor's affair from then on, whatever its number.
+    own.filter { !$0.hasPrefix(variable + "=") && !$0.hasPrefix(ServiceManager.watchdogVariable + "=") }
+      + ["\(variable)=\(ChildProcess.channelHandle)"]
   }
 
   // MARK: What the new process says

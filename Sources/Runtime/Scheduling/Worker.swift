@@ -24,14 +24,22 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   private var expired: [Watcher] = []
   private var callsBeforePoll: [Watcher] = []
   private let mailbox = Mutex(Mailbox())
+  /// What was taken from the mailbox; it gets the memory in return, so that a message costs none.
+  private var openedJobs: [UnownedJob] = []
+  private var openedMessages: [Message] = []
   private var isStopping = false
   /// Rounds of the loop so far.
   public private(set) var roundCount: UInt64 = 0
 
   private struct Mailbox: ~Copyable {
     var jobs: [UnownedJob] = []
-    var messages: [@Sendable (Worker) -> Void] = []
+    var messages: [Message] = []
     var isSignalled = false
+  }
+
+  /// A closure that is an array's element itself is wrapped into another one, which is allocated.
+  private struct Message {
+    let body: @Sendable (Worker) -> Void
   }
 
   public init(index: Int, seam: Seam) {
@@ -74,7 +82,7 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
 
   /// Runs `message` on the worker's thread, between two events. From any thread.
   public func post(_ message: @escaping @Sendable (Worker) -> Void) {
-    deliver { $0.messages.append(message) }
+    deliver { $0.messages.append(Message(body: message)) }
   }
 
   /// Makes ``run()`` return after its present round. From any thread.
@@ -92,15 +100,16 @@ public final class Worker: TaskExecutor, @unchecked Sendable {
   }
 
   private func openMailbox() {
-    let (jobs, messages) = mailbox.withLock { mailbox in
+    mailbox.withLock { mailbox in
       mailbox.isSignalled = false
-      let content = (mailbox.jobs, mailbox.messages)
-      mailbox.jobs = []
-      mailbox.messages = []
-      return content
+      swap(&mailbox.jobs, &openedJobs)
+      swap(&mailbox.messages, &openedMessages)
     }
-    runnable.append(contentsOf: jobs)
-    for message in messages { message(self) }
+    runnable.append(contentsOf: openedJobs)
+    openedJobs.removeAll(keepingCapacity: true)
+    // What these post goes into the mailbox.
+    for message in openedMessages { message.body(self) }
+    openedMessages.removeAll(keepingCapacity: true)
   }
 
   // MARK: The loop

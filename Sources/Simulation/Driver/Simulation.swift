@@ -16,8 +16,8 @@ public final class Simulation {
   /// Programs that have not ended.
   public private(set) var runningPrograms: [String] = []
 
-  /// Called after every round of the workers.
-  public var afterRound: (() -> Void)?
+  /// Called after every round of a worker.
+  public var afterTurn: ((Worker) -> Void)?
 
   /// Rounds at one point in time; an idle loop without progress would go on for ever.
   private static let roundsAtOneTimeMax = 20_000
@@ -76,17 +76,21 @@ public final class Simulation {
       _ = try advance(to: end) { false }
     } catch {
       guard error.reason == .stuck else { throw error }
-      network.now = end
+      network.now = max(end, now)
     }
   }
 
   /// - Returns: whether `isDone` ended it, rather than the time.
   private func advance(to end: MonotonicTime, until isDone: () -> Bool) throws(SimulationError) -> Bool {
     var roundsAtThisTime = 0
+    var time = now
     while !isDone() {
+      // Calls may take time of their own.
+      if now > end { return false }
       network.deliver()
       if turnBusyWorkers() {
-        roundsAtThisTime += 1
+        roundsAtThisTime = now > time ? 0 : roundsAtThisTime + 1
+        time = now
         if roundsAtThisTime > Self.roundsAtOneTimeMax { throw error(.busyWithoutEnd) }
         continue
       }
@@ -114,10 +118,10 @@ public final class Simulation {
     for index in busy {
       let hadWork = mustTurn(index)
       workers[index].turn(until: now)
+      afterTurn?(workers[index])
       // A round that found nothing is the one in which a real worker falls asleep.
       isBusy[index] = hadWork
     }
-    afterRound?()
     return true
   }
 

@@ -293,6 +293,7 @@ final class ConnectionEnd {
     network.observer?.arrived(number, atServer: !isClient, bytes)
     unread.append(bytes)
     network.note("arrived", local, bytes.count, connection: number)
+    network.trace.noteContent(bytes)
     report()
   }
 

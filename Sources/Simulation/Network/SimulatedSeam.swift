@@ -18,6 +18,9 @@ public final class SimulatedSeam: Seam {
   public let host: SocketAddress
   /// Sockets that may be open at once; `accept` and `connect` answer EMFILE beyond.
   public var descriptorLimit = Int.max
+  /// What a call that moves bytes or opens a connection takes of the time, as on a machine that is slow or
+  /// has much else to do.
+  public var callNanoseconds: Int64 = 0
   unowned let network: SimulatedNetwork
   private var descriptors: [Descriptor?] = []
   public private(set) var descriptorCount = 0
@@ -108,6 +111,10 @@ public final class SimulatedSeam: Seam {
     return Int32(descriptors.count - 1) + Self.firstHandle
   }
 
+  private func spendTime() {
+    if callNanoseconds > 0 { network.now = network.now.advanced(byNanoseconds: callNanoseconds) }
+  }
+
   private func descriptor(_ handle: Int32) -> Descriptor? {
     let index = Int(handle - Self.firstHandle)
     return descriptors.indices.contains(index) ? descriptors[index] : nil
@@ -142,6 +149,7 @@ public final class SimulatedSeam: Seam {
 
   public override func accept(from handle: Int32, peer: inout SocketAddress) -> IOResult {
     guard case .listener(let listener) = descriptor(handle) else { return .failed(SystemError(EBADF)) }
+    spendTime()
     guard let end = listener.waiting.first else { return .wouldBlock }
     do {
       // Where it fails the connection goes on waiting.
@@ -166,6 +174,7 @@ public final class SimulatedSeam: Seam {
   // MARK: Connections
 
   public override func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
+    spendTime()
     var local = host
     local.port = takePort()
     let end = ConnectionEnd(
@@ -191,12 +200,14 @@ public final class SimulatedSeam: Seam {
 
   public override func receive(_ handle: Int32, into buffer: UnsafeMutableRawBufferPointer) -> IOResult {
     guard let end = connection(handle) else { return .failed(SystemError(EBADF)) }
+    spendTime()
     // The caller's buffer is valid for the call.
     return IOResult(code: unsafe end.receive(into: buffer))
   }
 
   public override func send(_ handle: Int32, _ bytes: UnsafeRawBufferPointer) -> IOResult {
     guard let end = connection(handle) else { return .failed(SystemError(EBADF)) }
+    spendTime()
     // The caller's bytes are valid for the call.
     return IOResult(code: unsafe end.send(bytes))
   }
@@ -232,6 +243,11 @@ public final class SimulatedSeam: Seam {
 
   /// The number of the connection that a handle stands for; 0: none.
   public func connectionNumber(of handle: Int32) -> Int { connection(handle)?.number ?? 0 }
+
+  /// Connections that are open here by whether they were accepted, each with its other end.
+  public func forEachConnection(_ body: (_ remote: SocketAddress, _ wasAccepted: Bool) -> Void) {
+    for case .connection(let end)? in descriptors { body(end.remote, !end.isClient) }
+  }
 
   /// Bytes that this host handed over on its open connections and that were not yet read by their receivers.
   public var bytesUnderWay: Int {

@@ -31,6 +31,8 @@ public final class World {
   private(set) var clients: [SimulatedClient] = []
   /// Hosts of clients that the network has lost: they learn of nothing.
   var lostClients: Set<Int> = []
+  /// Descriptors have run out for the time being: no listener can be opened.
+  var isShortOfDescriptors = false
   private var limits: WorldLimits
   private var drained = 0
   private var isDraining = false
@@ -58,10 +60,12 @@ public final class World {
   private func populate() {
     let budget = ChangeBudget(
       nanoseconds: .max, entriesMax: 1 + random.next(below: 4),
-      pauseNanoseconds: Int64(random.next(below: 3) * 50_000))
+      pauseNanoseconds: Int64(random.next(below: random.chance(3) ? 2_000_000 : 150_000)))
     gateways = (0..<plan.workers).map { _ in
-      DataPlaneWorker(
-        worker: simulation.addWorker(host: Self.gatewayHost), workerCount: plan.workers, changeBudget: budget)
+      let worker = simulation.addWorker(host: Self.gatewayHost)
+      simulation.seam(of: worker).callNanoseconds = plan.callNanoseconds
+      return DataPlaneWorker(
+        worker: worker, workerCount: plan.workers, changeBudget: budget, overload: plan.overload)
     }
     for (number, speaksHTTP2) in plan.origins.enumerated() {
       let origin = SimulatedOrigin(
@@ -81,7 +85,11 @@ public final class World {
         simulation, host: Self.clientAddress($0),
         gateway: Self.gatewayHost.withPort(Self.listenerPort(0)))
     }
-    simulation.afterRound = { [unowned self] in limits.check(gateways) }
+    simulation.afterTurn = { [unowned self] worker in
+      // They were added first.
+      guard worker.index < gateways.count else { return }
+      limits.check(gateways[worker.index], index: worker.index, simulation.seam(of: worker))
+    }
   }
 
   // MARK: The run
@@ -95,6 +103,7 @@ public final class World {
       try happen()
       try simulation.run(limit: .seconds(20_000))
       checkArrivals()
+      try checkServices()
       try finish()
     } catch {
       ledger.violate("the simulation ended early: \(error)")
@@ -138,7 +147,9 @@ public final class World {
     simulation.network.remark("version \(version) of the configuration")
     for (index, gateway) in gateways.enumerated() {
       gateway.apply(delta) { [unowned self] failures in
-        for failure in failures { ledger.violate("version \(version): \(failure)") }
+        for failure in failures where !isShortOfDescriptors {
+          ledger.violate("version \(version): \(failure)")
+        }
         topology.serves(version, worker: index)
         simulation.network.remark("worker \(index) serves version \(version)")
       }
@@ -153,7 +164,7 @@ public final class World {
     let client = clients[number % clients.count]
     let second = plan.hasSecondListener && random.chance(2)
     let listener = Self.gatewayHost.withPort(Self.listenerPort(second ? 1 : 0))
-    let pause = random.milliseconds(below: 300)
+    let pause = random.milliseconds(below: plan.focus == .overload ? 30 : 300)
     client.startUnconnected(name) { () throws(StreamFailure) in
       await Waiter(on: client.worker).sleep(
         until: client.worker.now.advanced(byNanoseconds: pause.inNanoseconds))
@@ -162,6 +173,20 @@ public final class World {
   }
 
   // MARK: The end
+
+  /// When all changes are made, there are the services of the last configuration and no others.
+  private func checkServices() throws(SimulationError) {
+    try simulation.run(limit: .seconds(60)) { topology.servedByAll == topology.newest }
+    // What is gone is taken out after requests see the change.
+    try simulation.run(for: .seconds(1))
+    let wanted = Set(topology.configuration.services.map(\.name))
+    for gateway in gateways {
+      let names = gateway.services.map(\.name)
+      if names.count != wanted.count || Set(names) != wanted {
+        ledger.violate("there are services \(names.sorted()) instead of \(wanted.sorted())")
+      }
+    }
+  }
 
   private func drain() {
     if isDraining { return }
@@ -202,7 +227,7 @@ public final class World {
     return WorldReport(
       plan: plan, violations: ledger.violations, fingerprint: trace.fingerprint, noteCount: trace.count,
       requestCount: ledger.requests.count, outcomes: outcomes, versionCount: topology.newest,
-      messageCount: watch.messageCount, lines: trace.lines)
+      messageCount: watch.messageCount, limitsReached: limits.reached, lines: trace.lines)
   }
 }
 

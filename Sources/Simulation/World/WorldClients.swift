@@ -16,10 +16,11 @@ extension World {
 
   func startHTTP1Client(_ number: Int) {
     var own = random.split()
-    var manner = Manner(requests: 1 + own.next(below: 6))
+    let isCrowd = plan.focus == .overload
+    var manner = Manner(requests: 1 + own.next(below: isCrowd ? 20 : 6))
     manner.pipelines = own.chance(4)
-    manner.isSlow = own.chance(4)
-    manner.pauses = own.chance(3)
+    manner.isSlow = own.chance(isCrowd ? 2 : 4)
+    manner.pauses = own.chance(isCrowd ? 12 : 3)
     if !plan.isCalm {
       manner.leavesEarly = own.chance(6)
       manner.halfCloses = own.chance(6)
@@ -28,7 +29,9 @@ extension World {
       let stream = try await client.connect(to: listener)
       defer { stream.close() }
       stream.patience = patience
-      if manner.isSlow { stream.pace = .init(bytes: 700, pause: .milliseconds(1)) }
+      if manner.isSlow {
+        stream.pace = .init(bytes: 700, pause: .milliseconds(plan.bufferBytes == nil ? 1 : 5))
+      }
       if manner.pipelines {
         await pipeline(on: stream, requests: manner.requests, client: number, &own)
       } else {
@@ -41,9 +44,11 @@ extension World {
     on stream: SimulatedStream, _ manner: Manner, client: Int, _ own: inout SplitMix64
   ) async {
     var open: [WorldRequest] = []
+    // One worker serves the connection: what it has seen of a change cannot be undone for the next request.
+    var seen = 0
     do throws(StreamFailure) {
       for index in 0..<manner.requests {
-        let request = makeRequest(&own)
+        let request = makeRequest(&own, notBefore: seen)
         open.append(request)
         try await send(request, on: stream, &own)
         let isLast = index == manner.requests - 1
@@ -55,12 +60,24 @@ extension World {
         if isLast && manner.halfCloses { stream.finish() }
         let isPersistent = try await read(request, from: stream)
         open.removeFirst()
+        if let version = versionSeen(by: request) { seen = version }
         if !isPersistent { return }
         if manner.pauses { await stream.sleep(own.milliseconds(below: 4_000)) }
       }
       await checkSilence(of: stream, client: client)
     } catch {
       fail(open, error, on: stream.number, isLost: lostClients.contains(client % 2))
+    }
+  }
+
+  /// The version that must have been in force when a request was routed, if not a later one; nil where its
+  /// answer does not say.
+  private func versionSeen(by request: WorldRequest) -> Int? {
+    switch request.outcome {
+    // An answer of an origin that was not asked says nothing.
+    case .status(200) where request.arrivals.isEmpty: nil
+    case .status(200), .status(404): topology.firstExplaining(request, from: request.since)
+    default: nil
     }
   }
 
@@ -130,14 +147,17 @@ extension World {
 
   // MARK: Requests
 
-  func makeRequest(_ own: inout SplitMix64, _ kind: WorldRequest.Kind = .plain) -> WorldRequest {
+  func makeRequest(
+    _ own: inout SplitMix64, _ kind: WorldRequest.Kind = .plain, notBefore version: Int = 0
+  ) -> WorldRequest {
     let methods = ["GET", "GET", "HEAD", "PUT", "POST", "DELETE"]
-    let large = kind == .tunnel ? 20_000 : 60_000
+    let large = kind == .tunnel ? 20_000 : plan.focus == .overload ? 200_000 : 60_000
     return ledger.begin(
       kind, kind == .plain ? own.pick(methods) : kind == .call ? "POST" : "GET", own.pick(WorldPlace.all),
       contentBytes: own.chance(3) ? own.next(below: large) : own.next(below: 300),
-      responseBytes: own.chance(3) ? own.next(below: large) : own.next(below: 300),
-      since: topology.servedByAll)
+      responseBytes: own.chance(plan.bufferBytes == nil ? 3 : 2)
+        ? own.next(below: large) : own.next(below: 300),
+      since: max(topology.servedByAll, version))
   }
 
   private func send(
@@ -186,13 +206,16 @@ extension World {
     if request.kind == .call { return callEnded(request, response) }
     switch response.status {
     case 200:
-      let isUnasked = ledger.sentUnasked && response.body == WorldLedger.unasked
+      // Of an answer to HEAD no content shows.
+      let looksUnasked = request.method == "HEAD" || response.body == WorldLedger.unasked
+      let isUnasked = ledger.sentUnasked && looksUnasked
       if request.arrivals.isEmpty && !isUnasked { ledger.violate("was answered by nobody", request) }
       if let difference = ledger.flaw(ofResponse: response.body, to: request) {
         ledger.violate("its response is not what was sent: \(difference)", request)
       }
     case 404 where mayLackRoute(request): break
-    case 408, 502, 503, 504: if plan.isCalm { ledger.violate("status \(response.status)", request) }
+    case 408, 502, 503, 504:
+      if plan.isCalm { ledger.violate("status \(response.status) where nobody does wrong", request) }
     default: ledger.violate("status \(response.status)", request)
     }
   }
@@ -212,7 +235,7 @@ extension World {
     case "12" where mayLackRoute(request): break
     case let status:
       // An origin that answers with something else than gRPC may do so without one.
-      if plan.isCalm { ledger.violate("status \(status ?? "none") of gRPC", request) }
+      if plan.isCalm { ledger.violate("status \(status ?? "none") of gRPC where nobody does wrong", request) }
     }
   }
 
@@ -225,12 +248,22 @@ extension World {
     _ requests: [WorldRequest], _ failure: StreamFailure, on wire: Int, isLost: Bool
   ) {
     for request in requests { ledger.ended(request, .failure(failure), version: topology.newest) }
+    // How far they had come often says why.
+    let open = requests.map { "\($0.number) (\(progress(of: $0)))" }.joined(separator: ", ")
+    let left = open.isEmpty ? "" : ", without an answer to request \(open)"
     switch failure {
     case .timedOut where !isLost:
-      ledger.violate("neither a response nor the end of the connection", [wire])
+      ledger.violate("neither a response nor the end of the connection\(left)", [wire])
     case .malformed(let error): ledger.violate("a response is malformed: \(error)", [wire])
     default:
-      if plan.isCalm { ledger.violate("a connection ended in a calm world: \(failure)", [wire]) }
+      if plan.isCalm { ledger.violate("a connection ended in a calm world: \(failure)\(left)", [wire]) }
     }
+  }
+
+  /// What of a request has come to an origin.
+  private func progress(of request: WorldRequest) -> String {
+    guard let arrival = request.arrivals.last else { return "it came to no origin" }
+    let received = origins[arrival.origin].requests[arrival.index]
+    return "\(received.body.count) of its \(request.contentBytes) bytes came to origin \(arrival.origin)"
   }
 }

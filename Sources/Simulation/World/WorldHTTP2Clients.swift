@@ -9,7 +9,7 @@ extension World {
     var settings = HTTP2LocalSettings()
     if own.chance(3) { settings.streamWindowBytes = 300 + own.next(below: 3_000) }
     let isRude = !plan.isCalm && own.chance(6)
-    let isSlow = own.chance(4)
+    let isSlow = own.chance(plan.focus == .overload ? 2 : 4)
     start("h2 client \(number)", client: number) { [unowned self] client, listener throws(StreamFailure) in
       let connection = try await SimulatedHTTP2Connection.connect(
         to: listener, on: client.worker, settings: settings)
@@ -94,7 +94,8 @@ extension World {
       if wasNotTaken(request, stream) { return ledger.ended(request, .abandoned, version: topology.newest) }
       simulation.network.remark(
         connection: connection.number,
-        "stream \(stream.number) of request \(request.number): \(error), reset "
+        "stream \(stream.number) of request \(request.number): \(error), \(stream.body.count) of "
+          + "\(request.responseBytes) bytes of its response, reset "
           + "\(String(describing: stream.resetCode)), GOAWAY \(connection.goAways)")
       fail([request], error, on: connection.number, isLost: lostClients.contains(client % 2))
     }

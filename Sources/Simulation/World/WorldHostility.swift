@@ -75,7 +75,9 @@ extension World {
       origin.restart()
     case 1: network.silence(origin.address)
     case 2: network.ignoreConnects(to: origin.address)
-    case 3: origin.closeConnections()
+    case 3:
+      ledger.closedEarly = true
+      origin.closeConnections()
     case 4:
       let lost = random.next(below: clients.count)
       lostClients.insert(lost)
@@ -92,6 +94,8 @@ extension World {
     case 9, 10: simulation.jump(random.milliseconds(below: 8_000))
     default:
       // Descriptors run out for a while.
+      isShortOfDescriptors = true
+      defer { isShortOfDescriptors = false }
       for gateway in gateways {
         let seam = simulation.seam(of: gateway.worker)
         seam.descriptorLimit = seam.descriptorCount + random.next(below: 2)

@@ -90,12 +90,15 @@ extension World {
     let tooLong = "Content-Length: \(body.count + 10)"
     switch random.next(below: 11) {
     case 0: return [.readContent, say([tooLong], body), delay, .close]
-    case 1: return [.readContent, say(["Connection: close"], body), .close]
+    case 1:
+      request.endsWithClose = true
+      return [.readContent, say(["Connection: close"], body), .close]
     case 2: return [.readContent, .respond(200, body: body), delay, .close]
     case 3:
       ledger.sentUnasked = true
       let unasked = say(["Content-Length: \(WorldLedger.unasked.count)"], WorldLedger.unasked)
-      return [.readContent, say(["Content-Length: \(body.count)"], body), unasked]
+      // Whoever takes it for an answer would take each answer after it for the next request's.
+      return [.readContent, say(["Content-Length: \(body.count)"], body), unasked, delay, .close]
     case 4: return [.readContent, say(["Content-Length: 4", "Transfer-Encoding: chunked"], body), delay]
     case 5: return [.readContent, say(["Content-Length: 4", "Content-Length: 5"], body), delay]
     case 6: return [.readContent, .send(Array("HTTP/1.1 2xx What\r\n\r\n".utf8)), delay]

@@ -12,6 +12,8 @@ public struct WorldReport: Sendable {
   public let versionCount: Int
   /// Messages of HTTP/1.1 that the strict reader has read.
   public let messageCount: Int
+  /// Limits that something came up to.
+  public let limitsReached: Set<String>
   /// The trace, where it was kept.
   public let lines: [Trace.Line]
 

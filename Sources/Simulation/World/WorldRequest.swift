@@ -39,6 +39,8 @@ final class WorldRequest {
   /// The number of the client's connection.
   var wire = 0
   var arrivals: [Arrival] = []
+  /// An origin answers with content that ends with the connection.
+  var endsWithClose = false
   var outcome: Outcome?
 
   init(

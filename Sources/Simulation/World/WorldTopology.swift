@@ -11,6 +11,11 @@ final class WorldTopology {
     var endpoints: [String: Set<Int>] = [:]
     /// `Forwarded` is added: shows by which version's settings a request was forwarded.
     var addsForwarded = false
+    // What it limits, for the process.
+    var limits = MessageLimits()
+    var services: [String: ServiceLimits] = [:]
+    /// Listeners that limit their connections.
+    var listenerConnections: [String: Int] = [:]
   }
 
   let plan: WorldPlan
@@ -19,12 +24,9 @@ final class WorldTopology {
   private(set) var configuration = Configuration()
   private(set) var versions: [Version] = [Version()]
   /// The last version that each worker has said to serve.
-  private var served: [Int]
-  /// The widest limits that there were, by service: what was taken under one may outlive it.
-  private(set) var widest: [String: ServiceLimits] = [:]
+  private(set) var served: [Int]
   private(set) var widestRetries = 0
   private(set) var repeatsAnything = false
-  private(set) var connectionsMax = 0
   private var endpoints: [String: [Int]] = [:]
 
   init(_ plan: WorldPlan, random: SplitMix64) {
@@ -32,8 +34,8 @@ final class WorldTopology {
     self.random = random
     served = Array(repeating: 0, count: plan.workers)
     configuration.http = settings()
-    configuration.listeners = [Self.listener(0)]
-    if plan.hasSecondListener { configuration.listeners.append(Self.listener(1)) }
+    configuration.listeners = [listener(0)]
+    if plan.hasSecondListener { configuration.listeners.append(listener(1)) }
     // At least one for each origin's protocol.
     for origin in plan.origins.indices { addService("s\(origin)", origins: [origin]) }
     for place in WorldPlace.all { setRoute(place) }
@@ -43,10 +45,12 @@ final class WorldTopology {
   /// The version that requests see from now on, if not a later one.
   var servedByAll: Int { served.min() ?? 0 }
 
-  private static func listener(_ number: Int) -> Listener {
-    Listener(
+  private func listener(_ number: Int) -> Listener {
+    var listener = Listener(
       name: "listener \(number)",
       address: HostPort(host: World.gatewayHost.host, port: World.listenerPort(number)))
+    if plan.isTight && random.chance(3) { listener.connections = 1 + random.next(below: 8) }
+    return listener
   }
 
   // MARK: Settings
@@ -59,6 +63,7 @@ final class WorldTopology {
     http.timeouts.body = .seconds(20)
     if random.chance(3) { http.limits.requestsPerConnection = 1 + random.next(below: 6) }
     if !plan.isCalm && random.chance(6) { http.limits.connections = 1 + random.next(below: 4) }
+    if plan.isTight { tighten(&http) }
     if random.chance(4) { http.http2.streams = 1 + random.next(below: 4) }
     if random.chance(3) { http.http2.windowBytes = 300 + random.next(below: 2_000) }
     if random.chance(3) { http.http2.connectionWindowBytes = 65_535 }
@@ -66,9 +71,24 @@ final class WorldTopology {
       http.http2.connectionAge = .milliseconds(Int64(100 + random.next(below: 3_000)))
       http.http2.connectionAgeGrace = .seconds(Int64(plan.isCalm ? 300 : 1 + random.next(below: 3)))
     }
+    // It is that of the time when the age is reached, also where there is none any more by then.
+    if plan.isCalm { http.http2.connectionAgeGrace = .seconds(300) }
     http.forwarding.forwarded = random.chance(2)
     http.forwarding.via = random.chance(2)
     return http
+  }
+
+  /// Limits above which clients are refused or cut off.
+  private func tighten(_ http: inout HTTPSettings) {
+    if random.chance(3) { http.limits.connections = 1 + random.next(below: 20) }
+    if random.chance(2) { http.limits.connectionsPerAddress = 1 + random.next(below: 10) }
+    if random.chance(2) { http.limits.inFlight = 1 + random.next(below: 8) }
+    if let bytes = plan.bufferBytes { http.limits.bufferBytes = bytes }
+    http.rates.window = .seconds(Int64(1 + random.next(below: 5)))
+    if random.chance(3) { http.rates.body = 200 + random.next(below: 20_000) }
+    if random.chance(3) { http.rates.response = 200 + random.next(below: 20_000) }
+    http.admission = random.chance(4) ? nil : Admission()
+    http.admission?.delay = .microseconds(Int64(1 + random.next(below: 3_000)))
   }
 
   private func adjust(_ service: inout Service) {
@@ -76,6 +96,8 @@ final class WorldTopology {
     service.limits.inFlight = random.chance(4) ? 1 + random.next(below: 3) : 1_000
     service.limits.connections = random.chance(3) ? 1 + random.next(below: 3) : 1_000
     service.limits.pending = !isCalm && random.chance(4) ? random.next(below: 4) : 1_000
+    service.limits.adaptive = plan.isTight && random.chance(3) ? AdaptiveConcurrency() : nil
+    service.limits.adaptive?.minimum = 1 + random.next(below: 4)
     service.limits.pendingTimeout = .seconds(isCalm ? 1_000 : 5)
     service.timeouts.response = .seconds(isCalm ? 300 : 5)
     service.timeouts.idle = .seconds(isCalm ? 60 : 5)
@@ -117,14 +139,27 @@ final class WorldTopology {
     return [first] + alike.filter { _ in random.chance(2) }
   }
 
+  /// Adds a route to a place or replaces one. There may be two to the same: the first wins.
   private func setRoute(_ place: WorldPlace) {
     let service = random.pick(configuration.services).name
-    let name = place.host + place.path
+    let name = place.host + place.path + (random.chance(4) ? " again" : "")
     var route = Route(name: name, backends: [Backend(service: service)])
     route.hosts = [place.host]
     route.matches[0].path = .prefix(place.path)
-    configuration.routes.removeAll { $0.name == name }
-    configuration.routes.append(route)
+    if let index = configuration.routes.firstIndex(where: { $0.name == name }) {
+      configuration.routes[index] = route
+    } else {
+      configuration.routes.append(route)
+    }
+  }
+
+  /// Their order is all that changes, or a name, or nothing that anybody should notice.
+  private func shuffleRoutes() {
+    if random.chance(2) { return configuration.routes.reverse() }
+    guard let index = configuration.routes.indices.randomElement(using: &random) else { return }
+    let route = configuration.routes[index]
+    guard !configuration.routes.contains(where: { $0.name == route.name + "'" }) else { return }
+    configuration.routes[index].name += "'"
   }
 
   // MARK: Changes
@@ -132,7 +167,7 @@ final class WorldTopology {
   /// A few changes of all kinds, in one go.
   func change() {
     for _ in 0..<(1 + random.next(below: 4)) {
-      switch random.next(below: 8) {
+      switch random.next(below: 9) {
       case 0: addOrRemoveService()
       case 1: changeService { topology, service in topology.adjust(&service) }
       case 2:
@@ -143,6 +178,7 @@ final class WorldTopology {
       case 3: configuration.http = settings()
       case 4: configuration.routes.removeAll { _ in random.chance(4) }
       case 5: changeListeners()
+      case 6: shuffleRoutes()
       default: setRoute(random.pick(WorldPlace.all))
       }
     }
@@ -168,11 +204,13 @@ final class WorldTopology {
 
   private func changeListeners() {
     // Those who connect to one that is gone are refused, which in a calm world nobody may be.
-    if plan.isCalm || !plan.hasSecondListener { return }
+    if plan.isCalm { return }
+    configuration.listeners[0] = listener(0)
+    if !plan.hasSecondListener { return }
     if configuration.listeners.count > 1 {
       configuration.listeners.removeLast()
     } else {
-      configuration.listeners.append(Self.listener(1))
+      configuration.listeners.append(listener(1))
     }
   }
 
@@ -180,11 +218,20 @@ final class WorldTopology {
   func publish() -> Delta {
     var version = Version(addsForwarded: configuration.http.forwarding.forwarded)
     for route in configuration.routes {
-      version.routes[WorldPlace(host: route.hosts[0], path: Self.path(of: route))] = route.backends[0].service
+      let place = WorldPlace(host: route.hosts[0], path: Self.path(of: route))
+      if version.routes[place] == nil { version.routes[place] = route.backends[0].service }
     }
     for (name, origins) in endpoints { version.endpoints[name] = Set(origins) }
+    version.limits = configuration.http.limits
+    for listener in configuration.listeners {
+      version.listenerConnections[listener.name] = listener.connections
+    }
+    for service in configuration.services {
+      version.services[service.name] = service.limits
+      widestRetries = max(widestRetries, service.retries?.attempts ?? 0)
+      if service.retries?.nonIdempotent == true { repeatsAnything = true }
+    }
     versions.append(version)
-    noteLimits()
     let resolved = endpoints.mapValues { origins in
       origins.map { origin in
         let address = World.originAddress(origin)
@@ -196,20 +243,6 @@ final class WorldTopology {
 
   private static func path(of route: Route) -> String {
     if case .prefix(let path) = route.matches[0].path { path } else { "" }
-  }
-
-  private func noteLimits() {
-    connectionsMax = max(connectionsMax, configuration.http.limits.connections)
-    for service in configuration.services {
-      let before = widest[service.name] ?? service.limits
-      var limits = service.limits
-      limits.connections = max(limits.connections, before.connections)
-      limits.pending = max(limits.pending, before.pending)
-      limits.inFlight = max(limits.inFlight, before.inFlight)
-      widest[service.name] = limits
-      widestRetries = max(widestRetries, service.retries?.attempts ?? 0)
-      if service.retries?.nonIdempotent == true { repeatsAnything = true }
-    }
   }
 
   func serves(_ version: Int, worker: Int) { served[worker] = version }
@@ -229,6 +262,19 @@ final class WorldTopology {
       }
     }
     return false
+  }
+
+  /// The first version that routes a request so that the origins that it came to are explained; nil where
+  /// it came to none and all versions have a route for it.
+  func firstExplaining(_ request: WorldRequest, from first: Int) -> Int? {
+    let origins = Set(request.arrivals.map(\.origin))
+    return (first...newest).first { routed in
+      guard let service = versions[routed].routes[request.place] else { return origins.isEmpty }
+      if origins.isEmpty { return false }
+      return origins.allSatisfy { origin in
+        (routed...newest).contains { versions[$0].endpoints[service]?.contains(origin) == true }
+      }
+    }
   }
 
   /// Whether there was a version without a route for it.

@@ -86,8 +86,10 @@ extension World {
     let connection = try await SimulatedHTTP2Connection.connect(to: listener, on: client.worker)
     defer { connection.close() }
     connection.patience = patience
+    let deadline = client.worker.now.advanced(byNanoseconds: patience.inNanoseconds)
     while !connection.peerSettings.allowsExtendedConnect {
       guard connection.isOpen else { throw .closed }
+      guard client.worker.now < deadline else { throw .timedOut }
       await connection.sleep(.milliseconds(20))
     }
     ledger.sent(request, on: connection.number)

@@ -157,6 +157,7 @@ struct AccessLogWriterTests {
     let messages = reports.withLock { $0 }
     #expect(messages.count == 1)
     #expect(messages.first?.contains("No space left on device") == true)
+    #expect(writer.figures.problem == messages.first)
   }
 
   @Test("A path that cannot be opened is an error at once")

@@ -21,8 +21,8 @@ struct OverloadControlTests {
   @Test("A delay that lasts for the interval is an overload")
   func lastingDelay() {
     let (_, now) = overloaded()
-    #expect(now > OverloadControl.intervalNanoseconds)
-    #expect(now <= OverloadControl.intervalNanoseconds + 40 * Self.millisecond)
+    #expect(now > OverloadBounds.standard.intervalNanoseconds)
+    #expect(now <= OverloadBounds.standard.intervalNanoseconds + 40 * Self.millisecond)
   }
 
   @Test("Bursts are none, however long the delay within them")
@@ -48,8 +48,8 @@ struct OverloadControlTests {
     }
     let spent = Int64(control.requestsPerRound) * costNanoseconds
     // At least one request is begun, whatever it costs.
-    #expect(spent <= OverloadControl.roundNanoseconds + costNanoseconds)
-    #expect(spent + 2 * costNanoseconds >= OverloadControl.roundNanoseconds / 2)
+    #expect(spent <= OverloadBounds.standard.roundNanoseconds + costNanoseconds)
+    #expect(spent + 2 * costNanoseconds >= OverloadBounds.standard.roundNanoseconds / 2)
     #expect(control.isOverloaded)
   }
 
@@ -70,9 +70,9 @@ struct OverloadControlTests {
     while control.isOverloaded {
       now += Self.millisecond
       control.roundEnded(spent: Self.millisecond / 2, hasRefused: false, now: now)
-      #expect(now - refused <= OverloadControl.calmNanoseconds)
+      #expect(now - refused <= OverloadBounds.standard.calmNanoseconds)
     }
-    #expect(now - refused == OverloadControl.calmNanoseconds)
+    #expect(now - refused == OverloadBounds.standard.calmNanoseconds)
     // What was noticed before counts no more.
     control.note(delay: Self.target + 1, behind: 2_000, target: Self.target, now: now)
     #expect(!control.isOverloaded)

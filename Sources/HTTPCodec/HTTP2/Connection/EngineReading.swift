@@ -67,6 +67,9 @@ extension HTTP2Engine {
     guard header.type == HTTP2FrameType.settings, !header.has(HTTP2FrameFlags.acknowledgement) else {
       throw HTTP2ConnectionError(.protocolError, "the first frame is not SETTINGS (RFC 9113 §3.4)")
     }
+    // Before all of it is there the peer has said nothing; one that is too large is refused at once.
+    let frameCount = HTTP2FrameHeader.byteCount &+ header.length
+    guard header.length > frameBytesMax || bytes.count &- position >= frameCount else { return false }
     expectation = .frames
     return true
   }
