@@ -60,7 +60,10 @@ struct SecurityDesk {
   var securedServices: some Sequence<String> { services.keys }
 
   /// When the next ticket key is due.
-  var nextRotation: ContinuousClock.Instant? { listeners.values.compactMap(\.rotation?.due).min() }
+  var nextRotation: ContinuousClock.Instant? {
+    // No key path: the standard library copies its value between ranges that overlap (address sanitizer).
+    listeners.values.compactMap { $0.rotation?.due }.min()
+  }
 
   // MARK: Taking back
 
