@@ -78,6 +78,7 @@ simulate: ## random worlds by seed (SEED=47, SEEDS=5000, SECONDS=3600); see docs
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(SECONDS),--seconds $(SECONDS))
 
 simulate-faults: ## plant known faults into a copy; fails if the simulation does not find one
+	@scripts/bootstrap build
 	scripts/simulate-faults
 
 fuzz: ## fuzz one target for a while (TARGET=http1-request SECONDS=60); see docs/fuzzing.md

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from support.admin_api import AdminAPI, EventStream, delete, put
-from support.command_line import store_settings
+from support.command_line import gateway_with_store, store_settings
 from support.gateway import route, service
 from support.waiting import wait_until
 
@@ -20,9 +20,7 @@ def origin(scenario):
 
 @pytest.fixture
 def gateway(scenario, origin, tmp_path):
-    """One service and one route of the file; the store is empty."""
-    return scenario.gateway([service("app", origin)], [route("of-the-file", "app", hosts=["file.test"])],
-                            settings=store_settings(tmp_path), workers=2)
+    return gateway_with_store(scenario, origin, tmp_path, workers=2)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from support.admin_api import AdminAPI
-from support.command_line import store_settings
+from support.command_line import gateway_with_store
 from support.client import get
 from support.gateway import route, service
 from support.ports import free_port
@@ -21,9 +21,7 @@ def origin(scenario):
 
 @pytest.fixture
 def gateway(scenario, origin, tmp_path):
-    """One service and one route of the file; the store is empty."""
-    return scenario.gateway([service("app", origin)], [route("of-the-file", "app", hosts=["file.test"])],
-                            settings=store_settings(tmp_path), workers=2)
+    return gateway_with_store(scenario, origin, tmp_path, workers=2)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import re
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from support.command_line import CommandLine, shop, store_settings
+from support.command_line import CommandLine, gateway_with_store, shop, store_settings
 from support.gateway import route, service
 from support.tls import TLSClient
 
@@ -18,9 +18,7 @@ def origin(scenario):
 
 @pytest.fixture
 def gateway(scenario, origin, tmp_path):
-    """One service and one route of the file; the store is empty."""
-    return scenario.gateway([service("app", origin)], [route("of-the-file", "app", hosts=["file.test"])],
-                            settings=store_settings(tmp_path))
+    return gateway_with_store(scenario, origin, tmp_path)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.command_line import CommandLine, shop, store_settings
+from support.command_line import CommandLine, gateway_with_store, shop
 from support.gateway import route, service
 from support.ports import free_port
 from support.programs import penstock_binary
@@ -24,9 +24,7 @@ def origin(scenario):
 
 @pytest.fixture
 def gateway(scenario, origin, tmp_path):
-    """One service and one route of the file; the store is empty."""
-    return scenario.gateway([service("app", origin)], [route("of-the-file", "app", hosts=["file.test"])],
-                            settings=store_settings(tmp_path))
+    return gateway_with_store(scenario, origin, tmp_path)
 
 
 @pytest.fixture

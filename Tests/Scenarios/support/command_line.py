@@ -17,6 +17,12 @@ def store_settings(folder: Path) -> dict:
     return {"store": {"path": str(folder / "penstock.db"), "key": {"file": str(key)}}}
 
 
+def gateway_with_store(scenario: Any, origin: Any, folder: Path, **options: Any) -> Gateway:
+    """One service and one route of the file; the store is empty."""
+    return scenario.gateway([service("app", origin)], [route("of-the-file", "app", hosts=["file.test"])],
+                            settings=store_settings(folder), **options)
+
+
 def shop(origin: Any, path: str = "/") -> dict:
     """A file with a service and a route to it, for shop.test."""
     return {"services": [service("shop", origin)],
