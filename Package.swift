@@ -66,6 +66,9 @@ let package = Package(
     .target(
       name: "DataPlane", dependencies: ["HTTPCodec", "Resources", "Runtime", "TLS"],
       swiftSettings: dataPathSettings),
+    .target(
+      name: "Plugins", dependencies: ["DataPlane", "HTTPCodec", "Resources", "Runtime", "TLS"],
+      swiftSettings: dataPathSettings),
     module(
       "Store",
       [
@@ -75,13 +78,13 @@ let package = Package(
     module(
       "ControlPlane",
       [
-        "CCares", "DataPlane", "HTTPCodec", "Resources", "Runtime", "Store", "TLS",
+        "CCares", "DataPlane", "HTTPCodec", "Plugins", "Resources", "Runtime", "Store", "TLS",
         .product(name: "Logging", package: "swift-log"),
       ]),
     module(
       "Admin",
       [
-        "DataPlane", "Resources", "Runtime", "TLS",
+        "DataPlane", "Plugins", "Resources", "Runtime", "TLS",
         .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "HummingbirdCore", package: "hummingbird"),

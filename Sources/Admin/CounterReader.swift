@@ -1,5 +1,4 @@
 import DataPlane
-import Dispatch
 
 /// Asks the workers for their counters, one question at a time.
 ///
@@ -33,24 +32,4 @@ actor CounterReader {
     running = waiting
     waiting = nil
   }
-}
-
-/// The result of `operation`, or nil when it takes longer than `limit`; it then goes on unheard,
-/// since what waits for a stuck worker cannot be cancelled.
-func answer<Value: Sendable>(
-  within limit: Duration, _ operation: @escaping @Sendable () async -> Value
-) async -> Value? {
-  let (results, input) = AsyncStream.makeStream(of: Value?.self, bufferingPolicy: .bufferingOldest(1))
-  let asking = Task { input.yield(await operation()) }
-  // A task that sleeps stays in memory until its time is over, also when it is cancelled.
-  let timer = DispatchSource.makeTimerSource()
-  timer.schedule(deadline: .now() + .nanoseconds(Int(limit / .nanoseconds(1))))
-  timer.setEventHandler { input.yield(nil) }
-  timer.resume()
-  defer {
-    asking.cancel()
-    timer.cancel()
-  }
-  for await result in results { return result }
-  return nil
 }

@@ -111,6 +111,8 @@ extension ControlPlane {
   func runTransactions(_ running: Running) async {
     var hasMore = true
     while hasMore {
+      // It fails only where the loop is cancelled, which nobody does.
+      if queue.isFilling { try? await Task.sleep(for: TransactionQueue.joiningTime) }
       let (waiting, more) = queue.take()
       hasMore = more
       var group: [PendingTransaction] = []

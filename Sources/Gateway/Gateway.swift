@@ -202,6 +202,13 @@ public final class Gateway: Sendable {
       worker.shortageSink = { error in
         Task { logger.warning("a connection could not be accepted", metadata: ["reason": "\(error)"]) }
       }
+      worker.pluginSink = { notice in
+        Task {
+          logger.error(
+            "a plugin failed",
+            metadata: ["plugin": "\(notice.plugin)", "of": "\(notice.scope)", "reason": "\(notice.text)"])
+        }
+      }
       worker.noticeSink = { notice in
         Task {
           logger.warning(

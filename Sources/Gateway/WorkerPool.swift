@@ -28,11 +28,12 @@ final class WorkerPool: Sendable {
     inheritedPorts.withLock { $0 = Set(sockets.map(\.address.port)) }
     var workers: [WorkerLocal<DataPlaneWorker>] = []
     var ends: [AsyncStream<Void>] = []
+    let pluginStates = PluginStates()
     for index in 0..<count {
       let worker = Worker(index: index, seam: EpollSeam())
       workers.append(
         WorkerLocal(on: worker) {
-          let data = DataPlaneWorker(worker: $0, workerCount: count)
+          let data = DataPlaneWorker(worker: $0, workerCount: count, pluginStates: pluginStates)
           if !sockets.isEmpty {
             data.inheritance = ListenerInheritance(of: index, count: count, from: sockets)
           }

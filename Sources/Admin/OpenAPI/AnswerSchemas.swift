@@ -100,6 +100,8 @@ extension ResourceKind {
     case .services: "Service"
     case .certificates: "Certificate"
     case .routes: "Route"
+    case .consumers: "Consumer"
+    case .plugins: "GlobalPlugin"
     }
   }
 
@@ -109,6 +111,8 @@ extension ResourceKind {
     case .services: ServiceSchemas.example
     case .certificates: CertificateSchemas.example
     case .routes: RouteSchemas.example
+    case .consumers: PluginSchemas.consumerExample
+    case .plugins: PluginSchemas.globalExample
     }
   }
 }

@@ -6,14 +6,14 @@ enum OpenAPIDocument {
   static let version = "1.0.0"
 
   private static let description =
-    "Resources are listeners, services, certificates and routes. Each has one owner: a file, or the store, "
+    "Resources are listeners, services, certificates, routes, consumers and plugins. Each has one owner: a file, or the store, "
     + "which this API writes. Every change of any resource gets the next revision."
 
   static let schemas: [JSON.Member] = [
     CommonSchemas.all, ListenerSchemas.all, CertificateSchemas.all, ServiceSchemas.all,
     ServiceSettingSchemas.all, RouteSchemas.all, ChangeSchemas.all, AnswerSchemas.all,
     ExplanationSchemas.all,
-  ].flatMap { $0.map { JSON.Member(name: $0.key, value: $0.value) } }
+  ].flatMap { $0.map { JSON.Member(name: $0.key, value: $0.value) } } + PluginSchemas.all
 
   static func make(_ routes: [AdminRoute]) -> JSON {
     [
@@ -29,6 +29,7 @@ enum OpenAPIDocument {
         [
           ("listeners", "Where clients connect."), ("services", "Where requests go."),
           ("certificates", "What listeners with TLS show."), ("routes", "Which requests go where."),
+          ("consumers", "Who calls."), ("plugins", "What every request meets."),
           ("changes", "Several resources at once."), ("history", "What was changed, and by whom."),
           ("operation", "The gateway itself."), ("pages", "Health, metrics and what runs."),
         ].map { ["name": .string($0.0), "description": .string($0.1)] }),

@@ -22,6 +22,7 @@ enum RouteSchemas {
           default: ["websocket"]),
         "redirect": Schema.reference("RedirectSetting", "Where this is left out, as the listener."),
         "hsts": Schema.reference("HSTSSetting", "Where this is left out, as the listener."),
+        "plugins": Schema.reference("Plugins"),
       ]),
     "Backend": Schema.object(
       "A service, and its share.", required: ["service"],

@@ -34,6 +34,7 @@ enum ServiceSchemas {
         "retries": Schema.orOff("Retries", "On by default."),
         "pool": Schema.reference("Pool"),
         "limits": Schema.reference("ServiceLimits"),
+        "plugins": Schema.reference("Plugins"),
       ]),
     "Endpoint": Schema.object(
       "An address with its weight.", required: ["address"],

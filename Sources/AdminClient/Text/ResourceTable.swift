@@ -20,6 +20,8 @@ public enum ResourceTable {
     case .services: ["ENDPOINTS", "PROTOCOL", "BALANCE"]
     case .certificates: ["HOSTS", "DEFAULT"]
     case .routes: ["HOSTS", "PATHS", "SERVICE"]
+    case .consumers: ["GROUPS", "CREDENTIALS", "PLUGINS"]
+    case .plugins: ["ENABLED"]
     }
   }
 
@@ -41,6 +43,10 @@ public enum ResourceTable {
       let services =
         body["service"]?.text.map { [$0] } ?? body["backends"]?.items.compactMap { $0["service"]?.text } ?? []
       return [hosts.isEmpty ? "*" : list(hosts), matches.isEmpty ? "/" : list(matches), list(services)]
+    case .consumers:
+      let credentials = body["credentials"]?.members.map(\.key) ?? []
+      return [list(texts(body["groups"])), list(credentials), list(body["plugins"]?.members.map(\.key) ?? [])]
+    case .plugins: return [body["enabled"]?.text == "false" ? "no" : "yes"]
     }
   }
 

@@ -25,6 +25,15 @@ extension Route: NamedResource {
   var materialNeeds: [MaterialNeed] { [] }
 }
 
+extension Consumer: NamedResource {
+  static var kind: ResourceKind { .consumers }
+  var materialNeeds: [MaterialNeed] { [] }
+}
+extension GlobalPlugin: NamedResource {
+  static var kind: ResourceKind { .plugins }
+  var materialNeeds: [MaterialNeed] { [] }
+}
+
 extension AppliedBatch.Change where Value: NamedResource {
   var name: String { (after ?? before)?.value.name ?? "" }
 
@@ -58,6 +67,8 @@ extension AppliedBatch {
     add(services)
     add(certificates)
     add(routes)
+    add(consumers)
+    add(plugins)
     return outcomes
   }
 

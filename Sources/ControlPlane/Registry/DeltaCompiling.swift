@@ -19,6 +19,10 @@ extension Registry {
         delta.routes.append(.remove(number: before.number))
       }
     }
+    addConsumers(staged, &delta)
+    if !staged.applied.plugins.isEmpty {
+      delta.plugins = catalogue.plugins.map(\.value.attachment)
+    }
     return delta
   }
 
@@ -32,6 +36,16 @@ extension Registry {
 
   private func numbers(ofListeners names: [String]) -> [Int] {
     names.compactMap { catalogue.listener(named: $0)?.number }
+  }
+
+  private func addConsumers(_ staged: Staged, _ delta: inout Delta) {
+    for change in staged.applied.consumers {
+      if let entry = change.after {
+        delta.consumers.append(.set(number: entry.number, entry.value))
+      } else if let before = change.before {
+        delta.consumers.append(.remove(number: before.number))
+      }
+    }
   }
 
   private func addListeners(_ staged: Staged, _ delta: inout Delta) {
@@ -123,6 +137,8 @@ extension Delta {
     certificates += later.certificates
     services += later.services
     routes += later.routes
+    consumers += later.consumers
+    plugins = later.plugins ?? plugins
     endpoints += later.endpoints
     health += later.health
   }

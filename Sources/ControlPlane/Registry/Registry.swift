@@ -1,6 +1,7 @@
 import DataPlane
 import Logging
 import Resources
+import Synchronization
 import TLS
 
 /// All that runs: the resources of every source, what their TLS is made of, and their endpoints with
@@ -50,7 +51,10 @@ actor Registry {
   let logger: Logger
   /// Nil before the first delta has been taken: until then everything is put together in it.
   private var initial: Delta?
-  private(set) var servedRevision: UInt64 = 0
+  /// The last that every worker serves. Workers write it as they report: a task of the actor for each would
+  /// wake a thread.
+  nonisolated private let served = Atomic<UInt64>(0)
+  nonisolated var servedRevision: UInt64 { served.load(ordering: .acquiring) }
 
   init(sink: some ControlPlaneSink, logger: Logger) {
     self.sink = sink
@@ -168,18 +172,16 @@ actor Registry {
     }
     let revision = revision
     sink.publish(delta) { [weak self] in
+      // First, so that whoever has waited for it finds it.
+      self?.served.max(revision, ordering: .acquiringAndReleasing)
       whenServed()
-      guard let self else { return }
-      Task { await self.served(revision) }
     }
   }
-
-  private func served(_ revision: UInt64) { servedRevision = max(servedRevision, revision) }
 
   /// Everything so far, for workers that know nothing yet. What changes from now on is published.
   func takeInitial() -> Delta {
     defer { initial = nil }
-    servedRevision = revision
+    served.max(revision, ordering: .acquiringAndReleasing)
     return initial ?? Delta(revision: nextDeltaRevision())
   }
 

@@ -31,6 +31,8 @@ struct UnservedResources {
     /// Which listeners there are, and what they are like.
     case listeners
     case certificates
+    /// Which credentials are taken.
+    case consumers
     /// Those that resources name for TLS.
     case securityFiles
     /// Something of a file that is not known.
@@ -96,7 +98,8 @@ struct UnservedResources {
     if !resource.materialNeeds.isEmpty { causes.insert(.securityFiles) }
     switch resource {
     case .listener: causes.insert(.listeners)
-    case .service: break
+    case .service, .plugin: break
+    case .consumer: causes.insert(.consumers)
     case .certificate(let spec):
       for name in spec.listeners { causes.insert(.resource(ResourceID(.listeners, name))) }
       if !entry.reason.field.hasPrefix("listeners") { causes.insert(.certificates) }
@@ -123,6 +126,9 @@ struct UnservedResources {
       note(ResourceID(.routes, change.name))
       for host in change.before.map({ Self.hosts(of: $0.value) }) ?? [] { note(.host(host)) }
     }
+    for change in applied.consumers { note(ResourceID(.consumers, change.name)) }
+    for change in applied.plugins { note(ResourceID(.plugins, change.name)) }
+    if !applied.consumers.isEmpty { note(.consumers) }
     if !applied.listeners.isEmpty { note(.listeners) }
     if !applied.certificates.isEmpty { note(.certificates) }
   }

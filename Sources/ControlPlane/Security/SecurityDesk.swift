@@ -324,7 +324,7 @@ extension SecurityDesk {
         problems += change(listener: listener.name, from: nil, to: listener, defaults: [], &pass, &changes)
       case .service(let service):
         problems += change(service: service.name, from: nil, to: service, &pass, &changes)
-      case .certificate, .route: break
+      case .certificate, .route, .consumer, .plugin: break
       }
     }
     return problems
@@ -404,7 +404,7 @@ extension SecurityDesk {
       if let record = services[id.name] {
         result.problems += set(service: id.name, record.service, &result.changes)
       }
-    case .certificates, .routes: break
+    case .certificates, .routes, .consumers, .plugins: break
     }
   }
 }

@@ -1,3 +1,4 @@
+import Plugins
 import Resources
 import Runtime
 import TLS
@@ -130,11 +131,11 @@ struct FileSource: Sendable {
 extension FileSource {
   private func read(_ text: String, _ path: String) throws(ConfigurationErrors) -> FileContents {
     do throws(ConfigurationErrors) {
-      return try ConfigurationFiles.read(text: text, path: path)
+      return try ConfigurationFiles.read(text: text, path: path, plugins: .standard)
     } catch {
       // Of a file that stands alone, what is wrong between its resources is told of as well.
       guard source == .file(path) else { throw error }
-      _ = try ConfigurationFile.load(text: text, path: path)
+      _ = try ConfigurationFile.load(text: text, path: path, plugins: .standard)
       throw error
     }
   }
@@ -166,7 +167,7 @@ extension Resource {
     case .listener(let listener): MaterialNeed.all(of: listener)
     case .service(let service): MaterialNeed.all(of: service)
     case .certificate(let certificate): MaterialNeed.all(of: certificate)
-    case .route: []
+    case .route, .consumer, .plugin: []
     }
   }
 }
@@ -181,6 +182,8 @@ extension ResourceBatch {
     for (order, route) in configuration.routes.enumerated() {
       puts.append(Put(.route(route), order: UInt32(order)))
     }
+    puts += configuration.consumers.map { Put(.consumer($0)) }
+    puts += configuration.plugins.map { Put(.plugin($0)) }
   }
 }
 

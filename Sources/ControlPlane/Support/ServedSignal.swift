@@ -1,3 +1,4 @@
+import Runtime
 import Synchronization
 
 /// Tells one waiter that something has happened, before or after it began to wait.
@@ -25,7 +26,7 @@ final class ServedSignal: Sendable {
 
   /// - Returns: false where the time has passed before.
   func wait(atMost limit: Duration) async -> Bool {
-    var alarm: Alarm?
+    var deadline: Deadlines.Identifier?
     let isServed = await withCheckedContinuation { continuation in
       let isDone = state.withLock { state in
         if !state.isDone { state.waiter = continuation }
@@ -35,10 +36,10 @@ final class ServedSignal: Sendable {
       if isDone {
         continuation.resume(returning: true)
       } else {
-        alarm = Alarm(after: limit) { self.finish(false) }
+        deadline = Deadlines.shared.call(after: limit) { self.finish(false) }
       }
     }
-    alarm?.cancel()
+    if let deadline { Deadlines.shared.cancel(deadline) }
     return isServed
   }
 }

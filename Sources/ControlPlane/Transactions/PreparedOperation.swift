@@ -1,3 +1,4 @@
+import Plugins
 import Resources
 import Store
 import TLS
@@ -45,7 +46,9 @@ struct OperationReader: Sendable {
   }
 
   func read(_ id: ResourceID, _ body: ResourceBody) throws(ResourceProblems) -> PreparedResource {
-    let resource = try ResourceReader.read(id, body, folder: folder)
+    let resource = try ResourceReader.read(id, body, folder: folder, plugins: .standard)
+    // Of credentials only what has to be kept is.
+    if case .consumer = resource { return PreparedResource(resource: resource, document: resource.json) }
     guard case .certificate(var spec) = resource, let pem = spec.pem else {
       return PreparedResource(resource: resource, document: body.json)
     }

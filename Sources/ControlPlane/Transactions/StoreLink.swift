@@ -1,3 +1,4 @@
+import Plugins
 import Resources
 import Runtime
 import Store
@@ -69,7 +70,7 @@ struct StoreLink: Sendable {
     }
     // The document is without it; the reader only looks whether there is one.
     if certificate != nil { body = body.adding("certificate", "-----BEGIN CERTIFICATE-----") }
-    var resource = try ResourceReader.read(id, body, folder: reader.folder)
+    var resource = try ResourceReader.read(id, body, folder: reader.folder, plugins: .standard)
     if let certificate, case .certificate(var spec) = resource {
       spec.pem = nil
       spec.contentHash = certificate.contentHash

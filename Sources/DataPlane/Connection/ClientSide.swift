@@ -33,6 +33,8 @@ class ClientSide: Waiter {
   final var state = State.served
   /// In flight without a task.
   final var exchange: Exchange?
+  /// What it holds meanwhile, where that is more than every exchange counts as.
+  private final var heldBytes = 0
 
   init(
     _ transport: Transport, stream: HTTP2Stream?, peer: SocketAddress, listener: BoundListener,
@@ -87,6 +89,7 @@ class ClientSide: Waiter {
 
   private func responseArrived() {
     guard let exchange else { return }
+    releaseHeld()
     proceed(exchange, exchange.continueWithoutWaiting(on: self))
   }
 
@@ -97,14 +100,29 @@ class ClientSide: Waiter {
       transport.interest = .peerClosed
       exchange.upstream?.transport.interest = .readable
       setDeadline(exchange.nextDeadline())
+      if exchange.heldBytes > BufferBudget.exchangeBytes { hold(exchange.heldBytes) }
     case .done(let keep): exchangeEnded(exchange, keep: keep)
     case .headIsPartial: headIsPartial(exchange)
     case .needsTask: serveByTask()
     }
   }
 
+  /// Counts content that came with the head: it is kept until the response comes, to be sent again.
+  private func hold(_ bytes: Int) {
+    heldBytes = bytes
+    data.buffers.hold(bytes)
+    data.updateBuffers()
+  }
+
+  private func releaseHeld() {
+    if heldBytes == 0 { return }
+    data.buffers.release(heldBytes)
+    heldBytes = 0
+  }
+
   /// Lets a task go on from wherever the exchange stands.
   final func serveByTask() {
+    releaseHeld()
     state = .served
     transport.interest = []
     exchange?.upstream?.transport.interest = []

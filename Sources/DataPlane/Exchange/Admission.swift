@@ -10,6 +10,7 @@ extension Exchange {
   /// - Returns: what to answer when it goes to none.
   func prepare() -> Answer? {
     takeSettings()
+    bodyBytesMax = http.bodyBytesMax ?? .max
     client.requestCount &+= 1
     isGRPC = false
     callDeadline = .never
@@ -24,9 +25,17 @@ extension Exchange {
     toClient.removeAll()
     if let reason = client.mustRefuse { return refuseEarly(reason) }
     if let refusal = admit() { return refusal }
+    return waitsForPlugin ? nil : settleUpstream()
+  }
+
+  /// Settles which service takes the request, when all plugins have let it pass.
+  func settleUpstream() -> Answer? {
+    if chain != nil, let answer = chooseUpstream() { return answer }
     guard let service else { return .noEndpoint }
+    if data.hasRequestsEnough { return .shed(.inFlight) }
+    // Only HTTP/1.1 has what endpoints understand.
+    if upgrade != .none && service.settings.speaksHTTP2Only { return .upgradeNotSupported }
     hasRequestHead = false
-    makeRequestID()
     triedEndpoints = 0
     balancingKey = nil
     if let source = service.hashKeySource { balancingKey = key(of: input, source) }
@@ -59,10 +68,8 @@ extension Exchange {
     if request.method == .trace { return .methodNotSupported }
     if request.method == .connect && request.upgradeProtocol.isEmpty { return .methodNotSupported }
     if client.stream != nil { noteCall() }
-    if let limit = http.bodyBytesMax {
-      if case .length(let length) = request.framing, length > limit { return .contentTooLarge }
-      if record.requestBodyBytes > limit { return .contentTooLarge }
-    }
+    if case .length(let length) = request.framing, length > bodyBytesMax { return .contentTooLarge }
+    if record.requestBodyBytes > bodyBytesMax { return .contentTooLarge }
     if forwardsLeft == 0 { return .options }
     do {
       hasNormalisedPath = request.path.isEmpty ? false : try normalisePath(in: input)
@@ -76,14 +83,11 @@ extension Exchange {
     guard let route else { return .noRoute }
     if let refusal = noteUpgrade(route) { return refusal }
     let index = route.pickBackend(random: &worker.random)
-    guard index >= 0 else { return .noEndpoint }
-    guard let service = data.serviceTable.service(index) else { return .noEndpoint }
-    if data.hasRequestsEnough { return .shed(.inFlight) }
-    self.service = service
+    service = index >= 0 ? data.serviceTable.service(index) : nil
     resolveClientAddress()
-    // Only HTTP/1.1 has what endpoints understand.
-    if upgrade != .none && service.settings.speaksHTTP2Only { return .upgradeNotSupported }
-    return nil
+    makeRequestID()
+    chain = data.plugins(of: route, service)
+    return chain == nil ? nil : meetPlugins()
   }
 
   private func key(of input: Buffer, _ source: HashKeySource) -> UInt64? {

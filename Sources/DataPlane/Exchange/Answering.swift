@@ -19,6 +19,7 @@ extension Exchange {
     if data.isDraining { isPersistent = false }
     // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
     if request.method == .connect { isPersistent = false }
+    if chain != nil { editResponse(status: answer.status) }
     appendAnswer(answer)
     return await sendAnswer() && isPersistent ? .keep : .close
   }
@@ -33,15 +34,23 @@ extension Exchange {
     out.append(Answer.reason(of: answer.status))
     out.append("\r\n")
     data.appendDate(to: out)
-    out.append("Content-Type: text/plain; charset=utf-8\r\nContent-Length: ")
-    out.append(decimal: UInt64(answer.text.utf8CodeUnitCount))
-    out.append("\r\n")
+    if !answer.contentType.isEmpty {
+      out.append("Content-Type: ")
+      out.append(answer.contentType)
+      out.append("\r\n")
+    }
+    // RFC 9110 §8.6: never with these.
+    if answer.status != 204, answer.status != 304 {
+      out.append("Content-Length: ")
+      out.append(decimal: UInt64(answer.contentCount))
+      out.append("\r\n")
+    }
     appendAnswerFields(answer, to: out)
     appendPersistence(to: out)
     out.append("\r\n")
     if request.method != .head {
-      out.append(answer.text)
-      record.responseBodyBytes = UInt64(answer.text.utf8CodeUnitCount)
+      answer.appendContent(to: out)
+      record.responseBodyBytes = UInt64(answer.contentCount)
     }
   }
 
@@ -55,8 +64,10 @@ extension Exchange {
       out.append("Location: ")
       appendSecureURL(redirect, to: out)
       out.append("\r\n")
+    case .plugin(let answer): out.append(answer.lines)
     default: break
     }
+    if !responseEdits.isEmpty { out.append(responseEdits.lines) }
     if let hsts = strictTransportSecurity {
       out.append("Strict-Transport-Security: ")
       out.append(hsts)
@@ -101,16 +112,20 @@ extension Exchange {
       return .close
     }
     guard let connection = stream.connection, stream.slot >= 0 else { return .close }
+    if chain != nil { editResponse(status: answer.status) }
     toClient.removeAll()
     appendAnswerFields(answer, to: toClient)
     let lines = toClient
     connection.engine.encoder.begin()
     connection.engine.encoder.encode(status: answer.status)
     data.encodeDate(with: &connection.engine.encoder)
-    connection.engine.encoder.encode(.contentType, value: Self.plainText.span)
-    connection.engine.encoder.encode(.contentLength, decimal: UInt64(answer.text.utf8CodeUnitCount))
+    let contentType = answer.contentType
+    if !contentType.isEmpty { connection.engine.encoder.encode(.contentType, value: contentType.span) }
+    if answer.status != 204, answer.status != 304 {
+      connection.engine.encoder.encode(.contentLength, decimal: UInt64(answer.contentCount))
+    }
     encodeLines(lines.bytes, connection)
-    let hasContent = request.method != .head && answer.text.utf8CodeUnitCount > 0
+    let hasContent = request.method != .head && answer.contentCount > 0
     record.sentBytes += UInt64(connection.engine.encoder.blockCount)
     connection.appendHeaders(slot: stream.slot, endStream: !hasContent)
     toClient.removeAll()
@@ -118,14 +133,12 @@ extension Exchange {
       stream.noteFinished()
       return .close
     }
-    toClient.append(answer.text)
-    record.responseBodyBytes = UInt64(answer.text.utf8CodeUnitCount)
+    answer.appendContent(to: toClient)
+    record.responseBodyBytes = UInt64(answer.contentCount)
     stream.endsWithNextSend = true
     _ = await sendAnswer()
     return .close
   }
-
-  private static let plainText = Array("text/plain; charset=utf-8".utf8)
 
   // MARK: What was not understood
 

@@ -31,6 +31,9 @@ enum Answer {
   case clientTimeout
   /// Nobody is left to answer.
   case clientClosed
+  case plugin(PluginAnswer)
+  /// A plugin cannot do what it is for.
+  case pluginFailure
 
   var status: UInt16 {
     switch self {
@@ -48,13 +51,17 @@ enum Answer {
     case .connectTimeout, .responseTimeout, .deadlineExceeded: 504
     case .clientTimeout: 408
     case .clientClosed: 499
+    case .plugin(let answer): answer.status
+    case .pluginFailure: 500
     }
   }
 
   var outcome: Outcome {
     switch self {
     case .badRequest, .contentTooLarge, .plainHTTP: .badRequest
-    case .noRoute, .methodNotSupported, .options, .misdirected, .redirect, .upgradeNotSupported: .answered
+    case .noRoute, .methodNotSupported, .options, .misdirected, .redirect, .upgradeNotSupported,
+      .plugin, .pluginFailure:
+      .answered
     case .noEndpoint: .noEndpoint
     case .overloaded, .shed: .overloaded
     case .connectFailure, .connectTimeout: .connectFailure
@@ -92,34 +99,68 @@ enum Answer {
     case .upstreamFailure: "The service failed to answer.\n"
     case .responseTimeout, .deadlineExceeded: "The service did not answer in time.\n"
     case .clientTimeout: "The request did not arrive in time.\n"
-    case .clientClosed, .options: ""
+    case .pluginFailure: "The gateway failed to decide on this request.\n"
+    case .clientClosed, .options, .plugin: ""
     }
   }
+
+  var contentCount: Int {
+    if case .plugin(let answer) = self { return answer.content.count }
+    return text.utf8CodeUnitCount
+  }
+
+  func appendContent(to out: Buffer) {
+    if case .plugin(let answer) = self { out.append(answer.content) } else { out.append(text) }
+  }
+
+  /// Empty: there is no content.
+  var contentType: [UInt8] {
+    if case .plugin(let answer) = self { return answer.contentType }
+    return Self.plainText
+  }
+
+  private static let plainText = Array("text/plain; charset=utf-8".utf8)
 
   /// The reason phrase (RFC 9110 §15).
   static func reason(of status: UInt16) -> StaticString {
     switch status {
     case 200: "OK"
+    case 201: "Created"
+    case 202: "Accepted"
+    case 204: "No Content"
     case 301: "Moved Permanently"
     case 302: "Found"
     case 303: "See Other"
+    case 304: "Not Modified"
     case 307: "Temporary Redirect"
     case 308: "Permanent Redirect"
     case 400: "Bad Request"
+    case 401: "Unauthorized"
+    case 402: "Payment Required"
+    case 403: "Forbidden"
     case 404: "Not Found"
     case 405: "Method Not Allowed"
+    case 406: "Not Acceptable"
     case 408: "Request Timeout"
+    case 409: "Conflict"
+    case 410: "Gone"
     case 413: "Content Too Large"
     case 414: "URI Too Long"
     case 417: "Expectation Failed"
+    case 418: "I'm a teapot"
     case 421: "Misdirected Request"
+    case 422: "Unprocessable Content"
+    case 428: "Precondition Required"
+    case 429: "Too Many Requests"
     case 431: "Request Header Fields Too Large"
+    case 451: "Unavailable For Legal Reasons"
+    case 500: "Internal Server Error"
     case 501: "Not Implemented"
     case 502: "Bad Gateway"
     case 503: "Service Unavailable"
     case 504: "Gateway Timeout"
     case 505: "HTTP Version Not Supported"
-    default: "Error"
+    default: status < 400 ? "OK" : "Error"
     }
   }
 }

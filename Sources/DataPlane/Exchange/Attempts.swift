@@ -19,6 +19,7 @@ extension Exchange {
   }
 
   private func pursue() async -> Ending {
+    if waitsForPlugin { refusal = await waitForPlugins() ?? settleUpstream() }
     if let refusal { return await answer(refusal) }
     let service = service!
     if stage == .prepared {
@@ -265,6 +266,7 @@ extension Exchange {
   /// Lets go of the request and of all that was found for it.
   func letGo() {
     dropTrailers()
+    if chain != nil { endPlugins() }
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

@@ -11,9 +11,11 @@ import Runtime
 ///
 /// The buffers are constants: what a function borrows from a constant is not counted, and counting
 /// references is what an exchange would spend most of its own time on (docs/decisions/0005).
-final class Exchange {
+///
+/// What plugins may ask and do is public, and in `Pipeline`.
+public final class Exchange {
   let data: DataPlaneWorker
-  let worker: Worker
+  public let worker: Worker
   /// Whom it serves now; set while it is in use.
   private(set) var client: ClientSide!
 
@@ -53,9 +55,9 @@ final class Exchange {
 
   // The request.
   /// The request's head, then what content of it is staged; then what the client sent ahead.
-  let input: Buffer
+  public let input: Buffer
   var requestParser: RequestParser
-  var request = RequestHead()
+  public internal(set) var request = RequestHead()
   /// The canonical path, where it is not the one that was sent.
   var normalisedPath: [UInt8] = []
   var hasNormalisedPath = false
@@ -68,8 +70,31 @@ final class Exchange {
   /// What consistent hashing and sticky cookies go by; nil where the request has none.
   var balancingKey: UInt64?
 
+  // The way through plugins.
+  /// Nil where the request meets none.
+  var chain: PluginChain?
+  /// Of the next that the request's head meets.
+  var pluginPosition = 0
+  /// One of them has to wait for something.
+  var waitsForPlugin = false
+  /// The chain has the consumer's own plugins.
+  var hasConsumerPlugins = false
+  /// Those that want to know when it is over.
+  var passedPlugins: [Plugin] = []
+  /// Who calls, as far as a plugin has found out.
+  public internal(set) var consumer: WorkerConsumer?
+  var requestEdits = FieldEdits()
+  var responseEdits = FieldEdits()
+  /// What is sent in place of path and query, and of the host; empty: what came.
+  var rewrittenTarget: [UInt8] = []
+  var rewrittenHost: [UInt8] = []
+  /// Of the final head that is about to be written.
+  var responseStatus: UInt16 = 0
+
   // The way up.
   var upload = Upload()
+  /// What its content may have: what is set for all, or less.
+  var bodyBytesMax = UInt64.max
   let toUpstream: Buffer
   var upstream: UpstreamConnection?
   /// Endpoints that failed this request, by bit.
@@ -291,7 +316,7 @@ final class Exchange {
   /// Sends what was prepared, if nothing has to be waited for.
   private func sendWithoutWaiting() -> Progress {
     stage = .prepared
-    guard refusal == nil, upgrade == .none, let service, service.mayStartRequest else { return .needsTask }
+    guard refusal == nil, upgrade == .none, !waitsForPlugin, let service, service.mayStartRequest else { return .needsTask }
     service.requestStarted()
     stage = .started
     guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else {

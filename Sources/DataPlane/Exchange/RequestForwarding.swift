@@ -17,7 +17,10 @@ extension Exchange {
     }
     appendTarget(to: out)
     out.append(" HTTP/1.1\r\nHost: ")
-    if !request.authority.isEmpty {
+    if !rewrittenHost.isEmpty {
+      out.append(rewrittenHost)
+      out.append("\r\n")
+    } else if !request.authority.isEmpty {
       // The authority of an absolute form replaces Host (RFC 9112 §3.2.2).
       out.append(input, range: request.authority.range)
       out.append("\r\n")
@@ -79,6 +82,10 @@ extension Exchange {
   }
 
   private func encodeAuthority(_ bytes: Span<UInt8>, _ connection: HTTP2Connection) {
+    if !rewrittenHost.isEmpty {
+      let host = rewrittenHost
+      return connection.engine.encoder.encode(authority: host.span)
+    }
     if !request.authority.isEmpty {
       return connection.engine.encoder.encode(authority: bytes.extracting(request.authority.range))
     }
@@ -134,6 +141,7 @@ extension Exchange {
   }
 
   func appendTarget(to out: Buffer) {
+    if !rewrittenTarget.isEmpty { return out.append(rewrittenTarget) }
     if request.path.isEmpty && request.method == .options && !request.hasQuery {
       // RFC 9112 §3.2.4: the last proxy turns an absolute form without a path into an asterisk.
       out.append(UInt8(ascii: "*"))
@@ -154,6 +162,7 @@ extension Exchange {
 
   /// Whether a request's field goes on as it is; the others are left out or written anew.
   private func isPassedOn(_ field: Field) -> Bool {
+    if requestEdits.dropsAny, isDropped(field) { return false }
     switch field.known {
     case .other:
       // Names of the length of one that is treated here, from `te` to `transfer-encoding`; a
@@ -182,8 +191,14 @@ extension Exchange {
     return !isNamedByConnection(field, in: request.fields, bytes: input.bytes)
   }
 
+  private func isDropped(_ field: Field) -> Bool {
+    let input = input
+    return requestEdits.drops(field.name, in: input.bytes)
+  }
+
   private func appendForwardingFields(to out: Buffer) {
     let settings = http
+    if !requestEdits.isEmpty { out.append(requestEdits.lines) }
     if settings.addsXForwarded { appendXForwarded(to: out) }
     if settings.addsForwarded { appendForwarded(to: out) }
     if settings.addsRequestID {
@@ -202,6 +217,7 @@ extension Exchange {
   /// Fields that say who the client is, and that only the gateway may write (RFC 9440 §2), and `Proxy`, which
   /// CGI programs take for their own proxy (CVE-2016-5385); no client has a use for it.
   private func isReserved(_ field: Field) -> Bool {
+    if data.consumers.count > 0, isOfConsumer(field) { return true }
     switch field.name.count {
     case 5:
       let input = input
@@ -222,6 +238,12 @@ extension Exchange {
         || input.bytes.equalsIgnoringCase(field.name, lowercase: "client_cert_chain")
     default: return false
     }
+  }
+
+  /// Where there are consumers, only the gateway says which of them calls.
+  private func isOfConsumer(_ field: Field) -> Bool {
+    let input = input
+    return ConsumerFields.isOne(field.name, in: input.bytes)
   }
 
   /// The certificate that the client has shown, as RFC 9440 §2.2 writes it.

@@ -21,6 +21,7 @@ extension Exchange {
       out.append("\r\n")
     }
     appendStickyCookie(to: out)
+    if !responseEdits.isEmpty { out.append(responseEdits.lines) }
     if let hsts = strictTransportSecurity {
       out.append("Strict-Transport-Security: ")
       out.append(hsts)
@@ -51,6 +52,8 @@ extension Exchange {
     if let hsts = strictTransportSecurity {
       connection.engine.encoder.encode(Self.strictTransportSecurityName, value: hsts.span)
     }
+    let added = responseEdits.lines
+    if !added.isEmpty { encodeLines(added.span, connection) }
     record.sentBytes += UInt64(connection.engine.encoder.blockCount)
     connection.appendHeaders(slot: stream.slot, endStream: endStream)
     if endStream { stream.noteFinished() }
@@ -111,6 +114,10 @@ extension Exchange {
   }
 
   func isResponseFieldPassedOn(_ field: Field) -> Bool {
+    if responseEdits.dropsAny, responseHead.status >= 200 {
+      let response = response
+      if responseEdits.drops(field.name, in: response.bytes) { return false }
+    }
     switch field.known {
     case .other:
       // The gateway's own replaces the endpoint's: there is one place that says what browsers do.

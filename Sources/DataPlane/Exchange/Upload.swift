@@ -242,7 +242,7 @@ extension Exchange {
       appendChunk(of: input, upload.staged)
       upload.staged = upload.staged.upperBound..<upload.staged.upperBound
     }
-    if upload.endsWithStream, let limit = http.bodyBytesMax, record.requestBodyBytes > limit {
+    if upload.endsWithStream, record.requestBodyBytes > bodyBytesMax {
       end = .requestRefused(.tooLarge)
       return false
     }
@@ -282,7 +282,7 @@ extension Exchange {
       } else {
         upload.decodedEnd = consumed
       }
-      if let limit = http.bodyBytesMax, record.requestBodyBytes > limit {
+      if record.requestBodyBytes > bodyBytesMax {
         end = .requestRefused(.tooLarge)
         return false
       }

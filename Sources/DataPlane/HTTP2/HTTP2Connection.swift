@@ -5,6 +5,7 @@ import Runtime
 ///
 /// What is received in one read is taken apart first; then every stream that it brought news for is
 /// told, once. What the streams send is collected, and goes out in one call at the end of the round.
+/// A peer that sends much at once has several turns, between which others have theirs.
 class HTTP2Connection: Watcher {
   final let data: DataPlaneWorker
   final let socket: Socket
@@ -21,6 +22,12 @@ class HTTP2Connection: Watcher {
   final var touched: [HTTP2Stream] = []
   private final var isFlushAsked = false
   private final var mustUnblock = false
+  /// Another turn was asked for.
+  private final var isGoingOn = false
+  /// What is left of this turn's ``workPerTurn``.
+  private final var workLeft = 0
+  /// Frames that were received wait for the next turn.
+  private final var hasFramesLeft = false
   /// Blocked streams, the first of them, that have sent nothing since they were let go last.
   final var unservedCount = 0
   /// The peer takes too little of what it is sent: nothing more is received from it.
@@ -42,6 +49,11 @@ class HTTP2Connection: Watcher {
   static let heldOutputBytes = 4 * outputBytesMax
   /// Receives before others have their turn.
   static let receivesPerRound = 16
+  /// What one turn takes apart, for the same reason, in frames that are reported: 80 KB may hold 128 requests,
+  /// or 8,000 frames of a byte. Envoy's `max_requests_per_io_cycle` is for the former.
+  private static let workPerTurn = 1_024
+  /// What a head counts as: 32 of them are a turn.
+  private static let headWork = 32
 
   init(
     _ socket: Socket, role: HTTP2Engine.Role, settings: HTTP2LocalSettings, isTLS: Bool,
@@ -68,6 +80,9 @@ class HTTP2Connection: Watcher {
   }
   /// All that was received with a stream's news was taken apart.
   func hasNews(_ stream: HTTP2Stream) { stream.tellWatcher() }
+  /// Ends what came and was reset before anything was done for it.
+  /// - Returns: false where somebody has to be told.
+  func endUnserved(_ stream: HTTP2Stream) -> Bool { false }
   /// The number of streams, or what the peer said of the connection, has changed.
   func stateChanged() {}
   /// The socket is closed; streams have been told.
@@ -80,16 +95,24 @@ class HTTP2Connection: Watcher {
     if (output != nil || socket.interest.contains(.writable)) && socket.readiness.contains(.writable) {
       askFlush()
     }
+    // It has its turn behind the others'.
+    if isGoingOn { return }
     if isClosing { return drop() }
     receive()
+  }
+
+  /// Has the turn that it has asked for.
+  final func goOn() {
+    isGoingOn = false
+    if !isClosed { socketIsReady(socket) }
   }
 
   /// Begins with bytes that were received before.
   final func process(early: Buffer) {
     let buffer = worker.buffers.take()
     buffer.append(early, range: 0..<early.count)
-    _ = take(buffer)
-    keep(buffer)
+    input = buffer
+    hasFramesLeft = true
     receive()
   }
 
@@ -98,14 +121,19 @@ class HTTP2Connection: Watcher {
     input = nil
     var isLost = false
     var receivesLeft = Self.receivesPerRound
+    workLeft = Self.workPerTurn
     while !isClosing && !isClosed {
       if engine.role == .server && (output?.count ?? 0) >= Self.heldOutputBytes {
         isHeld = true
         break
       }
-      if receivesLeft == 0 {
+      if receivesLeft == 0 || workLeft <= 0 {
         goOnLater()
         break
+      }
+      if hasFramesLeft {
+        _ = take(buffer)
+        continue
       }
       receivesLeft -= 1
       guard !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) else { break }
@@ -123,7 +151,9 @@ class HTTP2Connection: Watcher {
 
   /// Goes on behind everybody else's news.
   private func goOnLater() {
-    worker.spawn { if !self.isClosed { self.socketIsReady(self.socket) } }
+    if isGoingOn { return }
+    isGoingOn = true
+    data.turns.add(self)
   }
 
   private func keep(_ buffer: Buffer) {
@@ -165,10 +195,18 @@ class HTTP2Connection: Watcher {
   private func takeFrames(_ bytes: Span<UInt8>, into output: Buffer) throws(HTTP2ConnectionError) -> Int {
     var position = 0
     let now = worker.now.nanoseconds
+    hasFramesLeft = false
     while true {
+      if workLeft <= 0 {
+        hasFramesLeft = true
+        return position
+      }
+      workLeft -= 1
       switch try engine.next(bytes, position: &position, now: now, into: output) {
       case .needMore: return position
-      case .headers(let block): try headersArrived(block, bytes)
+      case .headers(let block):
+        workLeft -= Self.headWork - 1
+        try headersArrived(block, bytes)
       case .content(let slot, let range, let endsStream):
         guard let stream = stream(at: slot) else {
           engine.release(Int(range.count), slot: slot, into: output)
@@ -205,7 +243,7 @@ class HTTP2Connection: Watcher {
     guard let stream = stream(at: slot) else { return }
     forget(slot)
     stream.wasReset(isRefused: isRefused)
-    touch(stream)
+    if !endUnserved(stream) { touch(stream) }
   }
 
   /// Notes that the stream has news.

@@ -12,6 +12,8 @@ public final class WorkerCounters {
   /// Collections of figures that were begun; see ``CountersCollection``.
   var collections: UInt64 = 0
   private var lastServiceNumber: Int32 = -1
+  /// By the plugins' names.
+  private(set) var plugins: [String: PluginFigures] = [:]
 
   public init() {
     noRoute = RouteCounters(route: "", owner: self)
@@ -19,6 +21,14 @@ public final class WorkerCounters {
 
   /// Counters for a route's first request.
   func makeCounters(route: String) -> RouteCounters { RouteCounters(route: route, owner: self) }
+
+  /// The figures of a kind of plugin; made when it is first in use.
+  func plugin(named name: String) -> PluginFigures {
+    if let known = plugins[name] { return known }
+    let new = PluginFigures()
+    plugins[name] = new
+    return new
+  }
 
   /// A number for a service, which no other gets: counts refer to it for as long as there are any.
   func nextServiceNumber() -> Int32 {

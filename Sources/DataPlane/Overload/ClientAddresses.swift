@@ -1,7 +1,7 @@
 import Runtime
 
-/// What one worker knows of client addresses that have limits: their connections, and the TLS handshakes
-/// that they have begun of late. Looked at when connections come and go, never by a request.
+/// What one worker knows of client addresses: their connections, and the TLS handshakes that they have begun
+/// of late, where these have a limit. Looked at when connections come and go, never by a request.
 struct ClientAddresses {
   /// An IPv4 address, or an IPv6 network of 64 bits: what one subscriber gets.
   struct Key: Hashable {

@@ -52,12 +52,15 @@ extension Exchange {
         download.takenBytes = taken
       }
     }
-    let held = input.count + toUpstream.count + response.count + toClient.count
+    let held = heldBytes
     data.buffers.hold(held)
     if held >= BufferBudget.exchangeBytes { data.updateBuffers() } else { data.lookAtBuffers() }
     if data.buffers.level > .low { giveBackRoom() }
     return held
   }
+
+  /// What its buffers hold.
+  var heldBytes: Int { input.count + toUpstream.count + response.count + toClient.count }
 
   func hasWaited(since start: MonotonicTime, holding held: Int) {
     data.buffers.release(held)

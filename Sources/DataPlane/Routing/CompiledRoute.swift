@@ -36,6 +36,10 @@ public final class CompiledRoute {
   private let hasStrictTransportSecurity: Bool
   var phase = Phase.settled
 
+  /// Of its plugins, those of its service and those for everything, as of ``chainRevision``.
+  var chain: PluginChain?
+  var chainRevision: UInt32 = 0
+
   /// Given by the control plane; used again when the route is gone.
   public let number: Int
   /// Decides between routes where all else is equal, before their names.
@@ -59,6 +63,10 @@ public final class CompiledRoute {
   var predecessor: CompiledRoute?
 
   let definition: Route
+  /// Its own, made for the first request.
+  private(set) lazy var plugins = AttachedPlugin.list(definition.plugins, .route(definition.name))
+  /// Where there are several services, by their numbers.
+  var chainsByService: [Int: PluginChain?] = [:]
 
   init(_ entry: RouteEntry) {
     definition = entry.route
@@ -119,6 +127,15 @@ public final class CompiledRoute {
       rest &-= target.weight
     }
     return -1
+  }
+
+  /// All of its requests go to one service, or to none.
+  var hasOneTarget: Bool { onlyService >= -1 }
+
+  /// Takes over the state of plugins that are as they were.
+  func inheritPlugins(of old: CompiledRoute) {
+    guard !definition.plugins.isEmpty, !old.definition.plugins.isEmpty else { return }
+    plugins = AttachedPlugin.list(definition.plugins, .route(definition.name), before: old.plugins)
   }
 
   /// The service's number of a backend with a weight; nil for one without.

@@ -57,7 +57,10 @@ final class RouteTable {
   func stage(_ entry: RouteEntry) {
     let route = CompiledRoute(entry)
     route.phase = .arriving
-    if let known = routes[entry.number] { route.predecessor = leave(known) }
+    if let known = routes[entry.number] {
+      route.inheritPlugins(of: known)
+      route.predecessor = leave(known)
+    }
     routes[entry.number] = route
     index.insert(route)
   }

@@ -94,6 +94,9 @@ extension UpstreamService {
     if new.balance != old.balance { hashKeySource = HashKeySource(new.balance) }
     if dormant != nil { balancer = Balancer(policy: new.balance, slowStart: new.slowStart) }
     retryBudget.percent = new.retries?.budgetPercent ?? 0
+    if new.plugins != old.plugins {
+      plugins = AttachedPlugin.list(new.plugins, .service(name), before: plugins)
+    }
     settings = changed
   }
 

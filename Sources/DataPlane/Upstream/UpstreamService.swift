@@ -21,6 +21,8 @@ public final class UpstreamService {
   var hashKeySource: HashKeySource?
   var retryBudget: RetryBudget
   var security: ServiceContext?
+  /// Those that requests meet which a route sends here, made for the first one.
+  lazy var plugins = AttachedPlugin.list(settings.service.plugins, .service(name))
 
   /// Grows with every change of ``tls``: connections of another generation are not used again.
   var tlsGeneration: UInt32 = 0

@@ -6,35 +6,30 @@ extension DataPlaneWorker {
 
   /// Why a connection may not be taken, after room was made where that is possible. Otherwise it is counted
   /// for its address.
-  func refusalOfConnection(on listener: BoundListener, from key: ClientAddresses.Key?) -> RefusalReason? {
+  func refusalOfConnection(on listener: BoundListener, from peer: SocketAddress) -> RefusalReason? {
     if listener.connections.count >= listener.connectionsMax { return .listenerConnections }
     if connectionCount >= settings.connectionsMax, !closeLongestIdle() { return .connections }
-    if let key, !connect(key) { return .addressConnections }
+    // Behind a PROXY header is another address.
+    if !listener.usesPROXYProtocol, !connect(peer) { return .addressConnections }
     return nil
   }
 
-  /// Under what an address is counted; nil where it has no limits.
-  func limitedAddress(_ peer: SocketAddress) -> ClientAddresses.Key? {
-    guard settings.addressConnectionsMax != nil || settings.addressHandshakeRate != nil,
-      !settings.trusts(peer)
-    else { return nil }
-    return ClientAddresses.Key(peer)
-  }
-
-  private func connect(_ key: ClientAddresses.Key) -> Bool {
-    addresses.connect(key, limit: settings.addressConnectionsMax ?? .max, now: worker.now)
+  /// All are counted, and those without a limit refused never: one may be set, and trust may end, while they
+  /// are connected.
+  private func connect(_ peer: SocketAddress) -> Bool {
+    let limit = settings.trusts(peer) ? nil : settings.addressConnectionsMax
+    return addresses.connect(ClientAddresses.Key(peer), limit: limit ?? .max, now: worker.now)
   }
 
   /// Counts the connection for the address that its PROXY header names.
   /// - Returns: false when that has as many as it may.
   func countAddress(of connection: ClientConnection) -> Bool {
-    guard let key = limitedAddress(connection.peer) else { return true }
-    guard connect(key) else {
+    guard connect(connection.peer) else {
       counters.figures.connectionsRefused &+= 1
       counters.figures.refusalReasons.record(.addressConnections)
       return false
     }
-    connection.countedAddress = key
+    connection.countedAddress = ClientAddresses.Key(connection.peer)
     return true
   }
 
@@ -43,7 +38,7 @@ extension DataPlaneWorker {
   /// Why another TLS handshake may not begin.
   func refusalOfHandshake(_ connection: ClientConnection) -> RefusalReason? {
     if let rate = settings.addressHandshakeRate, let key = connection.countedAddress,
-      !addresses.takeHandshake(key, rate: rate, now: worker.now)
+      !settings.trusts(connection.peer), !addresses.takeHandshake(key, rate: rate, now: worker.now)
     {
       return .addressHandshakes
     }

@@ -6,7 +6,7 @@ import TLS
 /// Everything of the data plane that one worker owns. Used on the worker's thread only.
 public final class DataPlaneWorker {
   public let worker: Worker
-  private let workerCount: Int
+  let workerCount: Int
   public private(set) var revision: UInt64 = 0
   public let counters = WorkerCounters()
 
@@ -14,6 +14,13 @@ public final class DataPlaneWorker {
   let routes: RouteTable
   let serviceTable: ServiceTable
   let certificates = CertificateTable()
+  let consumers = ConsumerTable()
+  /// What plugins share with those of other workers.
+  let pluginStates: PluginStates
+  /// Those that all requests meet.
+  private(set) var globalPlugins: [AttachedPlugin] = []
+  /// Grows when the chains of routes may be others.
+  private(set) var pluginRevision: UInt32 = 1
   private(set) var listeners: ListenerTable!
   /// What a process before this one leaves to it; set before the first change.
   public var inheritance = ListenerInheritance()
@@ -23,6 +30,8 @@ public final class DataPlaneWorker {
   public private(set) var connectionCount = 0
   var parked = ParkedConnections()
   var addresses = ClientAddresses()
+  /// Connections of HTTP/2 that have more to be taken apart than a turn allows.
+  let turns: HTTP2Turns
   private(set) var admission: AdmissionGate!
   // What every request asks of ``admission``: here, where asking counts no reference.
   /// New requests have to ask ``AdmissionGate/decide()``.
@@ -51,15 +60,18 @@ public final class DataPlaneWorker {
   /// - Parameters:
   ///   - changeBudget: what changes may take of a round of the loop.
   ///   - overload: when it takes itself for overloaded.
+  ///   - pluginStates: the same for all workers of the process.
   public init(
     worker: Worker, workerCount: Int, changeBudget: ChangeBudget = .standard,
-    overload: OverloadBounds = .standard
+    overload: OverloadBounds = .standard, pluginStates: PluginStates = PluginStates()
   ) {
     self.worker = worker
+    self.pluginStates = pluginStates
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
     buffers = BufferBudget(limit: settings.bufferBytesMax)
     tls = TLSWorker(on: worker)
+    turns = HTTP2Turns(on: worker)
     routes = RouteTable(seed: worker.random.next())
     serviceTable = ServiceTable(worker: worker, counters: counters, workerCount: workerCount, tls: tls)
     listeners = ListenerTable(of: self, tls: tls)
@@ -111,6 +123,14 @@ public final class DataPlaneWorker {
     updateBuffers()
   }
 
+  /// Requests meet the plugins of a change from now on.
+  func pluginsTakeEffect(_ delta: Delta) {
+    if let plugins = delta.plugins {
+      globalPlugins = AttachedPlugin.list(plugins, .everything, before: globalPlugins)
+    }
+    if delta.plugins != nil || !delta.services.isEmpty { pluginRevision &+= 1 }
+  }
+
   /// All services, by number. Takes time in proportion to their number.
   public var services: [UpstreamService] { serviceTable.all }
 
@@ -134,16 +154,14 @@ public final class DataPlaneWorker {
   func accepted(_ handle: Int32, peer: SocketAddress, on listener: BoundListener) {
     counters.figures.connectionsAccepted &+= 1
     if worker.now >= nextLook { admission.look() }
-    // Behind a PROXY header is another address.
-    let key = listener.usesPROXYProtocol ? nil : limitedAddress(peer)
-    if let reason = refusalOfConnection(on: listener, from: key) {
+    if let reason = refusalOfConnection(on: listener, from: peer) {
       counters.figures.connectionsRefused &+= 1
       counters.figures.refusalReasons.record(reason)
       worker.seam.close(handle, reset: true)
       return
     }
     let connection = ClientConnection(handle, peer: peer, listener: listener, data: self)
-    connection.countedAddress = key
+    if !listener.usesPROXYProtocol { connection.countedAddress = ClientAddresses.Key(peer) }
     connectionCount += 1
     listener.add(connection)
     connection.begin()
@@ -227,6 +245,17 @@ public final class DataPlaneWorker {
     guard let noticeSink, endpoint.quietUntil <= worker.now else { return }
     endpoint.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
     noticeSink(UpstreamNotice(service: service.name, endpoint: endpoint.name, text: failure.description))
+  }
+
+  /// Told of plugins that cannot do what they are for, each every ten seconds at most. As ``noticeSink``.
+  public var pluginSink: (@Sendable (PluginNotice) -> Void)?
+  private var pluginQuietUntil: [String: MonotonicTime] = [:]
+
+  func report(_ failure: PluginFailure, of plugin: String, _ scope: PluginSite.Scope) {
+    let key = "\(plugin) \(scope)"
+    guard let pluginSink, pluginQuietUntil[key] ?? worker.now <= worker.now else { return }
+    pluginQuietUntil[key] = worker.now.advanced(byNanoseconds: 10_000_000_000)
+    pluginSink(PluginNotice(plugin: plugin, scope: scope.description, text: failure.message))
   }
 
   /// Told, every minute at most, why connections cannot be accepted for now. As ``noticeSink``.
@@ -421,5 +450,13 @@ public struct ListenFailure: Error, Sendable, CustomStringConvertible {
 public struct UpstreamNotice: Sendable {
   public var service: String
   public var endpoint: String
+  public var text: String
+}
+
+/// Why a plugin failed, for the log.
+public struct PluginNotice: Sendable {
+  public var plugin: String
+  /// Where it is in use: `route shop`.
+  public var scope: String
   public var text: String
 }

@@ -16,6 +16,9 @@ public struct Delta: Sendable {
   public var certificates: [CertificateChange] = []
   public var services: [ServiceChange] = []
   public var routes: [RouteChange] = []
+  public var consumers: [ConsumerChange] = []
+  /// Those that all requests meet; nil: as before.
+  public var plugins: [PluginAttachment]?
   /// Endpoints of services that are there; behind all of ``services``.
   public var endpoints: [EndpointsChange] = []
   /// What active checks found out; behind all of ``endpoints``.
@@ -46,6 +49,11 @@ public enum ServiceChange: Sendable {
   case set(number: Int, Service, endpoints: [ResolvedEndpoint]?, security: ServiceSecurity?)
   /// Other authorities or certificates; the service is as before.
   case setSecurity(number: Int, ServiceSecurity)
+  case remove(number: Int)
+}
+
+public enum ConsumerChange: Sendable {
+  case set(number: Int, Consumer)
   case remove(number: Int)
 }
 

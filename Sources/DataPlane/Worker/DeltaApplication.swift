@@ -9,8 +9,9 @@ import TLS
 /// and what is gone is taken out, again in slices. The next change begins when this is done.
 final class DeltaApplication: SlicedWork {
   private enum Step: Int {
-    case listeners, certificates, services, endpoints, health, routes, effect, sockets
-    case settleRoutes, settleServices, settleEndpoints, settleHealth, settleRest, settleCertificates, leaving
+    case listeners, certificates, services, endpoints, health, routes, consumers, effect, sockets
+    case settleRoutes, settleServices, settleEndpoints, settleHealth, settleRest, settleCertificates
+    case settleConsumers, leaving
   }
 
   private unowned let data: DataPlaneWorker
@@ -54,7 +55,7 @@ final class DeltaApplication: SlicedWork {
     delta = Delta(revision: discarded.revision)
     let count =
       discarded.routes.count + discarded.services.count + discarded.certificates.count
-      + discarded.endpoints.count
+      + discarded.endpoints.count + discarded.consumers.count
     if count > Self.freedHereMax { Task.detached { _ = discarded } }
   }
 
@@ -67,6 +68,10 @@ final class DeltaApplication: SlicedWork {
     case .endpoints: each(delta.endpoints.count, slice) { data.serviceTable.stage(delta.endpoints[$0]) }
     case .health: each(delta.health.count, slice) { data.serviceTable.stage(delta.health[$0]) }
     case .routes: each(delta.routes.count, slice) { stage(delta.routes[$0]) }
+    case .consumers:
+      each(delta.consumers.count, slice) {
+        data.consumers.stage(delta.consumers[$0], revision: delta.revision)
+      }
     case .effect: takeEffect()
     case .sockets: openSockets(slice)
     case .settleRoutes: each(delta.routes.count, slice) { settle(delta.routes[$0]) }
@@ -78,6 +83,7 @@ final class DeltaApplication: SlicedWork {
       each(delta.health.count, slice) { data.serviceTable.settle(number: delta.health[$0].service) }
     case .settleRest: data.serviceTable.settleRest(slice)
     case .settleCertificates: settleCertificates(slice)
+    case .settleConsumers: data.consumers.settle(slice)
     case .leaving: data.listeners.closeLeaving(slice)
     }
   }
@@ -112,6 +118,8 @@ final class DeltaApplication: SlicedWork {
     data.routes.flip()
     data.serviceTable.flip()
     data.listeners.flip()
+    data.consumers.flip(revision: delta.revision)
+    data.pluginsTakeEffect(delta)
     data.changeTakesEffect(revision: delta.revision, settings: settings)
     return true
   }

@@ -22,12 +22,16 @@ struct BatchApplication {
     if !doomed.isEmpty { for batch in batches { spare(batch) } }
     applied.certificates = remove { [catalogue] in catalogue.unlink($0) }
     applied.routes = remove { [catalogue] in catalogue.unlink($0) }
+    applied.consumers = remove { [catalogue] in catalogue.unlink($0) }
+    applied.plugins = remove { [catalogue] in catalogue.unlink($0) }
     for batch in batches { placeReferred(batch) }
     for change in applied.listeners { linkListener(change) }
     for change in applied.services { if let after = change.after { catalogue.link(after) } }
     for batch in batches { placeReferring(batch) }
     for change in applied.certificates { linkCertificate(change) }
     for change in applied.routes { linkRoute(change) }
+    for change in applied.consumers { linkConsumer(change) }
+    for change in applied.plugins { if let after = change.after { catalogue.link(after) } }
     checkDependents()
     checkUsersOfDoomed()
     applied.services += remove { [catalogue] in catalogue.unlink($0) }
@@ -108,6 +112,16 @@ struct BatchApplication {
         guard let change else { continue }
         if isMoved { applied.moved.routes.append(change) } else { applied.routes.append(change) }
         if !isMoved, let before = change.before { catalogue.unlink(before) }
+      case .consumer(let consumer):
+        let (change, isMoved) = place(consumer, put, of: batch)
+        guard let change else { continue }
+        if isMoved { applied.moved.consumers.append(change) } else { applied.consumers.append(change) }
+        if !isMoved, let before = change.before { catalogue.unlink(before) }
+      case .plugin(let plugin):
+        let (change, isMoved) = place(plugin, put, of: batch)
+        guard let change else { continue }
+        if isMoved { applied.moved.plugins.append(change) } else { applied.plugins.append(change) }
+        if !isMoved, let before = change.before { catalogue.unlink(before) }
       default: break
       }
     }
@@ -180,6 +194,8 @@ extension Catalogue {
     case .services: serviceTable[id.name].map { ($0.number, $0.owner) }
     case .certificates: certificateTable[id.name].map { ($0.number, $0.owner) }
     case .routes: routeTable[id.name].map { ($0.number, $0.owner) }
+    case .consumers: consumerTable[id.name].map { ($0.number, $0.owner) }
+    case .plugins: pluginTable[id.name].map { ($0.number, $0.owner) }
     }
   }
 
@@ -201,16 +217,9 @@ extension Catalogue {
 
 /// Sets of numbers, one for each kind.
 struct NumbersByKind {
-  private var sets: [Set<UInt32>] = [[], [], [], []]
+  private var sets = [Set<UInt32>](repeating: [], count: ResourceKind.allCases.count)
 
-  private static func index(_ kind: ResourceKind) -> Int {
-    switch kind {
-    case .listeners: 0
-    case .services: 1
-    case .certificates: 2
-    case .routes: 3
-    }
-  }
+  private static func index(_ kind: ResourceKind) -> Int { kind.rank }
 
   subscript(kind: ResourceKind) -> Set<UInt32> { sets[Self.index(kind)] }
   var isEmpty: Bool { sets.allSatisfy(\.isEmpty) }

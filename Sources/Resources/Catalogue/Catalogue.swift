@@ -13,6 +13,8 @@ public final class Catalogue {
   let serviceTable = ResourceTable<Service>()
   let certificateTable = ResourceTable<CertificateSpec>()
   let routeTable = ResourceTable<Route>()
+  let consumerTable = ResourceTable<Consumer>()
+  let pluginTable = ResourceTable<GlobalPlugin>()
   var links = CatalogueLinks()
 
   /// The admin API's own, which no listener may have. Looked at when listeners change.
@@ -60,6 +62,8 @@ public final class Catalogue {
     serviceTable.sort(applied.services)
     certificateTable.sort(applied.certificates)
     routeTable.sort(applied.routes)
+    consumerTable.sort(applied.consumers)
+    pluginTable.sort(applied.plugins)
   }
 
   // MARK: Look-ups
@@ -79,6 +83,8 @@ public final class Catalogue {
   public var services: some Sequence<CatalogueEntry<Service>> { serviceTable.all }
   public var certificates: some Sequence<CatalogueEntry<CertificateSpec>> { certificateTable.all }
   public var routes: some Sequence<CatalogueEntry<Route>> { routeTable.all }
+  public var consumers: some Sequence<CatalogueEntry<Consumer>> { consumerTable.all }
+  public var plugins: some Sequence<CatalogueEntry<GlobalPlugin>> { pluginTable.all }
 
   public func item(_ id: ResourceID) -> CatalogueItem? {
     switch id.kind {
@@ -86,6 +92,8 @@ public final class Catalogue {
     case .services: serviceTable[id.name].map(CatalogueItem.init)
     case .certificates: certificateTable[id.name].map(CatalogueItem.init)
     case .routes: routeTable[id.name].map(CatalogueItem.init)
+    case .consumers: consumerTable[id.name].map(CatalogueItem.init)
+    case .plugins: pluginTable[id.name].map(CatalogueItem.init)
     }
   }
 
@@ -95,6 +103,8 @@ public final class Catalogue {
     case .services: serviceTable.count
     case .certificates: certificateTable.count
     case .routes: routeTable.count
+    case .consumers: consumerTable.count
+    case .plugins: pluginTable.count
     }
   }
 
@@ -106,6 +116,8 @@ public final class Catalogue {
     case .services: serviceTable.page(after: name, limit: limit)
     case .certificates: certificateTable.page(after: name, limit: limit)
     case .routes: routeTable.page(after: name, limit: limit)
+    case .consumers: consumerTable.page(after: name, limit: limit)
+    case .plugins: pluginTable.page(after: name, limit: limit)
     }
   }
 
@@ -126,6 +138,8 @@ public final class Catalogue {
       case .services: serviceTable[owned.number]?.value.name
       case .certificates: certificateTable[owned.number]?.value.name
       case .routes: routeTable[owned.number]?.value.name
+      case .consumers: consumerTable[owned.number]?.value.name
+      case .plugins: pluginTable[owned.number]?.value.name
       }
     return name.map { ResourceID(owned.kind, $0) }
   }
@@ -159,6 +173,8 @@ public final class Catalogue {
     configuration.services = services.map(\.value)
     configuration.certificates = certificates.map(\.value)
     configuration.routes = routes.map(\.value)
+    configuration.consumers = consumers.map(\.value)
+    configuration.plugins = plugins.map(\.value)
     return configuration
   }
 }

@@ -12,6 +12,8 @@ struct CatalogueLinks {
   var conditions = HashIndex()
   /// Certificates by host.
   var hosts = HashIndex()
+  /// Consumers by what their credentials are found by.
+  var credentials = HashIndex()
   /// Certificates with `default: true`: two for each listener at most.
   var defaultCertificates: Set<UInt32> = []
   /// Certificates that name no listeners, so that all with TLS show them.
@@ -90,7 +92,7 @@ struct CatalogueLinks {
       "\(path) \(owned.map { "\($0.kind) \($0.number)" }.sorted())"
     }
     return rows + owned.sorted() + [
-      "\(addresses.pairs)", "\(conditions.pairs)", "\(hosts.pairs)", "\(defaultCertificates.sorted())",
+      "\(addresses.pairs)", "\(conditions.pairs)", "\(hosts.pairs)", "\(credentials.pairs)", "\(defaultCertificates.sorted())",
       "\(certificatesForAll)", "\(routesWithSecurity.sorted())", "\(securedListeners)",
     ]
   }

@@ -6,6 +6,8 @@ extension AppliedBatch {
     inverse.services = services.map { Change(before: $0.after, after: $0.before) }
     inverse.certificates = certificates.map { Change(before: $0.after, after: $0.before) }
     inverse.routes = routes.map { Change(before: $0.after, after: $0.before) }
+    inverse.consumers = consumers.map { Change(before: $0.after, after: $0.before) }
+    inverse.plugins = plugins.map { Change(before: $0.after, after: $0.before) }
     return inverse
   }
 }
@@ -18,16 +20,22 @@ extension Catalogue {
   func revert(_ applied: AppliedBatch) {
     restoreRemoved(applied.services) { link($0) }
     restoreRemoved(applied.listeners) { link($0) }
+    revertPuts(applied.plugins, link: { link($0) }, unlink: { unlink($0) })
+    revertPuts(applied.consumers, link: { link($0, except: { _ in false }) }, unlink: { unlink($0) })
     revertPuts(applied.routes, link: { link($0, except: { _ in false }) }, unlink: { unlink($0) })
     revertPuts(applied.certificates, link: { link($0, except: { _ in false }) }, unlink: { unlink($0) })
     revertPuts(applied.services, link: { link($0) }, unlink: { unlink($0) })
     revertPuts(applied.listeners, link: { link($0) }, unlink: { unlink($0) })
     restoreRemoved(applied.certificates) { link($0, except: { _ in false }) }
     restoreRemoved(applied.routes) { link($0, except: { _ in false }) }
+    restoreRemoved(applied.consumers) { link($0, except: { _ in false }) }
+    restoreRemoved(applied.plugins) { link($0) }
     restore(applied.moved.listeners)
     restore(applied.moved.services)
     restore(applied.moved.certificates)
     restore(applied.moved.routes)
+    restore(applied.moved.consumers)
+    restore(applied.moved.plugins)
   }
 
   private func restoreRemoved<Value: CatalogueValue>(

@@ -59,6 +59,10 @@ public struct AppliedBatch: Sendable {
   public internal(set) var certificates: [Change<CertificateSpec>] = []
   /// Removes stand before all puts, which may have a removed one's number.
   public internal(set) var routes: [Change<Route>] = []
+  /// Removes stand before all puts, which may have a removed one's number.
+  public internal(set) var consumers: [Change<Consumer>] = []
+  /// Removes stand before all puts, which may have a removed one's number.
+  public internal(set) var plugins: [Change<GlobalPlugin>] = []
   /// Puts of what was there already.
   public internal(set) var unchanged: [ResourceID] = []
   /// Only their place in the file is another.
@@ -69,10 +73,13 @@ public struct AppliedBatch: Sendable {
     var services: [Change<Service>] = []
     var certificates: [Change<CertificateSpec>] = []
     var routes: [Change<Route>] = []
+    var consumers: [Change<Consumer>] = []
+    var plugins: [Change<GlobalPlugin>] = []
   }
 
   /// Whether nothing changed.
   public var isEmpty: Bool {
     listeners.isEmpty && services.isEmpty && certificates.isEmpty && routes.isEmpty
+      && consumers.isEmpty && plugins.isEmpty
   }
 }

@@ -30,6 +30,18 @@ extension Route: CatalogueValue {
   var resource: Resource { .route(self) }
 }
 
+extension Consumer: CatalogueValue {
+  static let kind = ResourceKind.consumers
+  static func table(of catalogue: Catalogue) -> ResourceTable<Consumer> { catalogue.consumerTable }
+  var resource: Resource { .consumer(self) }
+}
+
+extension GlobalPlugin: CatalogueValue {
+  static let kind = ResourceKind.plugins
+  static func table(of catalogue: Catalogue) -> ResourceTable<GlobalPlugin> { catalogue.pluginTable }
+  var resource: Resource { .plugin(self) }
+}
+
 /// All resources of one kind, by number and by name.
 final class ResourceTable<Value: CatalogueValue> {
   typealias Entry = CatalogueEntry<Value>

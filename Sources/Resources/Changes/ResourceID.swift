@@ -4,6 +4,9 @@ public enum ResourceKind: String, Sendable, Hashable, CaseIterable, Comparable {
   case services
   case certificates
   case routes
+  case consumers
+  /// Plugins that all requests meet; each has the name of its kind.
+  case plugins
 
   /// As messages name one of them: `route`.
   public var singular: String { String(rawValue.dropLast()) }
@@ -11,12 +14,14 @@ public enum ResourceKind: String, Sendable, Hashable, CaseIterable, Comparable {
   /// What others refer to comes first.
   public static func < (a: ResourceKind, b: ResourceKind) -> Bool { a.rank < b.rank }
 
-  private var rank: Int {
+  var rank: Int {
     switch self {
     case .listeners: 0
     case .services: 1
     case .certificates: 2
     case .routes: 3
+    case .consumers: 4
+    case .plugins: 5
     }
   }
 }
@@ -45,6 +50,8 @@ public enum Resource: Sendable, Equatable {
   indirect case service(Service)
   case certificate(CertificateSpec)
   case route(Route)
+  indirect case consumer(Consumer)
+  indirect case plugin(GlobalPlugin)
 
   public var id: ResourceID {
     switch self {
@@ -52,6 +59,8 @@ public enum Resource: Sendable, Equatable {
     case .service(let service): ResourceID(.services, service.name)
     case .certificate(let certificate): ResourceID(.certificates, certificate.name)
     case .route(let route): ResourceID(.routes, route.name)
+    case .consumer(let consumer): ResourceID(.consumers, consumer.name)
+    case .plugin(let plugin): ResourceID(.plugins, plugin.name)
     }
   }
 }

@@ -225,7 +225,7 @@ struct TransactionChanges {
     _ node: YAMLNode, at place: Place, operation: Int? = nil,
     _ body: (Value, inout TransactionChanges) -> Result
   ) -> Result {
-    let diagnostics = Diagnostics(path: "", folder: "")
+    let diagnostics = Diagnostics(path: "", folder: "", plugins: .empty)
     let result = body(Value(node: node, place: place, diagnostics: diagnostics), &self)
     for error in diagnostics.errors?.errors ?? [] where !isFull {
       problems.append(

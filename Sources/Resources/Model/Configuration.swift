@@ -13,6 +13,8 @@ public struct Configuration: Sendable, Equatable {
   public var accessLog: AccessLog?
   public var services: [Service] = []
   public var routes: [Route] = []
+  public var consumers: [Consumer] = []
+  public var plugins: [GlobalPlugin] = []
 
   public init() {}
 
@@ -23,6 +25,8 @@ public struct Configuration: Sendable, Equatable {
     settings.certificates = []
     settings.services = []
     settings.routes = []
+    settings.consumers = []
+    settings.plugins = []
     return settings
   }
 }

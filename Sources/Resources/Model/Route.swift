@@ -15,6 +15,8 @@ public struct Route: Sendable, Equatable {
   public var redirect: Override<HTTPSRedirect>?
   /// For responses that go by TLS. `nil`: as the listener.
   public var hsts: Override<StrictTransportSecurity>?
+  /// In the order in which they run; each takes the place of its service's, and of the one for everything.
+  public var plugins: [PluginAttachment] = []
 
   public init(name: String, backends: [Backend]) {
     self.name = name

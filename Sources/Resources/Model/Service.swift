@@ -15,6 +15,9 @@ public struct Service: Sendable, Equatable {
   public var retries: Retries? = Retries()
   public var pool = PoolSettings()
   public var limits = ServiceLimits()
+  /// In the order in which they run, for requests that a route sends here; each takes the place of the one for
+  /// everything.
+  public var plugins: [PluginAttachment] = []
 
   public init(name: String, endpoints: [EndpointSpec]) {
     self.name = name

@@ -9,10 +9,11 @@ public enum ConfigurationFile {
   ///   - path: Names the file in errors; nothing is read from it.
   ///   - folder: Where relative paths in the file begin. Without it, the folder of `path`; give an
   ///     absolute one where the configuration outlives the working directory.
+  ///   - plugins: Those that it may use.
   public static func load(
-    text: String, path: String, folder: String? = nil
+    text: String, path: String, folder: String? = nil, plugins: PluginCatalog = .empty
   ) throws(ConfigurationErrors) -> Configuration {
-    let diagnostics = Diagnostics(path: path, folder: folder ?? Self.folder(of: path))
+    let diagnostics = Diagnostics(path: path, folder: folder ?? Self.folder(of: path), plugins: plugins)
     let contents = try FileContents(text, diagnostics, path: path, isAlone: true)
     let catalogue = Catalogue()
     // The store may have certificates.

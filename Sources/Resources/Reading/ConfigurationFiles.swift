@@ -9,10 +9,11 @@ public enum ConfigurationFiles {
   /// - Parameters:
   ///   - path: Names the file in errors, and owns its resources; nothing is read from it.
   ///   - folder: Where relative paths in the file begin. Without it, the folder of `path`.
+  ///   - plugins: Those that it may use.
   public static func read(
-    text: String, path: String, folder: String? = nil
+    text: String, path: String, folder: String? = nil, plugins: PluginCatalog = .empty
   ) throws(ConfigurationErrors) -> FileContents {
-    let diagnostics = Diagnostics(path: path, folder: folder ?? ConfigurationFile.folder(of: path))
+    let diagnostics = Diagnostics(path: path, folder: folder ?? ConfigurationFile.folder(of: path), plugins: plugins)
     let contents = try FileContents(text, diagnostics, path: path, isAlone: false)
     if let errors = diagnostics.errors { throw errors }
     return contents

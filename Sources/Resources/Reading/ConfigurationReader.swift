@@ -3,6 +3,7 @@ enum ConfigurationReader {
   static let settingKeys = ["workers", "admin", "store", "http", "accessLog"]
   static let keys = [
     "workers", "listeners", "certificates", "admin", "store", "http", "accessLog", "services", "routes",
+    "consumers", "plugins",
   ]
   /// More threads than any machine has cores for this.
   static let workersMax = 1_024

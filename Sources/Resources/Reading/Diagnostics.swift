@@ -5,14 +5,17 @@ final class Diagnostics {
 
   /// Where relative paths in the file begin; empty: nowhere, they stay as they are.
   let folder: String
+  /// Those that resources may use.
+  let plugins: PluginCatalog
   private let path: String
   private var found: [ConfigurationError] = []
   private var omitted = 0
   private var comparisonsLeft = Diagnostics.comparisonsMax
 
-  init(path: String, folder: String) {
+  init(path: String, folder: String, plugins: PluginCatalog) {
     self.path = path
     self.folder = folder
+    self.plugins = plugins
   }
 
   /// Errors so far: where it has not changed, what was read in between is whole.
@@ -67,6 +70,19 @@ indirect enum Place: CustomStringConvertible {
     case .key(let key, let parent): parent.description + "." + Place.shown(key)
     case .index(let index, let parent): parent.description + "[\(index)]"
     }
+  }
+
+  /// A field behind this one, as problems name it: `limits[0].window`.
+  func appending(_ field: String) -> Place {
+    var place = self
+    for part in field.split(whereSeparator: { $0 == "." || $0 == "[" }) {
+      if part.hasSuffix("]"), let index = Int(part.dropLast()) {
+        place = .index(index, place)
+      } else {
+        place = .key(String(part), place)
+      }
+    }
+    return place
   }
 
   /// Keys that would make the path unreadable are quoted.

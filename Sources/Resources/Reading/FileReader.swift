@@ -33,6 +33,12 @@ struct FileReader {
       areCertificatesWhole = puts(.certificates) == items?.count
     }
     if let items = items("routes", of: mapping) { readRoutes(items) }
+    if let items = items("consumers", of: mapping) {
+      read(items, .consumers) { ConsumerReader.read($0).map(Resource.consumer) }
+    }
+    if let items = items("plugins", of: mapping) {
+      read(items, .plugins) { GlobalPluginReader.read($0).map(Resource.plugin) }
+    }
   }
 
   private func items(_ key: String, of mapping: MappingReader, hint: String? = nil) -> [Value]? {

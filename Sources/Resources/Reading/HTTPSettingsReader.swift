@@ -89,21 +89,24 @@ enum HTTPSettingsReader {
         value.report("\(items.count) networks are too many", hint: "at most \(networksMax)")
         return nil
       }
-      return items.compactMap(readNetwork)
+      return items.compactMap { $0.network() }
     }
     return forwarding
   }
+}
 
-  private static func readNetwork(_ value: Value) -> Network? {
-    guard let text = value.text("a network such as 10.0.0.0/8") else { return nil }
+extension Value {
+  /// An address, or a network in CIDR form.
+  func network() -> Network? {
+    guard let text = text("a network such as 10.0.0.0/8") else { return nil }
     do {
       return try Network.parse(text)
     } catch {
       switch error {
       case .hostBits(let right):
-        value.report("\(quoted(text)) has bits set after its prefix", hint: "write \(quoted(right))")
+        report("\(quoted(text)) has bits set after its prefix", hint: "write \(quoted(right))")
       case .malformed:
-        value.report(
+        report(
           "\(quoted(text)) is not a network", hint: "such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1")
       }
       return nil

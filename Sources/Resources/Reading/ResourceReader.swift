@@ -8,10 +8,11 @@ public enum ResourceReader {
   /// - Parameters:
   ///   - id: The body need not say the name; where it does, it has to be the same.
   ///   - folder: Where relative paths in the body begin; empty: they stay as they are.
+  ///   - plugins: Those that it may use.
   public static func read(
-    _ id: ResourceID, _ body: ResourceBody, folder: String
+    _ id: ResourceID, _ body: ResourceBody, folder: String, plugins: PluginCatalog = .empty
   ) throws(ResourceProblems) -> Resource {
-    let diagnostics = Diagnostics(path: "", folder: folder)
+    let diagnostics = Diagnostics(path: "", folder: folder, plugins: plugins)
     let value = Value(node: body.node, place: .root, diagnostics: diagnostics)
     let name = Value(
       node: YAMLNode(.scalar(id.name, isPlain: false), at: body.node.position), place: .key("name", .root),
@@ -23,6 +24,8 @@ public enum ResourceReader {
       case .services: ServiceReader.read(value, name: id.name).map(Resource.service)
       case .certificates: CertificateReader.read(value, name: id.name).map(Resource.certificate)
       case .routes: RouteReader.read(value, name: id.name).map(Resource.route)
+      case .consumers: ConsumerReader.read(value, name: id.name).map(Resource.consumer)
+      case .plugins: GlobalPluginReader.read(value, name: id.name).map(Resource.plugin)
       }
     if let errors = diagnostics.errors { throw ResourceProblems(errors, of: id) }
     guard let resource else {

@@ -2,6 +2,7 @@
 enum RouteReader {
   static let keys = [
     "name", "listeners", "hosts", "match", "service", "backends", "upgrades", "redirect", "hsts",
+    "plugins",
   ]
   static let weightMax = 1_000_000
   /// Entries that one route may make in the tables, hosts times matches.
@@ -31,6 +32,7 @@ enum RouteReader {
     readSecurity(mapping, into: &route)
     route.backends = readBackends(mapping, of: route)
     mapping.read("upgrades", into: &route.upgrades, readUpgrades)
+    mapping.read("plugins", into: &route.plugins, PluginsReader.read)
     guard max(1, route.hosts.count) * route.matches.count <= conditionsMax else {
       value.report(
         "\(route.hosts.count) hosts times \(route.matches.count) matches are too many",

@@ -2,7 +2,7 @@
 enum ServiceReader {
   static let keys = [
     "name", "endpoints", "protocol", "tls", "http2", "balance", "slowStart", "health", "ejection",
-    "timeouts", "retries", "pool", "limits",
+    "timeouts", "retries", "pool", "limits", "plugins",
   ]
   static let endpointKeys = ["address", "weight"]
   static let ejectionKeys = ["consecutiveFailures", "duration", "durationMax", "percentMax"]
@@ -34,6 +34,7 @@ enum ServiceReader {
     mapping.read("retries", into: &service.retries, RetriesReader.read)
     mapping.read("pool", into: &service.pool, readPool)
     mapping.read("limits", into: &service.limits, readLimits)
+    mapping.read("plugins", into: &service.plugins, PluginsReader.read)
     if case .grpc? = service.health?.probe, service.protocol == .http1, service.health?.port == nil {
       mapping["health"]?.member("grpc")?.report(
         "a gRPC check needs HTTP/2, and this service speaks http/1.1", hint: "write protocol: h2")

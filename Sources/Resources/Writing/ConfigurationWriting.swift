@@ -39,6 +39,8 @@ extension Configuration {
     }
     writer.list("services", services) { $1.write(to: &$0) }
     writer.list("routes", routes) { $1.write(to: &$0) }
+    if !consumers.isEmpty { writer.list("consumers", consumers) { $1.write(to: &$0) } }
+    if !plugins.isEmpty { writer.list("plugins", plugins) { $1.write(to: &$0) } }
     return writer.entries
   }
 }

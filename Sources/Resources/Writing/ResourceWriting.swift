@@ -19,6 +19,8 @@ extension Resource {
     case .service(let service): service.write(to: &writer)
     case .certificate(let certificate): certificate.write(to: &writer)
     case .route(let route): route.write(to: &writer)
+    case .consumer(let consumer): consumer.write(to: &writer)
+    case .plugin(let plugin): plugin.write(to: &writer)
     }
   }
 }

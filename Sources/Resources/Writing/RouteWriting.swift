@@ -13,6 +13,7 @@ extension Route {
     writer.pair("upgrades", texts: upgrades)
     redirect.write("redirect", to: &writer)
     hsts.write("hsts", to: &writer)
+    plugins.write(to: &writer)
   }
 }
 

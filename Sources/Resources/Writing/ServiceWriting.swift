@@ -44,6 +44,7 @@ extension Service {
         writer.pair("tolerance", word: "\(adaptive.tolerancePercent)%")
       }
     }
+    plugins.write(to: &writer)
   }
 
   private func writeHealth(to writer: inout DocumentWriter) {

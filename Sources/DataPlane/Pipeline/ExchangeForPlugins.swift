@@ -1,0 +1,125 @@
+import HTTPCodec
+import Resources
+import Runtime
+
+/// What plugins may ask an exchange, and have it do. On the worker's thread, within the plugin's calls.
+///
+/// Ranges of ``request`` are into `input.bytes`; take the buffer into a constant first.
+extension Exchange {
+  // MARK: The request
+
+  /// The client's address: the peer's, or what a trusted peer says.
+  public var clientAddress: SocketAddress { record.client }
+
+  public var isTLS: Bool { client.connection.tls != nil }
+
+  public var routeName: [UInt8] { route?.nameBytes ?? [] }
+  public var serviceName: [UInt8] { service?.nameBytes ?? [] }
+
+  /// The path that routes are matched with: normalised, `/` where there is none.
+  public func withPath<R>(_ body: (Span<UInt8>) -> R) -> R {
+    if hasNormalisedPath {
+      let path = normalisedPath
+      return body(path.span)
+    }
+    if request.path.isEmpty {
+      let root = data.rootPath
+      return body(root.span)
+    }
+    let input = input
+    return body(input.bytes.extracting(request.path.range))
+  }
+
+  /// The value of the first field of a name; nil where there is none.
+  /// - name: In lower case.
+  public func firstField(_ name: [UInt8]) -> ByteRange? {
+    let input = input
+    let bytes = input.bytes
+    for field in request.fields
+    where field.name.range.count == name.count && bytes.isName(field.name, name) { return field.value }
+    return nil
+  }
+
+  /// Bytes of the request as an array.
+  public func copy(_ range: ByteRange) -> [UInt8] {
+    let input = input
+    return input.bytes.array(of: range)
+  }
+
+  /// What comes of the request's content may not be longer. Without effect on what is allowed less already.
+  /// - Returns: false where it is said to be longer.
+  public func limitContent(to bytes: UInt64) -> Bool {
+    bodyBytesMax = min(bodyBytesMax, bytes)
+    if case .length(let length) = request.framing, length > bytes { return false }
+    return record.requestBodyBytes <= bytes
+  }
+
+  // MARK: Who calls
+
+  /// Says who calls: from here on the consumer's plugins count, and the endpoint is told.
+  public func identify(_ found: FoundCredential, credentialName: [UInt8] = []) {
+    consumer = found.consumer
+    requestEdits.add(found.consumer.lines)
+    if !credentialName.isEmpty { requestEdits.add("X-Credential-Identifier", credentialName) }
+  }
+
+  // MARK: What goes to the endpoint
+
+  /// Fields of this name do not go to the endpoint.
+  /// - name: In lower case.
+  public func dropRequestField(_ name: [UInt8]) { requestEdits.drop(name) }
+
+  /// - lines: `name: value` and CRLF each.
+  public func addRequestLines(_ lines: [UInt8]) { requestEdits.add(lines) }
+
+  /// Sends this instead of path and query.
+  /// - target: Begins with `/`; valid in a request line.
+  public func rewriteTarget(_ target: [UInt8]) { rewrittenTarget = target }
+
+  /// Path and query as they are sent so far.
+  public func target() -> [UInt8] {
+    if !rewrittenTarget.isEmpty { return rewrittenTarget }
+    var target = withPath { path in
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(path.count)
+      for index in path.indices { bytes.append(path[index]) }
+      return bytes
+    }
+    if request.hasQuery {
+      target.append(UInt8(ascii: "?"))
+      target += copy(request.query)
+    }
+    return target
+  }
+
+  /// Sends this as `Host`, or `:authority`.
+  public func rewriteHost(_ host: [UInt8]) { rewrittenHost = host }
+
+  // MARK: What goes to the client
+
+  /// Of the final head that is about to be sent; in ``Plugin/responseHead(_:)``.
+  public var statusToSend: UInt16 { responseStatus }
+
+  /// Fields of this name that an endpoint has sent do not go to the client.
+  /// - name: In lower case.
+  public func dropResponseField(_ name: [UInt8]) { responseEdits.drop(name) }
+
+  /// - lines: `name: value` and CRLF each.
+  public func addResponseLines(_ lines: [UInt8]) { responseEdits.add(lines) }
+}
+
+extension Span<UInt8> {
+  fileprivate func array(of range: ByteRange) -> [UInt8] {
+    var copy: [UInt8] = []
+    copy.reserveCapacity(range.range.count)
+    for index in range.range { copy.append(self[index]) }
+    return copy
+  }
+
+  /// Whether a range is this name, in any case.
+  fileprivate func isName(_ range: ByteRange, _ name: [UInt8]) -> Bool {
+    let start = Int(range.start)
+    for offset in name.indices where self[start + offset].asciiLowercased != name[offset] { return false }
+    return true
+  }
+}

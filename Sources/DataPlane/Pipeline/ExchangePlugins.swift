@@ -1,0 +1,117 @@
+import HTTPCodec
+import Resources
+import Runtime
+
+/// An exchange's way through its plugins.
+extension Exchange {
+  /// The request's head meets its plugins, from ``pluginPosition`` on.
+  ///
+  /// - Returns: the answer of the one that does not let it pass. Where ``waitsForPlugin`` is set, one of them
+  ///   has to wait for something.
+  func meetPlugins() -> Answer? {
+    while let chain, pluginPosition < chain.links.count {
+      let link = chain.links[pluginPosition]
+      if link.plugin.phases.contains(.requestHead) {
+        do throws(PluginFailure) {
+          switch try link.plugin.requestHead(self) {
+          case .next: break
+          case .answer(let answer):
+            link.figures.answers &+= 1
+            return .plugin(answer)
+          case .wait:
+            waitsForPlugin = true
+            return nil
+          }
+        } catch {
+          return failed(link, error)
+        }
+      }
+      pass(link, chain)
+    }
+    return nil
+  }
+
+  /// Goes on where a plugin has to wait. On the exchange's task.
+  func waitForPlugins() async -> Answer? {
+    while waitsForPlugin, let chain {
+      waitsForPlugin = false
+      let link = chain.links[pluginPosition]
+      do throws(PluginFailure) {
+        switch try await link.plugin.finishWaiting(self) {
+        case .next: pass(link, chain)
+        case .answer(let answer):
+          link.figures.answers &+= 1
+          return .plugin(answer)
+        case .wait: return failed(link, PluginFailure("it waits without end"))
+        }
+      } catch {
+        return failed(link, error)
+      }
+      if let answer = meetPlugins() { return answer }
+    }
+    return nil
+  }
+
+  /// Goes to the next plugin; where this one has found out who calls, to those of the consumer as well.
+  private func pass(_ link: PluginChain.Link, _ chain: PluginChain) {
+    if link.plugin.phases.contains(.end) { passedPlugins.append(link.plugin) }
+    pluginPosition += 1
+    guard let consumer, !hasConsumerPlugins, !consumer.plugins.isEmpty else { return }
+    hasConsumerPlugins = true
+    let own = chain.chain(for: consumer, of: data)
+    self.chain = own
+    pluginPosition = own.position(behind: link.priority)
+  }
+
+  /// Which service takes the request is settled after this.
+  func chooseUpstream() -> Answer? {
+    guard let chain, chain.phases.contains(.upstreamChoice) else { return nil }
+    for link in chain.links where link.plugin.phases.contains(.upstreamChoice) {
+      do throws(PluginFailure) {
+        try link.plugin.upstreamChoice(self)
+      } catch {
+        return failed(link, error)
+      }
+    }
+    return nil
+  }
+
+  /// A final head is about to be written.
+  func editResponse(status: UInt16) {
+    guard let chain, chain.phases.contains(.responseHead) else { return }
+    responseStatus = status
+    for link in chain.links where link.plugin.phases.contains(.responseHead) {
+      do throws(PluginFailure) {
+        try link.plugin.responseHead(self)
+      } catch {
+        // The response goes on as it is: it is not the endpoint's fault.
+        note(link, error)
+      }
+    }
+  }
+
+  /// Lets those know that have let the request pass.
+  func endPlugins() {
+    for plugin in passedPlugins { plugin.end(self) }
+    passedPlugins.removeAll(keepingCapacity: true)
+    chain = nil
+    pluginPosition = 0
+    waitsForPlugin = false
+    hasConsumerPlugins = false
+    consumer = nil
+    requestEdits.removeAll()
+    responseEdits.removeAll()
+    rewrittenTarget.removeAll(keepingCapacity: true)
+    rewrittenHost.removeAll(keepingCapacity: true)
+  }
+
+  private func failed(_ link: PluginChain.Link, _ failure: PluginFailure) -> Answer {
+    note(link, failure)
+    return .pluginFailure
+  }
+
+  private func note(_ link: PluginChain.Link, _ failure: PluginFailure) {
+    link.figures.failures &+= 1
+    data.report(failure, of: link.name, link.attached.scope)
+  }
+}

@@ -1,0 +1,69 @@
+import HTTPCodec
+
+/// What plugins change of a head's fields: names whose lines do not go on, and lines that are added.
+struct FieldEdits {
+  /// `name: value` and CRLF each.
+  private(set) var lines: [UInt8] = []
+  /// Names in lower case, each behind its length.
+  private var dropped: [UInt8] = []
+
+  @inline(__always) var isEmpty: Bool { lines.isEmpty && dropped.isEmpty }
+  @inline(__always) var dropsAny: Bool { !dropped.isEmpty }
+
+  mutating func removeAll() {
+    lines.removeAll(keepingCapacity: true)
+    dropped.removeAll(keepingCapacity: true)
+  }
+
+  /// - lines: As in ``lines``.
+  mutating func add(_ lines: [UInt8]) { self.lines += lines }
+
+  mutating func add(_ name: String, _ value: [UInt8]) {
+    lines += name.utf8
+    lines.append(UInt8(ascii: ":"))
+    lines.append(UInt8(ascii: " "))
+    lines += value
+    lines.append(13)
+    lines.append(10)
+  }
+
+  /// Fields of this name do not go on, nor lines that were added before.
+  /// - name: In lower case, at most 255 bytes.
+  mutating func drop(_ name: [UInt8]) {
+    if !lines.isEmpty { dropLines(name) }
+    dropped.append(UInt8(name.count))
+    dropped += name
+  }
+
+  private mutating func dropLines(_ name: [UInt8]) {
+    var start = 0
+    while start < lines.count {
+      let end = (lines[start...].firstIndex(of: 10) ?? lines.count - 1) + 1
+      let isNamed =
+        lines.count > start + name.count && lines[start + name.count] == UInt8(ascii: ":")
+        && zip(lines[start..<start + name.count], name).allSatisfy { $0.asciiLowercased == $1 }
+      if isNamed { lines.removeSubrange(start..<end) } else { start = end }
+    }
+  }
+
+  /// Whether fields of a name do not go on. `_` counts as `-`: some servers read both alike.
+  func drops(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
+    var position = 0
+    while position < dropped.count {
+      let count = Int(dropped[position])
+      if count == name.range.count, isSame(name, in: bytes, as: position + 1) { return true }
+      position += 1 + count
+    }
+    return false
+  }
+
+  private func isSame(_ name: ByteRange, in bytes: Span<UInt8>, as start: Int) -> Bool {
+    for (offset, index) in name.range.enumerated() {
+      let byte = bytes[index].asciiLowercased
+      let wanted = dropped[start + offset]
+      if byte == wanted { continue }
+      guard byte == UInt8(ascii: "_"), wanted == UInt8(ascii: "-") else { return false }
+    }
+    return true
+  }
+}

@@ -1,0 +1,91 @@
+import Resources
+
+/// The settings of a plugin that workers can run. From any thread.
+public protocol RunnablePlugin: PluginSettings {
+  /// Makes what one worker runs for one use of the plugin. On the worker's thread, with the first request that
+  /// meets it.
+  func plugin(at site: PluginSite) -> Plugin
+}
+
+/// One use of a plugin on one worker. Every call is on the worker's thread, and must not block.
+///
+/// The calls are the phases of the pipeline, in their order; docs/plugins has the diagram:
+///
+///     request head ─► upstream choice ─► (endpoint) ─► response head ─► end
+///
+/// A plugin overrides the calls of its ``phases``, and is not called for others. A call that throws answers the
+/// request with 500, is counted and logged, and touches no other request.
+open class Plugin {
+  /// The parts of an exchange that a plugin takes part in.
+  public struct Phases: OptionSet, Sendable {
+    public let rawValue: UInt8
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    public static let requestHead = Phases(rawValue: 1)
+    public static let upstreamChoice = Phases(rawValue: 2)
+    public static let responseHead = Phases(rawValue: 4)
+    public static let end = Phases(rawValue: 8)
+  }
+
+  public let phases: Phases
+
+  public init(_ phases: Phases) { self.phases = phases }
+
+  /// The request's head was read, and its route found. Plugins of higher priority have let it pass.
+  open func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict { .next }
+
+  /// Called on the exchange's task, on the same thread, after ``requestHead(_:)`` has answered
+  /// ``PluginVerdict/wait``.
+  open func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict { .next }
+
+  /// All have let the request pass; which service takes it may still be changed.
+  open func upstreamChoice(_ exchange: Exchange) throws(PluginFailure) {}
+
+  /// A final head is about to be sent: an endpoint's, or that of an answer of the gateway's own after the route
+  /// was found.
+  open func responseHead(_ exchange: Exchange) throws(PluginFailure) {}
+
+  /// The exchange is over, or has become a tunnel. Called once for each request that ``requestHead(_:)`` has
+  /// let pass.
+  open func end(_ exchange: Exchange) {}
+}
+
+/// What becomes of a request.
+public enum PluginVerdict {
+  case next
+  /// The gateway answers it.
+  case answer(PluginAnswer)
+  /// Something has to be waited for: ``Plugin/finishWaiting(_:)`` goes on.
+  case wait
+}
+
+/// A plugin cannot do what it is for; the message is for the log.
+public struct PluginFailure: Error {
+  public var message: String
+  public init(_ message: String) { self.message = message }
+}
+
+/// An answer of a plugin's. Immutable, so that one may be sent many times.
+public final class PluginAnswer {
+  public let status: UInt16
+  /// Of the content; empty: there is no content.
+  public let contentType: [UInt8]
+  public let content: [UInt8]
+  /// Further fields: `name: value` and CRLF each.
+  public let lines: [UInt8]
+
+  /// - content: UTF-8; empty: none.
+  public init(
+    _ status: UInt16, content: [UInt8], contentType: String = "text/plain; charset=utf-8", lines: [UInt8] = []
+  ) {
+    self.status = status
+    self.content = content
+    self.contentType = content.isEmpty ? [] : Array(contentType.utf8)
+    self.lines = lines
+  }
+
+  /// One sentence for the person who sees it.
+  public convenience init(_ status: UInt16, _ text: String, lines: [UInt8] = []) {
+    self.init(status, content: Array((text + "\n").utf8), lines: lines)
+  }
+}

@@ -1,0 +1,124 @@
+import Resources
+
+/// A use of a plugin on one worker, made when the first request meets it.
+final class AttachedPlugin {
+  let attachment: PluginAttachment
+  let scope: PluginSite.Scope
+  private var made: Plugin?
+
+  init(_ attachment: PluginAttachment, _ scope: PluginSite.Scope) {
+    self.attachment = attachment
+    self.scope = scope
+  }
+
+  func plugin(of data: DataPlaneWorker) -> Plugin? {
+    if let made { return made }
+    guard let runnable = attachment.settings as? any RunnablePlugin else { return nil }
+    made = runnable.plugin(at: PluginSite(attachment.name, scope, of: data))
+    return made
+  }
+
+  /// Those of a list, with their state where they were in use before.
+  static func list(
+    _ attachments: [PluginAttachment], _ scope: PluginSite.Scope, before: [AttachedPlugin] = []
+  ) -> [AttachedPlugin] {
+    attachments.map { attachment in
+      before.first { $0.attachment == attachment && $0.scope == scope } ?? AttachedPlugin(attachment, scope)
+    }
+  }
+}
+
+/// The plugins that requests of one route meet, in their order. Belongs to one worker's thread.
+///
+/// A narrower setting takes the place of a wider one of the same plugin, as a whole: consumer before route before
+/// service before everything. One that is not enabled leaves nothing in its place.
+final class PluginChain {
+  struct Link {
+    let plugin: Plugin
+    let attached: AttachedPlugin
+    let figures: PluginFigures
+    var name: String { attached.attachment.name }
+    var priority: Int { attached.attachment.priority }
+  }
+
+  /// In their order.
+  let links: [Link]
+  /// All phases that any of them takes part in.
+  let phases: Plugin.Phases
+  private let attached: [AttachedPlugin]
+  /// With the plugins of consumers that have their own, by their numbers.
+  private var ofConsumers: [Int: (consumer: WorkerConsumer, chain: PluginChain)] = [:]
+  /// Above, all are forgotten.
+  private static let consumersMax = 10_000
+
+  /// - attached: From the widest to the narrowest.
+  init?(_ attached: [[AttachedPlugin]], of data: DataPlaneWorker) {
+    var effective: [AttachedPlugin] = []
+    for list in attached {
+      for one in list {
+        effective.removeAll { $0.attachment.name == one.attachment.name }
+        effective.append(one)
+      }
+    }
+    effective = effective.filter(\.attachment.isEnabled)
+    if effective.isEmpty { return nil }
+    self.attached = effective
+    links = effective.compactMap { one -> Link? in
+      one.plugin(of: data).map {
+        Link(plugin: $0, attached: one, figures: data.counters.plugin(named: one.attachment.name))
+      }
+    }
+    .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
+    phases = links.reduce(into: []) { $0.formUnion($1.plugin.phases) }
+  }
+
+  /// This with a consumer's own plugins.
+  func chain(for consumer: WorkerConsumer, of data: DataPlaneWorker) -> PluginChain {
+    if let known = ofConsumers[consumer.number], known.consumer === consumer { return known.chain }
+    if ofConsumers.count >= Self.consumersMax { ofConsumers = [:] }
+    guard let chain = PluginChain([attached, consumer.plugins], of: data) else { return self }
+    ofConsumers[consumer.number] = (consumer, chain)
+    return chain
+  }
+
+  /// The first link behind all of at least a priority.
+  func position(behind priority: Int) -> Int {
+    links.firstIndex { $0.priority < priority } ?? links.count
+  }
+}
+
+/// What is counted of one kind of plugin. Belongs to one worker's thread.
+final class PluginFigures {
+  /// Requests that it has answered.
+  var answers: UInt64 = 0
+  /// Calls that have failed.
+  var failures: UInt64 = 0
+}
+
+extension DataPlaneWorker {
+  /// The plugins that a route's requests to a service meet; nil where there are none.
+  @inline(__always)
+  func plugins(of route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {
+    if route.chainRevision == pluginRevision, route.hasOneTarget { return route.chain }
+    return findPlugins(of: route, service)
+  }
+
+  private func findPlugins(of route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {
+    if route.chainRevision != pluginRevision {
+      route.chainRevision = pluginRevision
+      route.chain = nil
+      route.chainsByService = [:]
+      if route.hasOneTarget { route.chain = makeChain(route, service) }
+    }
+    if route.hasOneTarget { return route.chain }
+    let number = Int(service?.countersNumber ?? -1)
+    if let known = route.chainsByService[number] { return known }
+    let chain = makeChain(route, service)
+    route.chainsByService[number] = .some(chain)
+    return chain
+  }
+
+  private func makeChain(_ route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {
+    PluginChain([globalPlugins, service?.plugins ?? [], route.plugins], of: self)
+  }
+}

@@ -1,0 +1,72 @@
+import DataPlane
+import Resources
+import TLS
+
+/// What plugins that ask who calls have in common.
+enum AuthenticationOptions {
+  static let anonymous = PluginOption(
+    "anonymous", .text("a consumer's name"),
+    "The consumer that requests without credentials pass as; where this is left out, they are refused.")
+  static let realm = PluginOption(
+    "realm", .fieldValue, "What the challenge names as the realm (RFC 9110 §11.5).")
+
+  /// The line with which a 401 says what it asks for.
+  static func challenge(_ scheme: String, realm: String?, parameters: String = "") -> [UInt8] {
+    var parts: [String] = []
+    if let realm { parts.append("realm=\"\(quoted(realm))\"") }
+    if !parameters.isEmpty { parts.append(parameters) }
+    let rest = parts.isEmpty ? "" : " " + parts.joined(separator: ", ")
+    return Array("WWW-Authenticate: \(scheme)\(rest)\r\n".utf8)
+  }
+
+  /// As within a quoted string (RFC 9110 §5.6.4).
+  private static func quoted(_ text: String) -> String {
+    String(text.flatMap { $0 == "\"" || $0 == "\\" ? ["\\", $0] : [$0] })
+  }
+}
+
+/// Requests without credentials, where they may pass as a consumer.
+enum Anonymous {
+  private static let line = Array("X-Anonymous-Consumer: true\r\n".utf8)
+
+  /// Nil where they may not.
+  static func pass(
+    _ exchange: Exchange, _ name: String?, _ consumers: ConsumerTable
+  ) throws(PluginFailure) -> PluginVerdict? {
+    guard let name else { return nil }
+    guard let found = consumers.consumer(named: name) else {
+      throw PluginFailure("there is no consumer \(name), which requests without credentials pass as")
+    }
+    exchange.identify(found)
+    exchange.addRequestLines(line)
+    return .next
+  }
+}
+
+/// Secrets that were found right before, so that they need not be digested again. Bounded; of one worker.
+///
+/// What is compared is all of a secret, in constant time. A consumer's credential that is changed or removed is
+/// no longer found, from the same moment on as elsewhere.
+struct KnownSecrets {
+  private struct Known {
+    var secret: [UInt8]
+    var found: FoundCredential
+  }
+
+  private var known: [Int: Known] = [:]
+  /// Some 200 bytes each; above that, all are forgotten.
+  private static let countMax = 20_000
+
+  mutating func find(_ secret: [UInt8], _ consumers: ConsumerTable) -> FoundCredential? {
+    let hash = secret.hashValue
+    guard let known = known[hash], ConstantTime.areEqual(known.secret, secret) else { return nil }
+    if consumers.isCurrent(known.found) { return known.found }
+    self.known[hash] = nil
+    return nil
+  }
+
+  mutating func remember(_ secret: [UInt8], _ found: FoundCredential) {
+    if known.count >= Self.countMax { known = [:] }
+    known[secret.hashValue] = Known(secret: secret, found: found)
+  }
+}
