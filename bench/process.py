@@ -55,6 +55,10 @@ def raise_descriptor_limit(wanted: int) -> int:
 class Server:
     """A process in its own folder, pinned to some cores, with what it prints in `output.txt`."""
 
+    # Linux gives sessions equal shares of a CPU (autogroup), and a thread that wakes has to wait while its session
+    # has had more than its share. A process group of its own keeps signals from the terminal away as well.
+    has_own_session = True
+
     def __init__(self, name: str, command: list[str], folder: Path, cores: set[int], port: int):
         self.name = name
         self.folder = folder
@@ -62,7 +66,9 @@ class Server:
         self._output = open(folder / "output.txt", "ab")
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self._output, stderr=subprocess.STDOUT,
-            cwd=folder, start_new_session=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
+            cwd=folder, start_new_session=self.has_own_session,
+            process_group=None if self.has_own_session else 0,
+            preexec_fn=lambda: os.sched_setaffinity(0, cores))
 
     def pids(self) -> list[int]:
         return process_tree(self._process.pid)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from domains import activation, batch, changes, cold_start, comparison, files, request_cost
 from domains.setup import Setup
-from process import BenchError, raise_descriptor_limit
+from process import BenchError, Server, raise_descriptor_limit
 from proxies import REPOSITORY, penstock_binary
 from report import Results, judge
 from run import machine, names_in
@@ -73,6 +73,8 @@ def main() -> int:
     results = Results(machine() | {"domains": options.domains})
     options.folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="scale-", dir=options.folder))
+    # Workers are to wait for nobody's share but their own threads'.
+    Server.has_own_session = False
     setup = None
     try:
         if not penstock_binary().is_file():

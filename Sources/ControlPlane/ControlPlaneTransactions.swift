@@ -111,8 +111,7 @@ extension ControlPlane {
   func runTransactions(_ running: Running) async {
     var hasMore = true
     while hasMore {
-      // It fails only where the loop is cancelled, which nobody does.
-      if queue.isFilling { try? await Task.sleep(for: TransactionQueue.joiningTime) }
+      await queue.fill()
       let (waiting, more) = queue.take()
       hasMore = more
       var group: [PendingTransaction] = []

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from domains.slices import shorten_slices
 from process import BenchError
 from programs import built_tool
 
@@ -25,6 +26,7 @@ class Probe:
             [built_tool("activation_probe"), front, str(port), str(admin_port), PATH, str(seconds_max),
              str(pause)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        shorten_slices(self._process.pid)
 
     def exchange(self, host: str, leaf: str = "-") -> int:
         """A new connection and a request to what is there: the probe's own floor."""
@@ -101,6 +103,7 @@ class SteadyLoad:
             [built_tool("steady_load"), protocol, host, str(port), path, str(connections), str(rate),
              str(LOAD_SECONDS_MAX)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        shorten_slices(self._process.pid)
 
     def window(self) -> Window:
         """Of the time since the last call, or since the start."""

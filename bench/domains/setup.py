@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domains.authority import Domains
 from domains.gateway import Gateway
+from domains.slices import shorten_slices
 from origin import start_origin
 from process import Server
 from report import Results
@@ -35,6 +36,7 @@ class Setup:
     def origin(self, kind: str) -> Server:
         if kind not in self._origins:
             self._origins[kind] = start_origin(kind, self.folder / f"origin-{kind}", self.cores)
+            shorten_slices(*self._origins[kind].pids())
         return self._origins[kind]
 
     def gateway(self, name: str, **settings) -> Gateway:
