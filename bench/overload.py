@@ -3,7 +3,8 @@
 
 One worker has a core of its own; the load, the abusers and the origins share another. What they do there must
 not be what is measured: abusers run only when nobody else wants the core, which is never idle, with abusers or
-without, since virtual machines are served differently then. So that one core makes twice the load that the gateway
+without, since virtual machines are served differently then; the good client and its origin run as soon as they
+want to. Of floods there is a second measurement with nginx, which tells what the machine adds. So that one core makes twice the load that the gateway
 can take, each request costs it a search through many regular expressions.
 """
 
@@ -19,58 +20,31 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import ready
 from measure import cpu_time, resident_bytes
-from origin import user_directive
-from process import BenchError, Server, free_port, raise_descriptor_limit
-from programs import built_tool, find_program
+from overload_servers import (
+    BUFFER_BYTES, GATEWAY_CORES, LARGE, OTHER_CORES, SLOW_CLIENTS, SMALL, before_others, start_gateway,
+    start_large_origin, start_nginx, start_small_origin)
+from process import BenchError, Server, raise_descriptor_limit
+from programs import built_tool
 from proxies import REPOSITORY, penstock_binary
 from report import Results, judge, print_table
 from run import machine, names_in
 
-GATEWAY_CORES, OTHER_CORES = {0}, {1}
-SMALL, LARGE = "/small", "/large"
-LARGE_BYTES = 1 << 20
-BUFFER_BYTES = 512 << 20
 DESCRIPTORS = 65_536
-SLOW_CLIENTS = 10_000
 SLOW_PERIOD_MILLISECONDS = 5_000
 FLOOD_CLIENTS = 100
-# For the origin that only abusers use.
-WHEN_IDLE = ["chrt", "--idle", "0"]
 # An abuser that is cut off comes again ten times in a second.
 FLOOD_PAUSE_MILLISECONDS = 100
 GOOD_CLIENTS = 64
 GOOD_RATE = 1_000
-WINDOWS = 7
+# Some machines have bursts of their own every few seconds (a kernel thread that samples memory kept a worker from
+# its core for up to 4 ms, again and again for 60 ms): most windows have to be shorter than the time between them.
+WINDOWS, QUICK_WINDOWS = 17, 7
+WINDOW_SECONDS = 1
 OVERLOAD_CLIENTS = 4_000
 # Their requests are the capacity: as many as admission control leaves alone. A few dozen would all be in the
 # CPU's caches, which the connections of 4,000 are not.
 CAPACITY_CLIENTS = 500
-# Paths of a route of the good client's host, which no request has, and which are tried before the one that it has.
-EXPRESSIONS = 300
-
-ORIGIN = """
-daemon off;
-{user}
-worker_processes 1;
-worker_rlimit_nofile 65536;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ worker_connections 30000; }}
-http {{
-  access_log off;
-  sendfile on;
-  keepalive_requests 1000000000;
-  keepalive_timeout 3600s;
-  send_timeout 3600s;
-  server {{
-    listen 127.0.0.1:{port} backlog=16384 sndbuf=16k;
-    root {folder};
-    location = /large {{ }}
-  }}
-}}
-"""
 
 
 class Load:
@@ -87,6 +61,10 @@ class Load:
         self._process = subprocess.Popen(
             [built_tool("overload_load"), kind, str(port), path, str(rate), str(connections), "600"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=prepare)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def window(self) -> dict:
         """What has happened since the last time."""
@@ -119,72 +97,30 @@ def load(*arguments):
         running.stop()
 
 
-def start_small_origin(folder: Path) -> Server:
-    """Cheaper than any proxy, or it would be the bottleneck."""
-    folder.mkdir()
-    port = free_port()
-    server = Server("origin", [built_tool("overload_load"), "origin", str(port)], folder, OTHER_CORES, port)
-    server.wait_until_ready(lambda: ready.status_of("http", port, "bench.test", SMALL))
-    return server
-
-
-def start_large_origin(folder: Path) -> Server:
-    folder.mkdir()
-    port = free_port()
-    (folder / "large").write_bytes(b"x" * LARGE_BYTES)
-    (folder / "nginx.conf").write_text(
-        ORIGIN.format(folder=folder, port=port, user=user_directive()))
-    command = [*WHEN_IDLE, find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")]
-    server = Server("origin (large)", command, folder, OTHER_CORES, port)
-    server.wait_until_ready(lambda: ready.status_of("http", port, "bench.test", LARGE))
-    return server
-
-
-def start_gateway(folder: Path, small: Server, large: Server) -> Server:
-    """The defaults, but for limits of the service that is to hold all that the abusers ask for."""
-    folder.mkdir()
-    port, admin_port = free_port(), free_port()
-    many = 4 * SLOW_CLIENTS
-    (folder / "penstock.json").write_text(json.dumps({
-        "listeners": [{"name": "web", "address": f"127.0.0.1:{port}", "connections": "none"}],
-        "admin": {"address": f"127.0.0.1:{admin_port}"},
-        "http": {"limits": {"bufferBytes": f"{BUFFER_BYTES >> 20}MiB", "connectionsPerAddress": "none"}},
-        "services": [{"name": "small", "endpoints": [f"127.0.0.1:{small.port}"]},
-                     {"name": "large", "endpoints": [f"127.0.0.1:{large.port}"],
-                      "limits": {"connections": many, "inFlight": many, "pending": many}}],
-        "routes": [{"name": "small", "service": "small"},
-                   {"name": "large", "match": [{"path": LARGE}], "service": "large"},
-                   {"name": "costly", "service": "small", "hosts": ["bench.test"], "match": [
-                       {"path": {"regex": f"/[a-z]+/{number}"}} for number in range(EXPRESSIONS)]}]}))
-    command = [str(penstock_binary()), "run", "-c", str(folder / "penstock.json"), "--workers", "1"]
-    server = Server("penstock", command, folder, GATEWAY_CORES, port)
-    server.wait_until_ready(lambda: ready.status_of("http", port, "bench.test", SMALL))
-    return server
-
-
 class Bench:
     def __init__(self, options: argparse.Namespace, folder: Path, results: Results, descriptors: int):
         # The gateway has two for each client that reads slowly.
         self.slow_clients = {"slow-heads": min(SLOW_CLIENTS, descriptors - 500),
                              "slow-reads": min(SLOW_CLIENTS, (descriptors - 500) // 2)}
-        self.seconds, self.window_seconds = (4, 1) if options.quick else (15, 2.5)
+        self.seconds, self.windows = (4, QUICK_WINDOWS) if options.quick else (15, WINDOWS)
+        self.folder = folder
         self.results = results
         self.origins = [start_small_origin(folder / "small"), start_large_origin(folder / "large")]
         self.gateway = start_gateway(folder / "gateway", *self.origins)
 
     def stop(self) -> None:
-        self.gateway.stop()
-        for origin in self.origins:
-            origin.stop()
+        for server in (self.gateway, *self.origins):
+            server.stop()
 
-    def measure(self, running: Load, seconds: float, settle: float = 0) -> dict:
+    def measure(self, running: Load, seconds: float, settle: float = 0, server: Server | None = None) -> dict:
         """A window of a load that has settled."""
+        pids = (server or self.gateway).pids()
         time.sleep(settle)
         running.window()
-        before, began = cpu_time(self.gateway.pids()), time.monotonic()
+        before, began = cpu_time(pids), time.monotonic()
         time.sleep(seconds)
         window = running.window()
-        used = cpu_time(self.gateway.pids()).since(before).total
+        used = cpu_time(pids).since(before).total
         return window | {"busy": used / (time.monotonic() - began)}
 
     # Overload
@@ -207,44 +143,77 @@ class Bench:
 
     # Abuse
 
-    def good(self) -> dict:
+    def good(self, server: Server) -> dict:
         """Of several windows the one whose p99 is in the middle: most have no pause of the machine's own."""
-        with load("open", self.gateway.port, SMALL, GOOD_RATE, GOOD_CLIENTS) as running:
+        with (load("open", server.port, SMALL, GOOD_RATE, GOOD_CLIENTS) as running,
+              before_others([running.pid, *self.origins[0].pids()])):
             time.sleep(1)
-            windows = [self.measure(running, self.window_seconds) for _ in range(WINDOWS)]
+            windows = [self.measure(running, WINDOW_SECONDS, server=server) for _ in range(self.windows)]
         by_latency = sorted(windows, key=lambda window: window["p99Microseconds"])
         lost = {key: sum(window[key] for window in windows) for key in ("shed", "failed", "gaveUp")}
-        return by_latency[WINDOWS // 2] | {"lost": sum(lost.values())}
+        return by_latency[self.windows // 2] | {"lost": sum(lost.values())}
 
     def abuse(self, kind: str) -> None:
         """What a good client feels of abusers, and what memory they take."""
         with load("spin", 1, "/", 1, 1):
-            self.abuse_busily(kind)
-
-    def abuse_busily(self, kind: str) -> None:
-        calm, floor = self.good(), resident_bytes(self.gateway.pids())
-        is_slow = kind.startswith("slow")
-        rate = SLOW_PERIOD_MILLISECONDS if is_slow else FLOOD_PAUSE_MILLISECONDS
-        count = self.slow_clients.get(kind, FLOOD_CLIENTS)
-        with load(kind, self.gateway.port, LARGE, rate, count) as abusers:
-            time.sleep(2 * rate / 1_000 + 2)
-            abusers.window()
-            abused = self.good()
-            seen = abusers.window()
-            memory = resident_bytes(self.gateway.pids())
-        if is_slow and seen["connected"] < count * 0.8:
-            raise BenchError(f"only {seen['connected']} of {count} abusers were connected")
-        print_windows(kind, {"without": calm, "with": abused})
-        print(f"  abusers: {seen['connected']:,} connected, {seen['connects']:,} connects, "
-              f"{seen['frames']:,} frames; memory {floor >> 20:,} -> {memory >> 20:,} MiB")
-        self.results.add(kind, {"calm": calm, "abused": abused, "abusers": seen, "memory": [floor, memory]}, [
-            judge("a good client's p99 / that without abusers",
-                  abused["p99Microseconds"] / calm["p99Microseconds"], 2),
-            judge("a good client's requests that were refused, failed or given up",
-                  abused["lost"], 0),
-            judge("memory / its budget", (memory - floor) / BUFFER_BYTES, 1)])
+            self.slow(kind) if kind.startswith("slow") else self.flood(kind)
         # What the abusers have left behind must be gone before the next.
         time.sleep(1)
+
+    def slow(self, kind: str) -> None:
+        count = self.slow_clients[kind]
+        calm, abused, seen, memory = self.with_and_without(
+            kind, self.gateway, self.gateway.port, SLOW_PERIOD_MILLISECONDS, count)
+        if seen["connected"] < count * 0.8:
+            raise BenchError(f"only {seen['connected']} of {count} abusers were connected")
+        print_windows(kind, {"without": calm, "with": abused})
+        self.add_abuse(kind, calm, abused, seen, memory)
+
+    def flood(self, kind: str) -> None:
+        def flooded(server: Server, port: int) -> tuple:
+            return self.with_and_without(kind, server, port, FLOOD_PAUSE_MILLISECONDS, FLOOD_CLIENTS)
+
+        calm, abused, seen, memory = flooded(self.gateway, self.gateway.port)
+        # A new one each time: it may be busy with what it was sent for long after.
+        nginx, http2_port = start_nginx(self.folder / f"nginx-{kind}", self.origins[0])
+        try:
+            nginx_calm, nginx_abused, nginx_seen, _ = flooded(nginx, http2_port)
+        finally:
+            nginx.stop()
+        print_windows(kind, {"without": calm, "with": abused, "nginx, without": nginx_calm,
+                             "nginx, with": nginx_abused})
+        print(f"  nginx: {rise(nginx_calm, nginx_abused):.2f} times; {nginx_seen['connects']:,} connects, "
+              f"{nginx_seen['frames']:,} frames")
+        self.add_abuse(kind, calm, abused, seen, memory,
+                       {"nginx": {"calm": nginx_calm, "abused": nginx_abused, "abusers": nginx_seen}})
+
+    def with_and_without(self, kind: str, server: Server, port: int, rate: int, count: int) -> tuple:
+        """The good client without abusers and with them, what they did, and the memory before and after."""
+        calm, floor = self.good(server), resident_bytes(server.pids())
+        with load(kind, port, LARGE, rate, count) as abusers:
+            time.sleep(2 * rate / 1_000 + 2)
+            abusers.window()
+            abused = self.good(server)
+            seen = abusers.window()
+            memory = resident_bytes(server.pids())
+        return calm, abused, seen, [floor, memory]
+
+    def add_abuse(self, kind: str, calm: dict, abused: dict, seen: dict, memory: list, more: dict = {}) -> None:
+        floor, used = memory
+        print(f"  abusers: {seen['connected']:,} connected, {seen['connects']:,} connects, "
+              f"{seen['frames']:,} frames; memory {floor >> 20:,} -> {used >> 20:,} MiB")
+        measured = {"calm": calm, "abused": abused, "abusers": seen, "memory": memory}
+        self.results.add(kind, measured | more, [
+            judge("a good client's p99 / that without abusers", rise(calm, abused), 2),
+            judge("a good client's requests that were refused, failed or given up", abused["lost"], 0),
+            judge("memory / its budget", (used - floor) / BUFFER_BYTES, 1)])
+
+
+def rise(calm: dict, abused: dict) -> float:
+    """How many times longer the slowest in a hundred take; without end where nothing is served any more."""
+    if calm["served"] == 0 or abused["served"] == 0:
+        return float("inf")
+    return abused["p99Microseconds"] / calm["p99Microseconds"]
 
 
 def print_windows(title: str, rows: dict[str, dict]) -> None:

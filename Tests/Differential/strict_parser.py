@@ -106,6 +106,8 @@ def parse(data: bytes, position: int = 0) -> tuple[Message, int]:
         raise Violation(f"no request line: {line!r}")
     fields, after = _fields(data, after)
     message = Message(match[1].decode(), match[2].decode(), fields, b"")
+    if len(message.values("authorization")) > 1:
+        raise Violation("credentials twice")
     hosts = message.values("host")
     if len(hosts) != 1 or not HOST.fullmatch(hosts[0].encode("latin-1")):
         raise Violation(f"for the hosts {hosts}")

@@ -91,10 +91,21 @@ struct FieldLineTests {
     #expect(requestWith("\"A\": c").error == .invalidFieldName)
   }
 
+  @Test("RFC 9110 §11.6.2: several Authorization fields are refused with 400, even when they are the same")
+  func severalCredentials() {
+    for text in ["Authorization: a b\r\nAuthorization: a b", "authorization: a\r\nX: y\r\nAUTHORIZATION:"] {
+      #expect(request("GET / HTTP/1.1\r\nHost: a\r\n\(text)\r\n\r\n").error == .severalCredentials)
+      #expect(request("GET / HTTP/1.0\r\n\(text)\r\n\r\n").error == .severalCredentials)
+    }
+    let others = "Authorization: a\r\nProxy-Authorization: b\r\nX-Authorization: c"
+    #expect(request("GET / HTTP/1.1\r\nHost: a\r\n\(others)\r\n\r\n").error == nil)
+  }
+
   @Test("Every known field is known in any case, and no other name is")
   func knownFields() throws {
     let names: [(String, KnownField)] = [
-      ("connection", .connection), ("content-length", .contentLength), ("cookie", .cookie), ("date", .date),
+      ("authorization", .authorization), ("connection", .connection), ("content-length", .contentLength),
+      ("cookie", .cookie), ("date", .date),
       ("expect", .expect), ("forwarded", .forwarded), ("host", .host), ("keep-alive", .keepAlive),
       ("location", .location), ("max-forwards", .maxForwards), ("proxy-authenticate", .proxyAuthenticate),
       ("proxy-authorization", .proxyAuthorization), ("proxy-connection", .proxyConnection),

@@ -259,6 +259,13 @@ struct HTTP2MessageRequestTests {
       http2Request([":method": "GET", ":scheme": "https", ":path": "/"]).error == .refused(.missingHost))
   }
 
+  @Test("RFC 9110 §11.6.2: several Authorization fields are refused")
+  func severalCredentials() {
+    #expect(http2RequestWith(["authorization": "a b"]).error == nil)
+    let fields: KeyValuePairs = ["authorization": "a b", "x": "y", "authorization": "a b"]
+    #expect(http2RequestWith(fields).error == .refused(.severalCredentials))
+  }
+
   @Test("RFC 9112 §3.2: several Host fields are refused, and so is one that is malformed")
   func severalHosts() {
     #expect(http2RequestWith(["host": "a.example", "host": "a.example"]).error == .refused(.severalHosts))

@@ -136,6 +136,11 @@ FRAMING = [
     ("connection-no-token", with_field(b"Connection: clo se"), 400),
 ]
 
+CREDENTIALS = [
+    ("authorization-twice", with_field(b"Authorization: Basic YTpi\r\nauthorization: Basic YTpj"), 400),
+    ("authorization-twice-alike", with_field(b"Authorization: Basic YTpi\r\nAuthorization: Basic YTpi"), 400),
+]
+
 CHUNKS = [
     ("size-not-hexadecimal", CHUNKED + b"g\r\n", 400),
     ("size-empty", CHUNKED + b"\r\n", 400),
@@ -192,4 +197,4 @@ METHODS = [
     ("trace", with_line(b"TRACE / HTTP/1.1"), 405),
 ]
 
-ALL = REQUEST_LINES + LINES + HOSTS + FRAMING + CHUNKS + PATHS + SIZES
+ALL = REQUEST_LINES + LINES + HOSTS + FRAMING + CREDENTIALS + CHUNKS + PATHS + SIZES

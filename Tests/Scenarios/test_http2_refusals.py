@@ -58,6 +58,7 @@ MALFORMED = {
     "section 8.3.1: :authority with a line break": instead(":authority", "example.test\r\nX-Smuggled: 1"),
     "section 8.3.1: host that differs from :authority": plus(("host", "other.test")),
     "section 8.3.1: two host fields": plus(("host", "example.test"), ("host", "example.test")),
+    "RFC 9110 section 11.6.2: two authorization fields": plus(("authorization", "a b"), ("authorization", "a c")),
     "section 8.3.1: :method that is no token": instead(":method", "GE T"),
     "section 8.3.1: :method with a line break": instead(":method", "GET / HTTP/1.1\r\nX: 1\r\n\r\nGET"),
     "section 8.3: :method twice": plus((":method", "GET")),

@@ -87,6 +87,58 @@ struct HTTP2ConnectionTests {
     try scene.finish()
   }
 
+  // MARK: Turns
+
+  @Test("Of a hundred requests that come at once, most wait until others had their turn")
+  func turns() throws {
+    let scene = Scene()
+    let crowd = try scene.connectHTTP2()
+    let other = try scene.connectHTTP2()
+    for number in 0..<100 {
+      scene.startUnconnected { () throws(StreamFailure) in
+        let response = try await crowd.request("POST", "/crowd", body: number % 2 == 0 ? nil : [1, 2, 3])
+        #expect(response.status == 200)
+      }
+    }
+    scene.startUnconnected { () throws(StreamFailure) in
+      #expect(try await other.request("GET", "/other").status == 200)
+    }
+    try scene.simulation.run()
+    #expect(scene.requestCount == 101)
+    let position = try #require(scene.origin.requests.firstIndex { $0.target == "/other" })
+    #expect(position < 50, "\(position) were begun before it")
+    try scene.finish()
+  }
+
+  @Test("What was received is taken apart to its end, whatever the number of frames")
+  func manyFrames() throws {
+    let scene = Scene()
+    let connection = try scene.connectHTTP2()
+    scene.startUnconnected { () throws(StreamFailure) in
+      let stream = try await connection.open("POST", "/", endStream: false)
+      // Each in a frame of its own, and all of them in a few reads.
+      try await stream.send(pattern(5_000), endStream: true, size: 1)
+      #expect(try await stream.readResponse().status == 200)
+    }
+    try scene.simulation.run()
+    #expect(difference(try #require(scene.origin.requests.first).body, pattern(5_000)) == nil)
+    try scene.finish()
+  }
+
+  @Test("Requests that are reset at once take one exchange after the other's place")
+  func resetAtOnce() throws {
+    let scene = Scene()
+    let connection = try scene.connectHTTP2()
+    scene.startUnconnected { () throws(StreamFailure) in
+      for _ in 0..<150 { try await connection.open("GET", "/reset").reset() }
+      #expect(try await connection.request("GET", "/kept").status == 200)
+    }
+    try scene.simulation.run()
+    #expect(scene.origin.requests.map(\.target) == ["/kept"])
+    #expect(scene.gateway.keptExchangeCount < 5)
+    try scene.finish()
+  }
+
   @Test("Tiny windows both ways", arguments: Scene.Version.allCases)
   func tinyWindows(endpoint: Scene.Version) throws {
     var http = HTTPSettings()

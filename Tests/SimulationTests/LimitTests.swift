@@ -140,6 +140,26 @@ struct LimitTests {
     try scene.finish()
   }
 
+  @Test("Content that is kept until the response comes counts, whether a task waits for that or none")
+  func contentWhileWaiting() throws {
+    let scene = Scene()
+    #expect(try scene.request().status == 200)
+    scene.origin.script = { _, _ in [.delay(.seconds(1))] + OriginStep.answer("served") }
+    let body = [UInt8](repeating: 1, count: 40_000)
+    for number in 0..<2 {
+      // The first one finds an idle connection.
+      scene.start("client \(number)") { stream throws(StreamFailure) in
+        try await stream.send(SimulatedClient.request("POST", body: body))
+        #expect(try await stream.readResponse().status == 200)
+      }
+    }
+    try scene.simulation.run(for: .milliseconds(500))
+    #expect(scene.gateways[0].holdings.waitingBytes >= 80_000)
+    try scene.simulation.run()
+    #expect(scene.gateways[0].holdings.waitingBytes == 0)
+    try scene.finish()
+  }
+
   @Test("Who waited for a turn is not begun beyond the limit of all requests")
   func inFlightAfterWaiting() throws {
     var http = HTTPSettings()
@@ -218,6 +238,36 @@ struct LimitTests {
     try scene.simulation.run()
     #expect(served == 3)
     #expect(Self.refusals(scene, .addressConnections) == 5)
+    try scene.finish()
+  }
+
+  @Test("A limit for addresses that is set counts the connections that were there before")
+  func addressesBefore() throws {
+    var http = HTTPSettings()
+    http.limits.connectionsPerAddress = nil
+    let scene = Scene(http: http)
+    var served = 0
+    func start(_ name: String, for duration: Duration) {
+      scene.start(name, mayFail: true) { stream throws(StreamFailure) in
+        try await stream.send(SimulatedClient.request())
+        if try await stream.readResponse().status == 200 { served += 1 }
+        await stream.sleep(duration)
+      }
+    }
+    for number in 0..<4 { start("before \(number)", for: .seconds(2)) }
+    try scene.simulation.run(for: .seconds(1))
+    #expect(served == 4)
+    var configuration = scene.tracker.configuration
+    configuration.http.limits.connectionsPerAddress = 3
+    scene.apply(configuration)
+    start("one too many", for: .seconds(1))
+    try scene.simulation.run(for: .milliseconds(500))
+    #expect(served == 4)
+    #expect(Self.refusals(scene, .addressConnections) == 1)
+    try scene.simulation.run()
+    start("afterwards", for: .seconds(1))
+    try scene.simulation.run()
+    #expect(served == 5)
     try scene.finish()
   }
 }

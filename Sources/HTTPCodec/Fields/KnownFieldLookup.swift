@@ -77,6 +77,9 @@ extension KnownField {
       if first == 0x2D74_6E65_746E_6F63, last == 0x6570_7974_2D74_6E65 { return .contentType }
       // x-request-id
       if first == 0x7365_7571_6572_2D78, last == 0x6469_2D74_7365_7571 { return .xRequestID }
+    case 13:
+      // authorization
+      if first == 0x7A69_726F_6874_7561, last == 0x6E6F_6974_617A_6972 { return .authorization }
     case 14:
       // content-length
       if first == 0x2D74_6E65_746E_6F63, last == 0x6874_676E_656C_2D74 { return .contentLength }

@@ -1,4 +1,5 @@
-/// What the fields of a head say about the message itself: its host, framing and connection.
+/// What the fields of a head say about the message itself: its host, framing and connection, and whether
+/// it has credentials twice.
 struct FieldMeaning {
   /// What `Transfer-Encoding` says, over all its lines.
   enum TransferEncoding: UInt8 {
@@ -15,6 +16,8 @@ struct FieldMeaning {
   private(set) var host: ByteRange = .empty
   private(set) var hasHost = false
   private(set) var hasSeveralHosts = false
+  private var hasCredentials = false
+  private(set) var hasSeveralCredentials = false
   private(set) var contentLength: UInt64 = 0
   private(set) var hasContentLength = false
   private(set) var transferEncoding: TransferEncoding = .absent
@@ -38,6 +41,9 @@ struct FieldMeaning {
       if hasHost { hasSeveralHosts = true }
       hasHost = true
       host = value
+    case .authorization:
+      if hasCredentials { hasSeveralCredentials = true }
+      hasCredentials = true
     case .contentLength: try noteContentLength(value, in: bytes)
     case .connection: try noteConnection(value, in: bytes)
     case .transferEncoding: noteTransferEncoding(value, in: bytes)

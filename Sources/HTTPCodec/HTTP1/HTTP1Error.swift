@@ -12,7 +12,7 @@ public enum HTTP1Error: UInt8, Error, Equatable, Sendable, CaseIterable {
   case headTooLarge, tooManyFields
   case leadingWhiteSpace, foldedLine, whiteSpaceBeforeColon, emptyFieldName, invalidFieldName
   // Fields with a meaning
-  case missingHost, severalHosts, invalidHost
+  case missingHost, severalHosts, invalidHost, severalCredentials
   case invalidContentLength, severalContentLengths, contentLengthAndTransferEncoding
   case transferEncodingInHTTP10, invalidTransferEncoding, unknownTransferCoding
   case unknownExpectation, invalidConnection, connectionTooLong
@@ -70,6 +70,7 @@ extension HTTP1Error: CustomStringConvertible {
     case .missingHost: "an HTTP/1.1 request has no Host (RFC 9112 §3.2)"
     case .severalHosts: "there is more than one Host (RFC 9112 §3.2)"
     case .invalidHost: "the host or port is malformed or empty (RFC 9112 §3.2)"
+    case .severalCredentials: "there is more than one Authorization (RFC 9110 §11.6.2)"
     case .invalidContentLength: "Content-Length is not a number that can be used (RFC 9110 §8.6)"
     case .severalContentLengths: "there is more than one Content-Length (RFC 9112 §6.3)"
     case .contentLengthAndTransferEncoding:

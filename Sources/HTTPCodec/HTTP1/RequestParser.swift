@@ -78,6 +78,8 @@ public struct RequestParser: Sendable {
     head.upgradeProtocol = .empty
     // An HTTP/1.0 client cannot mean it (RFC 9110 §10.1.1).
     head.expectsContinue = meaning.expectsContinue && head.version == .http11
+    // Some servers take the first, others the last: who checks credentials must see what the origin sees.
+    if meaning.hasSeveralCredentials { throw .severalCredentials }
     if meaning.expectsMore { throw .unknownExpectation }
     return true
   }

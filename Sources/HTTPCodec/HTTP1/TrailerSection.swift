@@ -62,7 +62,7 @@ public enum TrailerSection {
 
   /// Of the fields that are not a ``KnownField``; all known ones but three are forbidden.
   private static let forbiddenNames = [
-    "authorization", "www-authenticate", "x-real-ip",
+    "www-authenticate", "x-real-ip",
     "client-cert", "client-cert-chain", "client_cert", "client_cert_chain",
     "cache-control", "max-forwards", "pragma", "range", "age", "expires", "vary", "warning",
     "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range",

@@ -113,7 +113,7 @@ struct MessageAssembly {
     case .cookie:
       cookieCount &+= 1
       cookieBytes &+= Int(value.count)
-    case .host, .contentLength, .expect:
+    case .host, .authorization, .contentLength, .expect:
       if kind == .trailers { return }
       do throws(HTTP1Error) { try meaning.note(known, value, in: bytes) } catch { fail(.refused(error)) }
     default: break

@@ -16,6 +16,7 @@ extension HPACKDecoder {
     head.isPersistent = true
     head.hasConnectionOptions = false
     head.expectsContinue = message.meaning.expectsContinue && !endStream
+    if message.meaning.hasSeveralCredentials { throw .refused(.severalCredentials) }
     if message.meaning.expectsMore { throw .refused(.unknownExpectation) }
     if message.cookieCount > 1 { joinCookies(message, &head.fields) }
     head.byteCount = lines.count
