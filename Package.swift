@@ -54,6 +54,7 @@ let package = Package(
       name: "CRE2", cxxSettings: [.unsafeFlags(["-std=c++17"])],
       linkerSettings: [.linkedLibrary("re2")]),
     .target(name: "CLinux"),
+    .target(name: "CCrypt", linkerSettings: [.linkedLibrary("crypt")]),
     .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
     .target(name: "HTTPCodec", swiftSettings: codecSettings),
@@ -62,7 +63,7 @@ let package = Package(
       "Resources",
       ["CRE2", "HTTPCodec", .product(name: "Yams", package: "Yams")]),
     .target(
-      name: "TLS", dependencies: ["COpenSSL", "Runtime"], swiftSettings: dataPathSettings),
+      name: "TLS", dependencies: ["CCrypt", "COpenSSL", "Runtime"], swiftSettings: dataPathSettings),
     .target(
       name: "DataPlane", dependencies: ["HTTPCodec", "Resources", "Runtime", "TLS"],
       swiftSettings: dataPathSettings),
@@ -113,7 +114,7 @@ let package = Package(
     .executableTarget(
       name: "penstock",
       dependencies: [
-        "AdminClient", "ControlPlane", "EchoOrigin", "Gateway", "Resources", "Runtime",
+        "AdminClient", "ControlPlane", "EchoOrigin", "Gateway", "Plugins", "Resources", "Runtime",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -128,9 +129,10 @@ let package = Package(
       swiftSettings: settings),
     .testTarget(
       name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: settings),
-    tests("ResourcesTests", ["Resources"], exclude: ["Cases"]),
+    tests("ResourcesTests", ["Plugins", "Resources"], exclude: ["Cases"]),
     tests("TLSTests", ["COpenSSL", "Runtime", "TLS"]),
     tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
+    tests("PluginsTests", ["DataPlane", "HTTPCodec", "Plugins", "Resources", "Runtime", "TLS"]),
     tests(
       "ControlPlaneTests",
       [
@@ -140,7 +142,7 @@ let package = Package(
     tests(
       "AdminTests",
       [
-        "Admin", "DataPlane", "Resources", "Runtime", "TLS",
+        "Admin", "DataPlane", "Plugins", "Resources", "Runtime", "TLS",
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -108,6 +109,11 @@ void penstock_name_thread(const char *name) {
   char shortened[16];
   snprintf(shortened, sizeof shortened, "%s", name);
   pthread_setname_np(pthread_self(), shortened);
+}
+
+void penstock_lower_priority(int nice) {
+  // Linux has one for each thread (setpriority(2), "C library/kernel differences").
+  setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + nice);
 }
 
 int penstock_thread_identifier(void) { return gettid(); }

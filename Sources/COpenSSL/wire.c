@@ -90,6 +90,10 @@ void cossl_sha1(const uint8_t *bytes, size_t count, uint8_t *digest20) {
   EVP_Digest(bytes, count, digest20, NULL, EVP_sha1(), NULL);
 }
 
+int cossl_md5(const uint8_t *bytes, size_t count, uint8_t *digest16) {
+  return EVP_Digest(bytes, count, digest16, NULL, EVP_md5(), NULL) == 1 ? 0 : -1;
+}
+
 void cossl_sha256(const uint8_t *bytes, size_t count, uint8_t *digest) { SHA256(bytes, count, digest); }
 
 // MARK: Errors

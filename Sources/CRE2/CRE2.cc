@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstring>
 #include <new>
 #include <string>
@@ -29,7 +30,7 @@ re2::RE2::Options MakeOptions(int flags) {
   re2::RE2::Options options(re2::RE2::Latin1);
   options.set_max_mem(kMemoryMax);
   options.set_log_errors(false);
-  options.set_never_capture(true);
+  options.set_never_capture((flags & CRE2_GROUPS) == 0);
   options.set_case_sensitive((flags & CRE2_CASE_INSENSITIVE) == 0);
   return options;
 }
@@ -55,6 +56,40 @@ extern "C" int cre2_full_match(const cre2_regex *regex, const char *text, size_t
   try {
     const re2::StringPiece piece(text, text_size);
     return regex->re2.Match(piece, 0, text_size, re2::RE2::ANCHOR_BOTH, nullptr, 0) ? 1 : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
+extern "C" int cre2_group_count(const cre2_regex *regex) {
+  return std::max(0, regex->re2.NumberOfCapturingGroups());
+}
+
+extern "C" int cre2_full_match_groups(const cre2_regex *regex, const char *text, size_t text_size, int *bounds,
+                                      int count) {
+  try {
+    if (count < 0 || count > CRE2_BOUNDS_MAX || text_size > INT_MAX) return 0;
+    const re2::StringPiece piece(text, text_size);
+    re2::StringPiece groups[CRE2_BOUNDS_MAX];
+    // RE2 refuses to look for more groups than there are.
+    const int known = std::min(count, regex->re2.NumberOfCapturingGroups() + 1);
+    if (!regex->re2.Match(piece, 0, text_size, re2::RE2::ANCHOR_BOTH, groups, known)) return 0;
+    for (int index = 0; index < count; ++index) {
+      const bool took_part = index < known && groups[index].data() != nullptr;
+      bounds[2 * index] = took_part ? static_cast<int>(groups[index].data() - text) : -1;
+      bounds[2 * index + 1] =
+          took_part ? bounds[2 * index] + static_cast<int>(groups[index].size()) : -1;
+    }
+    return 1;
+  } catch (...) {
+    return 0;
+  }
+}
+
+extern "C" int cre2_partial_match(const cre2_regex *regex, const char *text, size_t text_size) {
+  try {
+    const re2::StringPiece piece(text, text_size);
+    return regex->re2.Match(piece, 0, text_size, re2::RE2::UNANCHORED, nullptr, 0) ? 1 : 0;
   } catch (...) {
     return 0;
   }

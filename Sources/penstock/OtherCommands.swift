@@ -2,6 +2,7 @@ import ArgumentParser
 import ControlPlane
 import EchoOrigin
 import Gateway
+import Plugins
 import Resources
 
 struct CheckCommand: ParsableCommand {
@@ -20,6 +21,20 @@ struct CheckCommand: ParsableCommand {
     } catch {
       complain(error.description)
       throw ExitCode.failure
+    }
+  }
+}
+
+struct PluginsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "plugins", abstract: "List the plugins that there are, in the order in which they run.",
+    discussion: "A name, its priority (the higher run first), and what it does.")
+
+  func run() {
+    for kind in PluginCatalog.standard.kinds {
+      let name = kind.name + String(repeating: " ", count: max(0, 18 - kind.name.count))
+      let priority = "\(kind.priority)"
+      say("\(name) \(String(repeating: " ", count: max(0, 5 - priority.count)))\(priority)  \(kind.summary)")
     }
   }
 }

@@ -5,7 +5,9 @@ struct Penstock: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "penstock",
     abstract: "An HTTP ingress and API gateway.",
-    subcommands: [RunCommand.self, CheckCommand.self, OriginCommand.self, VersionCommand.self],
+    subcommands: [
+      RunCommand.self, CheckCommand.self, PluginsCommand.self, OriginCommand.self, VersionCommand.self,
+    ],
     groupedSubcommands: [
       CommandGroup(
         name: "Running gateway",

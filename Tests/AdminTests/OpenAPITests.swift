@@ -1,4 +1,5 @@
 import Foundation
+import Plugins
 import Testing
 
 @testable import Admin
@@ -144,10 +145,11 @@ struct OpenAPITests {
         count += 1
       }
     }
-    let configuration = try ConfigurationFile.load(text: text, path: "a.yaml")
+    let configuration = try ConfigurationFile.load(text: text, path: "a.yaml", plugins: .standard)
     let resources =
       configuration.listeners.map(Resource.listener) + configuration.services.map(Resource.service)
       + configuration.certificates.map(Resource.certificate) + configuration.routes.map(Resource.route)
+      + configuration.consumers.map(Resource.consumer) + configuration.plugins.map(Resource.plugin)
     for resource in resources {
       let answer = try JSONSerialization.jsonObject(with: Data(resource.json.utf8))
       try validator.validate(answer, try validator.target(resource.id.kind.schemaName), at: "\(resource.id)")

@@ -178,6 +178,8 @@ extension FakeResources.Content {
         case .services: #"{"name":"a","endpoints":["10.0.0.1:80"]}"#
         case .certificates: #"{"name":"a","certificate":"a.pem"}"#
         case .routes: #"{"name":"a","service":"a"}"#
+        case .consumers: #"{"name":"a","groups":["gold"]}"#
+        case .plugins: #"{"name":"key-auth"}"#
         }
       views[id] = ResourceView(id: id, json: json, revision: 3, owner: .store)
     }

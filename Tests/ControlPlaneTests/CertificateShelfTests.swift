@@ -1,4 +1,5 @@
 import Resources
+import Runtime
 import TLS
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import Plugins
 import Testing
 
 @testable import Resources
@@ -35,7 +36,7 @@ import Testing
     let result: String
     let suffix: String
     do throws(ConfigurationErrors) {
-      result = try ConfigurationFile.load(text: source, path: name + ".yaml").yaml
+      result = try ConfigurationFile.load(text: source, path: name + ".yaml", plugins: .standard).yaml
       suffix = ".expected.yaml"
     } catch {
       result = error.description + "\n"
@@ -53,8 +54,8 @@ import Testing
 
   @Test(arguments: names)
   func whatLoadsComesBackEqual(name: String) throws {
-    guard let first = try? ConfigurationFile.load(text: text(name + ".yaml"), path: name) else { return }
-    let second = try ConfigurationFile.load(text: first.yaml, path: name + " written")
+    guard let first = try? ConfigurationFile.load(text: text(name + ".yaml"), path: name, plugins: .standard) else { return }
+    let second = try ConfigurationFile.load(text: first.yaml, path: name + " written", plugins: .standard)
     #expect(first == second)
     #expect(first.yaml == second.yaml)
   }
@@ -69,8 +70,8 @@ import Testing
   @Test(arguments: exampleNames)
   func examplesLoad(name: String) throws {
     let text = try String(contentsOf: Self.examples.appending(path: name), encoding: .utf8)
-    let configuration = try ConfigurationFile.load(text: text, path: name)
-    #expect(try ConfigurationFile.load(text: configuration.yaml, path: name) == configuration)
+    let configuration = try ConfigurationFile.load(text: text, path: name, plugins: .standard)
+    #expect(try ConfigurationFile.load(text: configuration.yaml, path: name, plugins: .standard) == configuration)
   }
 
   /// The reference and the example that shows every key cannot fall behind the reader.

@@ -86,4 +86,33 @@ import Testing
     text[text.count - 201] = 0x62
     #expect(!matches(expression, text))
   }
+
+  private func groups(_ pattern: String, _ text: String) throws -> [String]? {
+    let expression = try RegularExpression(pattern, hasGroups: true)
+    let bytes = Array(text.utf8)
+    return expression.groups(in: bytes.span)?.map { String(decoding: bytes[$0], as: UTF8.self) }
+  }
+
+  @Test func groupsAreFound() throws {
+    #expect(try groups("/([a-z]+)/([0-9]*)", "/ab/12") == ["/ab/12", "ab", "12"])
+    #expect(try groups("/([a-z]+)/([0-9]*)", "/ab/") == ["/ab/", "ab", ""])
+    #expect(try groups("(a)|(b)", "b") == ["b", "", "b"])
+    #expect(try groups("a", "a") == ["a"])
+    #expect(try groups("(a*)", "") == ["", ""])
+    #expect(try groups("(a)", "ab") == nil)
+    #expect(try RegularExpression("(a)(?:b)(?P<n>c)", hasGroups: true).groupCount == 2)
+  }
+
+  @Test func moreGroupsThanCanBeAskedForDoNoHarm() throws {
+    let many = String(repeating: "(a)", count: 40)
+    let found = try groups(many, String(repeating: "a", count: 40))
+    #expect(found?.count == RegularExpression.groupsMax + 1)
+  }
+
+  @Test func withoutGroupsThereAreNone() throws {
+    let expression = try RegularExpression("(a)(b)")
+    #expect(expression.groupCount == 0)
+    let bytes = Array("ab".utf8)
+    #expect(expression.groups(in: bytes.span) == [0..<2])
+  }
 }

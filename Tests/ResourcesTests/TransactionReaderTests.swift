@@ -99,7 +99,7 @@ import Testing
       found == [
         "0 operations[0].op: unknown value \"putt\": did you mean \"put\"? (one of put, patch, delete)",
         "0 operations[0].kind: unknown value \"route\": did you mean \"routes\"? "
-          + "(one of listeners, services, certificates, routes)",
+          + "(one of listeners, services, certificates, routes, consumers, plugins)",
         "0 operations[0].name: \"a b\" is not a name: letters, digits, \"-\", \"_\" and \".\", "
           + "beginning with a letter or digit, at most 253",
         "1 operations[1]: \"resource\" is missing",

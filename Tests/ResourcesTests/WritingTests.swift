@@ -1,4 +1,5 @@
 import Foundation
+import Plugins
 import Testing
 
 @testable import Resources
@@ -13,12 +14,12 @@ import Testing
     }
 
   static let configurations: [(name: String, configuration: Configuration)] = texts.compactMap { name, text in
-    (try? ConfigurationFile.load(text: text, path: name)).map { (name, $0) }
+    (try? ConfigurationFile.load(text: text, path: name, plugins: .standard)).map { (name, $0) }
   }
 
   /// JSON is YAML too.
   private func load(json: String) throws -> Configuration {
-    try ConfigurationFile.load(text: json, path: "json")
+    try ConfigurationFile.load(text: json, path: "json", plugins: .standard)
   }
 
   @Test func thereAreConfigurations() {
@@ -57,9 +58,9 @@ import Testing
       + configuration.certificates.map(Resource.certificate) + configuration.routes.map(Resource.route)
     for resource in resources {
       let json = try ResourceBody(json: Array(resource.json.utf8))
-      #expect(try ResourceReader.read(resource.id, json, folder: "") == resource, "\(name)")
+      #expect(try ResourceReader.read(resource.id, json, folder: "", plugins: .standard) == resource, "\(name)")
       let yaml = try ResourceBody(yaml: resource.yaml)
-      #expect(try ResourceReader.read(resource.id, yaml, folder: "") == resource, "\(name)")
+      #expect(try ResourceReader.read(resource.id, yaml, folder: "", plugins: .standard) == resource, "\(name)")
     }
   }
 
@@ -131,7 +132,7 @@ import Testing
           String(repeating: "MIIC", count: 100_000))"}
       """
     let errors = #expect(throws: ConfigurationErrors.self) {
-      try ConfigurationFile.load(text: text, path: "t")
+      try ConfigurationFile.load(text: text, path: "t", plugins: .standard)
     }
     #expect(errors?.errors.count == 2)
     #expect(errors?.description.contains("MIIC") == false)

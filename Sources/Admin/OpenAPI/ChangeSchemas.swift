@@ -59,6 +59,8 @@ enum ChangeSchemas {
         "services": Schema.list("Services.", of: Schema.reference("Service")),
         "certificates": Schema.list("Certificates.", of: Schema.reference("Certificate")),
         "routes": Schema.list("Routes.", of: Schema.reference("Route")),
+        "consumers": Schema.list("Consumers.", of: Schema.reference("Consumer")),
+        "plugins": Schema.list("Plugins for every request.", of: Schema.reference("GlobalPlugin")),
       ]),
     "ChangeSummary": answer("One change, in short.", summaryRequired, summary),
     "Change": .members([

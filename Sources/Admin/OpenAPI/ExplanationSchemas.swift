@@ -4,7 +4,7 @@ enum ExplanationSchemas {
     "Explanation": ChangeSchemas.answer(
       "What would become of a request, and why, as one worker sees it.",
       [
-        "revision", "outcome", "summary", "method", "host", "path", "listenersConsidered", "backends",
+        "revision", "outcome", "summary", "method", "host", "path", "listenersConsidered", "backends", "plugins",
         "nearMisses", "isNearMissesCutShort",
       ],
       [
@@ -28,9 +28,17 @@ enum ExplanationSchemas {
         "certificate": Schema.reference("ExplainedCertificate", "With TLS only."),
         "route": Schema.reference("ExplainedRoute", "Left out where there is none."),
         "backends": Schema.list("Where the route leads.", of: Schema.reference("ExplainedBackend")),
+        "plugins": Schema.list(
+          "What the request meets, in this order.", of: Schema.reference("ExplainedPlugin")),
         "nearMisses": Schema.list(
           "Routes that it does not get, the closest first.", of: Schema.reference("NearMiss")),
         "isNearMissesCutShort": Schema.boolean("There were more candidates than were looked at."),
+      ]),
+    "ExplainedPlugin": ChangeSchemas.answer(
+      "A plugin.", ["name", "scope", "phases"],
+      [
+        "name": Schema.text("key-auth."), "scope": Schema.text("Where it is set: route shop."),
+        "phases": Schema.list("What it takes part in.", of: ["type": "string"]),
       ]),
     "ExplainedListener": ChangeSchemas.answer(
       "A listener.", ["name", "address", "reason"],

@@ -3,7 +3,7 @@ enum RouteSchemas {
   static let all: KeyValuePairs<String, JSON> = [
     "Route": Schema.object(
       "Which requests go to which services. It needs a service, or backends, unless all of its requests "
-        + "are redirected.",
+        + "are redirected, or answered by one of its plugins.",
       [
         "name": Schema.reference("Name"),
         "listeners": Schema.list(

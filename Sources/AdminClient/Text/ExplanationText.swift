@@ -12,6 +12,8 @@ public enum ExplanationText {
       ("route", explanation["route"].map(route) ?? []),
     ]
     for part in parts { lines += rows(part.title, part.rows) }
+    let plugins = explanation["plugins"]?.items ?? []
+    lines += rows("plugins", plugins.map { named($0, "name", [$0["scope"]?.text.map { "of \($0)" }]) })
     for backend in explanation["backends"]?.items ?? [] { lines += rows("service", service(backend)) }
     lines += rows("outcome", outcome(explanation))
     let misses = explanation["nearMisses"]?.items ?? []

@@ -54,6 +54,9 @@ void penstock_shorten_slice(unsigned microseconds);
 /// The same for all threads that there are, and for those that they start.
 void penstock_shorten_slices(unsigned microseconds);
 
+/// Gives the calling thread less of a CPU that others want as well: by `nice` more than the process has.
+void penstock_lower_priority(int nice);
+
 /// Names the calling thread, by the first 15 bytes.
 void penstock_name_thread(const char *_Nonnull name);
 

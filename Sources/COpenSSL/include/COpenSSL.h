@@ -78,6 +78,8 @@ void cossl_cleanse(void *bytes, size_t count);
 void cossl_sha256(const uint8_t *bytes, size_t count, uint8_t *digest32);
 /// For protocols that ask for it as a checksum (RFC 6455); not for anything that must be secure.
 void cossl_sha1(const uint8_t *bytes, size_t count, uint8_t *digest20);
+/// For the hashes of old password files. 0, or -1 where it is switched off.
+int cossl_md5(const uint8_t *bytes, size_t count, uint8_t *digest16);
 
 /// AES-256-GCM. `out` has room for `count` bytes and the tag; `beside` is authenticated, and not in `out`.
 /// A nonce is used once. 0 on failure.

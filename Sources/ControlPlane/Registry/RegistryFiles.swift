@@ -1,6 +1,7 @@
 import DataPlane
 import Logging
 import Resources
+import Runtime
 
 /// What files say, put in place.
 extension Registry {

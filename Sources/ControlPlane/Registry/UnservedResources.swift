@@ -1,4 +1,5 @@
 import Resources
+import Runtime
 import Store
 import TLS
 

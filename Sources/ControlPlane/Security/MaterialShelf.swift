@@ -1,4 +1,5 @@
 import Resources
+import Runtime
 
 /// What was made of the files that resources name for TLS: the same files for the same purpose are
 /// read once, and kept for as long as a resource names them.

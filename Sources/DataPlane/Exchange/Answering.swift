@@ -34,7 +34,7 @@ extension Exchange {
     out.append(Answer.reason(of: answer.status))
     out.append("\r\n")
     data.appendDate(to: out)
-    if !answer.contentType.isEmpty {
+    if !answer.contentType.isEmpty, !responseEdits.drops(FieldEdits.contentType) {
       out.append("Content-Type: ")
       out.append(answer.contentType)
       out.append("\r\n")
@@ -59,12 +59,13 @@ extension Exchange {
     switch answer {
     // RFC 9110 §15.5.6 asks for Allow; everything else is the endpoints' to say.
     case .methodNotSupported, .options: out.append("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n")
-    case .overloaded, .shed, .noEndpoint: out.append("Retry-After: 1\r\n")
+    case .overloaded, .shed, .noEndpoint:
+      if !responseEdits.drops(FieldEdits.retryAfter) { out.append("Retry-After: 1\r\n") }
     case .redirect(let redirect):
       out.append("Location: ")
       appendSecureURL(redirect, to: out)
       out.append("\r\n")
-    case .plugin(let answer): out.append(answer.lines)
+    case .plugin(let answer): out.append(responseEdits.kept(of: answer.lines))
     default: break
     }
     if !responseEdits.isEmpty { out.append(responseEdits.lines) }
@@ -120,7 +121,9 @@ extension Exchange {
     connection.engine.encoder.encode(status: answer.status)
     data.encodeDate(with: &connection.engine.encoder)
     let contentType = answer.contentType
-    if !contentType.isEmpty { connection.engine.encoder.encode(.contentType, value: contentType.span) }
+    if !contentType.isEmpty, !responseEdits.drops(FieldEdits.contentType) {
+      connection.engine.encoder.encode(.contentType, value: contentType.span)
+    }
     if answer.status != 204, answer.status != 304 {
       connection.engine.encoder.encode(.contentLength, decimal: UInt64(answer.contentCount))
     }

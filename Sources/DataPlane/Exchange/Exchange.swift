@@ -39,7 +39,7 @@ public final class Exchange {
   /// Buffers have given back room that the usual exchange needs.
   var hasGivenBackRoom = false
   /// When the first bytes of a head came that was waited for.
-  private var headBegan: MonotonicTime?
+  var headBegan: MonotonicTime?
   /// `toUpstream` begins with the request's head, as HTTP/1 writes it.
   var hasRequestHead = false
   /// A call of gRPC: it is answered with gRPC statuses.
@@ -77,10 +77,11 @@ public final class Exchange {
   var pluginPosition = 0
   /// One of them has to wait for something.
   var waitsForPlugin = false
-  /// The chain has the consumer's own plugins.
-  var hasConsumerPlugins = false
+  /// Whose own plugins the chain has.
+  var chainConsumer: WorkerConsumer?
   /// Those that want to know when it is over.
   var passedPlugins: [Plugin] = []
+  var keptForPlugins: [(plugin: Plugin, object: AnyObject)] = []
   /// Who calls, as far as a plugin has found out.
   public internal(set) var consumer: WorkerConsumer?
   var requestEdits = FieldEdits()
@@ -90,6 +91,8 @@ public final class Exchange {
   var rewrittenHost: [UInt8] = []
   /// Of the final head that is about to be written.
   var responseStatus: UInt16 = 0
+  /// That head is an endpoint's, and not of an answer of the gateway's own.
+  var isEndpointsResponse = false
 
   // The way up.
   var upload = Upload()
@@ -235,18 +238,6 @@ public final class Exchange {
   /// Serves the request of a stream, whose head was decoded.
   func serveStream() async -> Ending { await perform() }
 
-  enum HeadResult {
-    case request
-    case partial(PartialHead)
-    /// Nothing had arrived after all.
-    case nothing
-    case closed
-    case timedOut
-    /// The connection's first bytes are HTTP/2's preface.
-    case http2
-    case refused(HTTP1Error)
-  }
-
   // MARK: The fast path
 
   /// How far an exchange got without waiting.
@@ -306,7 +297,7 @@ public final class Exchange {
     return sendWithoutWaiting()
   }
 
-  private func beginRecord() {
+  func beginRecord() {
     if worker.now >= data.nextLook { data.admission.look() }
     record = ExchangeRecord()
     record.client = client.peer
@@ -355,66 +346,6 @@ public final class Exchange {
       return .needsTask
     default: return .needsTask
     }
-  }
-
-  // MARK: The head
-
-  /// Reads until a whole request head is in `input` and parsed, or nothing more is there to be read.
-  private func readHead(on socket: Transport, _ before: PartialHead?) -> HeadResult {
-    requestParser.reset()
-    beginRecord()
-    if let headBegan { record.start = headBegan }
-    if let before { resume(before) }
-    while true {
-      if !input.isEmpty {
-        let preface = prefaceMatch(input)
-        if preface == .complete { return .http2 }
-        do {
-          if preface == .different, try parseHead(in: input) { return .request }
-        } catch {
-          return .refused(error)
-        }
-      }
-      let result = socket.receive(into: input)
-      if result.bytes > 0 { continue }
-      guard result.isWouldBlock else { return .closed }
-      dropEmptyLines(of: input)
-      if input.isEmpty { return .nothing }
-      if before?.isLate == true { return .timedOut }
-      return .partial(partialHead())
-    }
-  }
-
-  /// Goes on where the connection has waited for the rest of a head.
-  private func resume(_ head: PartialHead) {
-    input.append(head.bytes, range: 0..<head.bytes.count)
-    if head.parser.limits == requestParser.limits { requestParser = head.parser }
-    headBegan = head.began
-    record.start = head.began
-  }
-
-  /// What has come of the head, to be kept without the exchange.
-  func partialHead() -> PartialHead {
-    PartialHead(of: input, requestParser, began: record.start, limit: data.settings.headNanoseconds)
-  }
-
-  /// Whether the bytes are the preface of HTTP/2, where that is allowed (RFC 9113 §3.3).
-  private func prefaceMatch(_ input: Buffer) -> HTTP2Preface.Match {
-    guard client.requestCount == 0, client.connection.mayBecomeHTTP2 else { return .different }
-    return HTTP2Preface.match(input.bytes)
-  }
-
-  /// Spans borrow from a parameter, which costs nothing, where they would have to hold a property.
-  private func parseHead(in input: Buffer) throws(HTTP1Error) -> Bool {
-    try requestParser.parse(input.bytes, into: &request)
-  }
-
-  /// Some clients end content with a line of its own: no request has begun by that (RFC 9112 §2.2).
-  private func dropEmptyLines(of input: Buffer) {
-    let bytes = input.bytes
-    guard bytes.count == 2 || bytes.count == 4 else { return }
-    for index in bytes.indices where bytes[index] != (index % 2 == 0 ? 13 : 10) { return }
-    input.removeAll()
   }
 
   // MARK: The end

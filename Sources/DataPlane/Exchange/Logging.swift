@@ -9,9 +9,10 @@ extension Exchange {
     let routeName = route.map(\.nameBytes) ?? []
     let serviceName = service.map(\.nameBytes) ?? []
     let endpoint = servedBy?.addressText ?? []
+    let consumerName = consumer.map(\.nameBytes) ?? []
     log.write(
       record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
-      endpoint: endpoint.span, requestID: requestID.bytes)
+      endpoint: endpoint.span, requestID: requestID.bytes, consumer: consumerName.span)
   }
 
   /// Writes the line of a request whose head could not be parsed.

@@ -6,10 +6,16 @@ import Runtime
 enum CommonLine {
   /// What every line begins with, to the quote of the request line.
   ///
-  /// - Parameter second: as ``LogClock/common`` has it.
-  static func appendStart(second: Span<UInt8>, client: Span<UInt8>, to out: inout TextWriter) {
+  /// - Parameters:
+  ///   - second: as ``LogClock/common`` has it.
+  ///   - consumer: a name, which has no spaces.
+  static func appendStart(
+    second: Span<UInt8>, client: Span<UInt8>, consumer: Span<UInt8>, to out: inout TextWriter
+  ) {
     out.append(client)
-    out.append(" - - [")
+    out.append(" - ")
+    if consumer.isEmpty { out.append("-") } else { out.append(consumer) }
+    out.append(" [")
     out.append(second)
     out.append("] \"")
   }

@@ -38,6 +38,7 @@ final class CountersCollection: SlicedWork {
   func advance(_ slice: ChangeSlice) -> Bool {
     guard copyRoutes(slice), copiesAllServices ? copyAll(slice) : copyActive(slice) else { return false }
     result.worker = data.workerFigures()
+    result.plugins = data.counters.plugins.mapValues(\.figures)
     completion(result)
     return true
   }

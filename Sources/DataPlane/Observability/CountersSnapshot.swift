@@ -6,6 +6,8 @@ public struct CountersSnapshot: Sendable {
   /// All of them, by number, where there are few; else without those that have carried nothing, and
   /// of which there is nothing to say: see ``CountersCollection/idleServicesMax``.
   public var services: [ServiceFigures]
+  /// Kinds of plugins that have been in use, by their names.
+  public var plugins: [String: PluginFigures] = [:]
 
   public init(
     worker: WorkerFigures = WorkerFigures(), routes: [RouteFigures] = [], services: [ServiceFigures] = []
@@ -22,6 +24,7 @@ public struct CountersSnapshot: Sendable {
     var serviceIndices: [String: Int] = [:]
     for snapshot in snapshots {
       sum.worker.add(snapshot.worker)
+      sum.plugins.merge(snapshot.plugins) { $0 + $1 }
       for route in snapshot.routes {
         if let index = routeIndices[route.route] {
           sum.routes[index].add(route)

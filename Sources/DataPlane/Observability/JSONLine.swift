@@ -46,7 +46,7 @@ enum JSONLine {
   @inline(__always)
   static func append(
     _ record: ExchangeRecord, route: Span<UInt8>, service: Span<UInt8>,
-    endpoint: Span<UInt8>, requestID: Span<UInt8>, to out: inout TextWriter
+    endpoint: Span<UInt8>, requestID: Span<UInt8>, consumer: Span<UInt8>, to out: inout TextWriter
   ) {
     out.append(",\"status\":")
     out.append(decimal: UInt64(record.status))
@@ -62,6 +62,9 @@ enum JSONLine {
       out.append(",\"tlsError\":\"")
       LogText.appendJSON(failure.description.utf8.span, limit: LogLimits.nameBytesMax, to: &out)
       out.append("\"")
+    }
+    if !consumer.isEmpty {
+      appendMember(",\"consumer\":", consumer, limit: LogLimits.nameBytesMax, to: &out)
     }
     appendMember(",\"requestId\":", requestID, limit: LogLimits.requestIDBytesMax, to: &out)
     out.append(",\"bytesReceived\":")

@@ -37,12 +37,14 @@ public final class WorkerAccessLog: Watcher {
   ///   - bytes: what the head's ranges refer to.
   ///   - route, service, endpoint: names, and the endpoint's address; empty where there was none.
   ///   - requestID: `X-Request-ID` as the endpoint saw it; empty where there is none.
+  ///   - consumer: who called; empty where that is not known.
   public func write(
     _ record: ExchangeRecord, head: RequestHead, bytes: Span<UInt8>,
-    route: Span<UInt8>, service: Span<UInt8>, endpoint: Span<UInt8>, requestID: Span<UInt8>
+    route: Span<UInt8>, service: Span<UInt8>, endpoint: Span<UInt8>, requestID: Span<UInt8>,
+    consumer: Span<UInt8>
   ) {
     let (userAgent, referer) = Self.loggedFields(of: head)
-    let names = route.count &+ service.count &+ endpoint.count &+ requestID.count
+    let names = route.count &+ service.count &+ endpoint.count &+ requestID.count &+ consumer.count
     // More than is written where values are cut; what matters is that it is never less.
     let values =
       names &+ Int(userAgent.count) &+ Int(referer.count) &+ Int(head.target.count)
@@ -56,9 +58,10 @@ public final class WorkerAccessLog: Watcher {
           second: second.bytes, milliseconds: milliseconds, client: client.bytes, to: &out)
         JSONLine.append(head, bytes, userAgent: userAgent, referer: referer, to: &out)
         JSONLine.append(
-          record, route: route, service: service, endpoint: endpoint, requestID: requestID, to: &out)
+          record, route: route, service: service, endpoint: endpoint, requestID: requestID,
+          consumer: consumer, to: &out)
       case .common:
-        CommonLine.appendStart(second: second.bytes, client: client.bytes, to: &out)
+        CommonLine.appendStart(second: second.bytes, client: client.bytes, consumer: consumer, to: &out)
         CommonLine.append(head, bytes, to: &out)
         CommonLine.append(
           record, referer: bytes.bytes(in: referer), userAgent: bytes.bytes(in: userAgent), to: &out)
@@ -85,9 +88,10 @@ public final class WorkerAccessLog: Watcher {
         JSONLine.appendStart(
           second: second.bytes, milliseconds: milliseconds, client: client.bytes, to: &out)
         JSONLine.append(received: text, to: &out)
-        JSONLine.append(record, route: none, service: none, endpoint: none, requestID: none, to: &out)
+        JSONLine.append(
+          record, route: none, service: none, endpoint: none, requestID: none, consumer: none, to: &out)
       case .common:
-        CommonLine.appendStart(second: second.bytes, client: client.bytes, to: &out)
+        CommonLine.appendStart(second: second.bytes, client: client.bytes, consumer: none, to: &out)
         CommonLine.append(received: text, to: &out)
         CommonLine.append(record, referer: none, userAgent: none, to: &out)
         CommonLine.appendNames(route: none, service: none, endpoint: none, requestID: none, to: &out)

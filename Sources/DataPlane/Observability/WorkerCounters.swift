@@ -13,7 +13,7 @@ public final class WorkerCounters {
   var collections: UInt64 = 0
   private var lastServiceNumber: Int32 = -1
   /// By the plugins' names.
-  private(set) var plugins: [String: PluginFigures] = [:]
+  private(set) var plugins: [String: PluginCounters] = [:]
 
   public init() {
     noRoute = RouteCounters(route: "", owner: self)
@@ -22,10 +22,10 @@ public final class WorkerCounters {
   /// Counters for a route's first request.
   func makeCounters(route: String) -> RouteCounters { RouteCounters(route: route, owner: self) }
 
-  /// The figures of a kind of plugin; made when it is first in use.
-  func plugin(named name: String) -> PluginFigures {
+  /// The counters of a kind of plugin; made when it is first in use.
+  func plugin(named name: String) -> PluginCounters {
     if let known = plugins[name] { return known }
-    let new = PluginFigures()
+    let new = PluginCounters()
     plugins[name] = new
     return new
   }

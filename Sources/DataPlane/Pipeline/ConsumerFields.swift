@@ -5,6 +5,9 @@ public enum ConsumerFields {
   /// Without a prefix in common, in lower case.
   private static let others = ["x-credential-identifier", "x-anonymous-consumer", "x-authenticated-groups"]
     .map { Array($0.utf8) }
+  /// Those that the gateway writes.
+  static let all =
+    others + ["x-consumer-username", "x-consumer-custom-id", "x-consumer-groups"].map { Array($0.utf8) }
   private static let prefix = Array("x-consumer-".utf8)
 
   /// Whether a name is one of them; `_` counts as `-`, since some servers read both alike.
@@ -13,7 +16,9 @@ public enum ConsumerFields {
       return false
     }
     if begins(name, in: bytes, with: prefix) { return true }
-    for other in others where other.count == name.range.count && begins(name, in: bytes, with: other) { return true }
+    for other in others where other.count == name.range.count && begins(name, in: bytes, with: other) {
+      return true
+    }
     return false
   }
 

@@ -4,6 +4,8 @@ import Resources
 public final class WorkerConsumer {
   public let name: String
   public let nameBytes: [UInt8]
+  /// The same on every worker.
+  public let nameHash: Int
   public let groups: [String]
   /// The fields that tell an endpoint who calls: `name: value` and CRLF each.
   let lines: [UInt8]
@@ -14,10 +16,13 @@ public final class WorkerConsumer {
     self.number = number
     name = consumer.name
     nameBytes = Array(consumer.name.utf8)
+    nameHash = consumer.name.hashValue
     groups = consumer.groups
     var lines = "X-Consumer-Username: \(consumer.name)\r\n"
     if let customID = consumer.customID { lines += "X-Consumer-Custom-ID: \(customID)\r\n" }
-    if !consumer.groups.isEmpty { lines += "X-Consumer-Groups: \(consumer.groups.joined(separator: ", "))\r\n" }
+    if !consumer.groups.isEmpty {
+      lines += "X-Consumer-Groups: \(consumer.groups.joined(separator: ", "))\r\n"
+    }
     self.lines = Array(lines.utf8)
     plugins = AttachedPlugin.list(
       consumer.plugins, .consumer(consumer.name), before: before?.plugins ?? [])

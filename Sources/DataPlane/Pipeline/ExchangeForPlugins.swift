@@ -40,6 +40,17 @@ extension Exchange {
     return nil
   }
 
+  /// Has a look at the value of each field of a name; on HTTP/1 and HTTP/2 alike, there may be several.
+  /// - name: In lower case.
+  public func withEachField(_ name: [UInt8], _ body: (Span<UInt8>) -> Void) {
+    let input = input
+    let bytes = input.bytes
+    for field in request.fields
+    where field.name.range.count == name.count && bytes.isName(field.name, name) {
+      body(bytes.extracting(field.value.range))
+    }
+  }
+
   /// Bytes of the request as an array.
   public func copy(_ range: ByteRange) -> [UInt8] {
     let input = input
@@ -54,10 +65,18 @@ extension Exchange {
     return record.requestBodyBytes <= bytes
   }
 
+  /// Keeps something of a plugin's until the exchange is over.
+  public func keep(_ object: AnyObject, for plugin: Plugin) { keptForPlugins.append((plugin, object)) }
+
+  /// What the plugin keeps, if anything.
+  public func kept(for plugin: Plugin) -> AnyObject? { keptForPlugins.first { $0.plugin === plugin }?.object }
+
   // MARK: Who calls
 
-  /// Says who calls: from here on the consumer's plugins count, and the endpoint is told.
+  /// Says who calls: from here on the consumer's plugins count, and the endpoint is told. What was said before
+  /// counts no more.
   public func identify(_ found: FoundCredential, credentialName: [UInt8] = []) {
+    if consumer != nil { ConsumerFields.all.forEach { requestEdits.drop($0) } }
     consumer = found.consumer
     requestEdits.add(found.consumer.lines)
     if !credentialName.isEmpty { requestEdits.add("X-Credential-Identifier", credentialName) }

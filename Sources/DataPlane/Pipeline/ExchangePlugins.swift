@@ -16,7 +16,7 @@ extension Exchange {
           switch try link.plugin.requestHead(self) {
           case .next: break
           case .answer(let answer):
-            link.figures.answers &+= 1
+            link.counters.figures.answers &+= 1
             return .plugin(answer)
           case .wait:
             waitsForPlugin = true
@@ -40,13 +40,14 @@ extension Exchange {
         switch try await link.plugin.finishWaiting(self) {
         case .next: pass(link, chain)
         case .answer(let answer):
-          link.figures.answers &+= 1
+          link.counters.figures.answers &+= 1
           return .plugin(answer)
         case .wait: return failed(link, PluginFailure("it waits without end"))
         }
       } catch {
         return failed(link, error)
       }
+      if hasLostClient { return .clientClosed }
       if let answer = meetPlugins() { return answer }
     }
     return nil
@@ -56,9 +57,12 @@ extension Exchange {
   private func pass(_ link: PluginChain.Link, _ chain: PluginChain) {
     if link.plugin.phases.contains(.end) { passedPlugins.append(link.plugin) }
     pluginPosition += 1
-    guard let consumer, !hasConsumerPlugins, !consumer.plugins.isEmpty else { return }
-    hasConsumerPlugins = true
-    let own = chain.chain(for: consumer, of: data)
+    guard let consumer, consumer !== chainConsumer else { return }
+    if chainConsumer == nil, consumer.plugins.isEmpty { return }
+    // Another one may be known than before: who was let pass without credentials shows some after all.
+    let shared = chainConsumer == nil ? chain : route.flatMap { data.plugins(of: $0, service) } ?? chain
+    chainConsumer = consumer
+    let own = consumer.plugins.isEmpty ? shared : shared.chain(for: consumer, of: data)
     self.chain = own
     pluginPosition = own.position(behind: link.priority)
   }
@@ -76,10 +80,11 @@ extension Exchange {
     return nil
   }
 
-  /// A final head is about to be written.
-  func editResponse(status: UInt16) {
+  /// A final head is about to be written: an endpoint's, or the gateway's own.
+  func editResponse(status: UInt16, isEndpoints: Bool = false) {
     guard let chain, chain.phases.contains(.responseHead) else { return }
     responseStatus = status
+    isEndpointsResponse = isEndpoints
     for link in chain.links where link.plugin.phases.contains(.responseHead) {
       do throws(PluginFailure) {
         try link.plugin.responseHead(self)
@@ -94,15 +99,23 @@ extension Exchange {
   func endPlugins() {
     for plugin in passedPlugins { plugin.end(self) }
     passedPlugins.removeAll(keepingCapacity: true)
+    keptForPlugins.removeAll(keepingCapacity: true)
     chain = nil
     pluginPosition = 0
     waitsForPlugin = false
-    hasConsumerPlugins = false
+    chainConsumer = nil
     consumer = nil
     requestEdits.removeAll()
     responseEdits.removeAll()
     rewrittenTarget.removeAll(keepingCapacity: true)
     rewrittenHost.removeAll(keepingCapacity: true)
+  }
+
+  /// Has the log and the counters say that the plugin whose turn it is cannot do all that it is for; the request
+  /// goes on. In ``Plugin/requestHead(_:)`` and ``Plugin/finishWaiting(_:)``.
+  public func note(_ failure: PluginFailure) {
+    guard let chain, pluginPosition < chain.links.count else { return }
+    note(chain.links[pluginPosition], failure)
   }
 
   private func failed(_ link: PluginChain.Link, _ failure: PluginFailure) -> Answer {
@@ -111,7 +124,7 @@ extension Exchange {
   }
 
   private func note(_ link: PluginChain.Link, _ failure: PluginFailure) {
-    link.figures.failures &+= 1
+    link.counters.figures.failures &+= 1
     data.report(failure, of: link.name, link.attached.scope)
   }
 }

@@ -46,6 +46,36 @@ struct FieldEdits {
     }
   }
 
+  /// Lines without those of fields that do not go on.
+  func kept(of lines: [UInt8]) -> [UInt8] {
+    if dropped.isEmpty { return lines }
+    var kept = FieldEdits()
+    kept.add(lines)
+    var position = 0
+    while position < dropped.count {
+      let end = position + 1 + Int(dropped[position])
+      kept.dropLines(Array(dropped[position + 1..<end]))
+      position = end
+    }
+    return kept.lines
+  }
+
+  /// Whether fields of a name do not go on.
+  /// - name: In lower case.
+  func drops(_ name: [UInt8]) -> Bool {
+    var position = 0
+    while position < dropped.count {
+      let count = Int(dropped[position])
+      position += 1
+      if count == name.count, dropped[position..<position + count].elementsEqual(name) { return true }
+      position += count
+    }
+    return false
+  }
+
+  static let contentType = Array("content-type".utf8)
+  static let retryAfter = Array("retry-after".utf8)
+
   /// Whether fields of a name do not go on. `_` counts as `-`: some servers read both alike.
   func drops(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
     var position = 0

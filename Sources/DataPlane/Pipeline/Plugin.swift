@@ -25,6 +25,15 @@ open class Plugin {
     public static let upstreamChoice = Phases(rawValue: 2)
     public static let responseHead = Phases(rawValue: 4)
     public static let end = Phases(rawValue: 8)
+
+    /// In their order, as explanations call them.
+    var names: [String] {
+      [
+        (Phases.requestHead, "request head"), (.upstreamChoice, "upstream choice"),
+        (.responseHead, "response head"), (.end, "end"),
+      ]
+      .filter { contains($0.0) }.map(\.1)
+    }
   }
 
   public let phases: Phases

@@ -36,7 +36,7 @@ final class PluginChain {
   struct Link {
     let plugin: Plugin
     let attached: AttachedPlugin
-    let figures: PluginFigures
+    let counters: PluginCounters
     var name: String { attached.attachment.name }
     var priority: Int { attached.attachment.priority }
   }
@@ -65,7 +65,7 @@ final class PluginChain {
     self.attached = effective
     links = effective.compactMap { one -> Link? in
       one.plugin(of: data).map {
-        Link(plugin: $0, attached: one, figures: data.counters.plugin(named: one.attachment.name))
+        Link(plugin: $0, attached: one, counters: data.counters.plugin(named: one.attachment.name))
       }
     }
     .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
@@ -85,14 +85,6 @@ final class PluginChain {
   func position(behind priority: Int) -> Int {
     links.firstIndex { $0.priority < priority } ?? links.count
   }
-}
-
-/// What is counted of one kind of plugin. Belongs to one worker's thread.
-final class PluginFigures {
-  /// Requests that it has answered.
-  var answers: UInt64 = 0
-  /// Calls that have failed.
-  var failures: UInt64 = 0
 }
 
 extension DataPlaneWorker {

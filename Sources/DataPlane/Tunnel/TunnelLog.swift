@@ -8,6 +8,7 @@ struct TunnelLog {
   private let route: CompiledRoute?
   private let service: UpstreamService?
   private let endpoint: Endpoint?
+  private let consumer: WorkerConsumer?
   private let request: RequestHead
   private let head: [UInt8]
   private let requestID: [UInt8]
@@ -17,6 +18,7 @@ struct TunnelLog {
     route = exchange.route
     service = exchange.service
     endpoint = exchange.servedBy
+    consumer = exchange.consumer
     let isLogged = exchange.data.accessLog != nil
     request = isLogged ? exchange.request : RequestHead()
     head = isLogged ? exchange.input.copy(0..<exchange.request.byteCount) : []
@@ -34,8 +36,9 @@ struct TunnelLog {
     let routeName = route.map(\.nameBytes) ?? []
     let serviceName = service.map(\.nameBytes) ?? []
     let address = endpoint?.addressText ?? []
+    let consumerName = consumer.map(\.nameBytes) ?? []
     log.write(
       record, head: request, bytes: head.span, route: routeName.span, service: serviceName.span,
-      endpoint: address.span, requestID: requestID.span)
+      endpoint: address.span, requestID: requestID.span, consumer: consumerName.span)
   }
 }

@@ -18,6 +18,11 @@ public struct ConsumerCredential: Sendable, Equatable {
   public var plugin: String
   public var credential: Credential
 
+  public init(plugin: String, credential: Credential) {
+    self.plugin = plugin
+    self.credential = credential
+  }
+
   /// The rest follows from what is kept.
   public static func == (a: ConsumerCredential, b: ConsumerCredential) -> Bool {
     a.plugin == b.plugin && a.credential.lookup == b.credential.lookup

@@ -7,7 +7,7 @@ public struct Route: Sendable, Equatable {
   public var hosts: [String] = []
   /// Any of these; a file that says none means one that matches every path.
   public var matches: [Match] = [Match()]
-  /// Empty only where all requests are redirected.
+  /// Empty only where all requests are redirected, or answered by a plugin.
   public var backends: [Backend]
   /// Protocols that `Upgrade`, or HTTP/2's extended CONNECT (RFC 8441), may switch to; lower case.
   public var upgrades = ["websocket"]
@@ -22,6 +22,9 @@ public struct Route: Sendable, Equatable {
     self.name = name
     self.backends = backends
   }
+
+  /// Whether a plugin of its own answers all requests, so that none gets to a service.
+  var answersAlways: Bool { plugins.contains { $0.isEnabled && $0.settings.answersAlways } }
 }
 
 /// All conditions must hold (Gateway API `HTTPRouteMatch`).

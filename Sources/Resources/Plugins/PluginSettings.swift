@@ -9,6 +9,8 @@ public protocol PluginSettings: Sendable {
   /// The higher run first, as with Kong and APISIX; the numbers are Kong's where Kong has the plugin.
   static var priority: Int { get }
   static var options: [PluginOption] { get }
+  /// Whether no request gets past it to a service: a route that has it needs none.
+  var answersAlways: Bool { get }
   /// How consumers say who they are to it; nil where the plugin does not ask.
   static var credentials: CredentialKind? { get }
 
@@ -19,6 +21,7 @@ public protocol PluginSettings: Sendable {
 
 extension PluginSettings {
   public static var credentials: CredentialKind? { nil }
+  public var answersAlways: Bool { false }
 }
 
 /// What is wrong with an option.

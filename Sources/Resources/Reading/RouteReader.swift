@@ -30,9 +30,11 @@ enum RouteReader {
     isComparable = value.diagnostics.count == errorsBefore
     route.name = mapping.resourceName(known) ?? ""
     readSecurity(mapping, into: &route)
-    route.backends = readBackends(mapping, of: route)
-    mapping.read("upgrades", into: &route.upgrades, readUpgrades)
+    let errorsBeforePlugins = value.diagnostics.count
     mapping.read("plugins", into: &route.plugins, PluginsReader.read)
+    let mayAnswerAlways = route.answersAlways || value.diagnostics.count > errorsBeforePlugins
+    route.backends = readBackends(mapping, of: route, mayBeNone: mayAnswerAlways)
+    mapping.read("upgrades", into: &route.upgrades, readUpgrades)
     guard max(1, route.hosts.count) * route.matches.count <= conditionsMax else {
       value.report(
         "\(route.hosts.count) hosts times \(route.matches.count) matches are too many",
@@ -81,7 +83,8 @@ enum RouteReader {
     }
   }
 
-  private static func readBackends(_ mapping: MappingReader, of route: Route) -> [Backend] {
+  /// - mayBeNone: A plugin answers all requests, as far as is known.
+  private static func readBackends(_ mapping: MappingReader, of route: Route, mayBeNone: Bool) -> [Backend] {
     switch (mapping["service"], mapping["backends"]) {
     case (let service?, nil):
       return service.text("a service's name").map { [Backend(service: $0)] } ?? []
@@ -92,6 +95,7 @@ enum RouteReader {
     case (nil, nil):
       // With a redirect, listeners decide whether any request gets to a service.
       if case .on? = route.redirect { return [] }
+      if mayBeNone { return [] }
       mapping.value.report("a route needs a service, or backends", hint: "such as service: orders")
     }
     return []

@@ -22,6 +22,9 @@ public enum BackgroundThread {
     pthread_detach(thread)
   }
 
+  /// Gives the calling thread less of a CPU that others want as well.
+  public static func lowerPriority(byNice nice: Int) { penstock_lower_priority(Int32(nice)) }
+
   private final class Body: Sendable {
     let name: String
     let body: @Sendable () -> Void

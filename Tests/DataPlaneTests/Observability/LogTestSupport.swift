@@ -81,7 +81,7 @@ extension WorkerAccessLog {
     let (endpoint, requestID) = (Array(endpoint.utf8), Array(requestID.utf8))
     write(
       record, head: request.head, bytes: request.bytes.span, route: route.span, service: service.span,
-      endpoint: endpoint.span, requestID: requestID.span)
+      endpoint: endpoint.span, requestID: requestID.span, consumer: Span<UInt8>())
   }
 }
 

@@ -34,6 +34,7 @@ extension DataPlaneWorker {
     guard let route else { return explanation.ending(.noRoute, 404, "No route takes the request.") }
     let backends = BackendExplainer(request: request, client: question.client, worker: worker)
     explanation.backends = backends.explain(route, serviceTable)
+    explanation.plugins = explainPlugins(of: route)
     let isServed = explanation.backends.contains {
       $0.share > 0 && $0.endpoints.contains(where: \.mayBePicked)
     }
@@ -42,6 +43,15 @@ extension DataPlaneWorker {
     }
     let names = explanation.backends.filter { $0.share > 0 }.map(\.service).joined(separator: " or ")
     return explanation.ending(.proxied, nil, "Route \(route.name) sends it to \(names).")
+  }
+
+  /// Where a route has several services, with the plugins of the first.
+  private func explainPlugins(of route: CompiledRoute) -> [Explanation.Plugin] {
+    let number = route.definition.backends.indices.lazy.compactMap { route.service(ofBackend: $0) }.first
+    let chain = plugins(of: route, number.flatMap { serviceTable.service($0) })
+    return chain?.links.map { link in
+      Explanation.Plugin(name: link.name, scope: link.attached.scope.description, phases: link.plugin.phases.names)
+    } ?? []
   }
 
   /// - Returns: an end before the request is looked at.

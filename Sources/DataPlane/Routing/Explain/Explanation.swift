@@ -40,6 +40,8 @@ public struct Explanation: Sendable, Encodable {
   public var certificate: Certificate?
   public var route: Route?
   public var backends: [Backend] = []
+  /// What the request meets, in this order.
+  public var plugins: [Plugin] = []
   /// The closest first.
   public var nearMisses: [NearMiss] = []
   /// There were more candidates than were looked at.
@@ -88,6 +90,13 @@ public struct Explanation: Sendable, Encodable {
     public var path: String
     /// Why it comes before others, in a few words.
     public var reason: String
+  }
+
+  public struct Plugin: Sendable, Encodable, Equatable {
+    public var name: String
+    /// Where it is set: `route shop`. Settings of consumers come in place of it when it is known who calls.
+    public var scope: String
+    public var phases: [String]
   }
 
   public struct Backend: Sendable, Encodable, Equatable {

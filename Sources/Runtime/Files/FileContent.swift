@@ -1,13 +1,12 @@
 import Glibc
-import Runtime
 
-/// Reads whole files, and tells whether they may have changed.
-enum FileContent {
+/// Reads whole files, and tells whether they may have changed. Blocks: not for workers. From any thread.
+public enum FileContent {
   /// 64 MiB: ten times what 100,000 routes take. More is a mistake in the path.
-  static let bytesMax = 64 << 20
+  public static let bytesMax = 64 << 20
 
   /// The file's bytes. Throws `EFBIG` above `bytesMax` and `EINVAL` for what is not a file.
-  static func read(_ path: String, bytesMax: Int = bytesMax) throws(SystemError) -> [UInt8] {
+  public static func read(_ path: String, bytesMax: Int = bytesMax) throws(SystemError) -> [UInt8] {
     // Without O_NONBLOCK the opening of a pipe would wait for a writer.
     let handle = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard handle >= 0 else { throw SystemError(errno) }
@@ -37,7 +36,7 @@ enum FileContent {
   }
 
   /// A number that differs between differing contents; holds within this process only.
-  static func hash(_ bytes: [UInt8]) -> Int {
+  public static func hash(_ bytes: [UInt8]) -> Int {
     var hasher = Hasher()
     // The bytes are read during the call.
     unsafe bytes.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
@@ -46,7 +45,7 @@ enum FileContent {
 }
 
 /// What `stat` says about a file: if it is the same as before, the file need not be read.
-struct FileSignature: Equatable {
+public struct FileSignature: Equatable, Sendable {
   private var device: UInt64
   private var inode: UInt64
   private var size: Int64
@@ -54,7 +53,7 @@ struct FileSignature: Equatable {
   private var changedSeconds: Int, changedNanoseconds: Int
 
   /// `nil` when there is no file, or it cannot be looked at.
-  init?(path: String) {
+  public init?(path: String) {
     var information = stat()
     // stat reads the string and fills in the structure, during the call.
     guard unsafe stat(path, &information) == 0 else { return nil }

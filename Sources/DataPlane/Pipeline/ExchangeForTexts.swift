@@ -1,0 +1,72 @@
+import HTTPCodec
+import Runtime
+
+/// What texts of plugins may speak of: parts of the request, as bytes.
+extension Exchange {
+  public var method: [UInt8] { copy(request.methodRange) }
+
+  /// As the client wrote it, without the port; empty where it has sent none.
+  public var host: [UInt8] { copy(request.host) }
+
+  /// As in `X-Request-ID`; empty where requests have none.
+  public var requestName: [UInt8] { requestID.copy(0..<requestID.count) }
+
+  public var query: [UInt8] { request.hasQuery ? copy(request.query) : [] }
+
+  /// Whether the head that is about to be sent is an endpoint's, and not an answer of the gateway's own; in
+  /// ``Plugin/responseHead(_:)``.
+  public var isAnsweredByEndpoint: Bool { isEndpointsResponse }
+
+  /// Whether the head that is about to be sent lists a member in the fields of a name: `Origin` in `Vary`. Of an
+  /// answer of the gateway's own, only what plugins have added is looked at.
+  /// - name, member: In lower case.
+  public func responseLists(_ member: [UInt8], in name: [UInt8]) -> Bool {
+    if Self.lists(responseEdits.lines, name, member) { return true }
+    guard isEndpointsResponse else { return false }
+    let response = response
+    let bytes = response.bytes
+    for field in responseHead.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
+      if responseEdits.drops(field.name, in: bytes) { continue }
+      var cursor = ListCursor(field.value)
+      while let one = cursor.next(in: bytes) {
+        if bytes.equalsIgnoringCase(one, lowercase: member) { return true }
+      }
+    }
+    return false
+  }
+
+  /// - lines: `name: value` and CRLF each.
+  private static func lists(_ lines: [UInt8], _ name: [UInt8], _ member: [UInt8]) -> Bool {
+    let bytes = lines.span
+    var position = 0
+    while position < lines.count {
+      let end = lines[position...].firstIndex(of: 13) ?? lines.count
+      let colon = lines[position..<end].firstIndex(of: UInt8(ascii: ":")) ?? end
+      let field = ByteRange(start: position, count: colon - position)
+      if colon < end, bytes.equalsIgnoringCase(field, lowercase: name) {
+        var cursor = ListCursor(ByteRange(start: colon + 1, count: end - colon - 1))
+        while let one = cursor.next(in: bytes) {
+          if bytes.equalsIgnoringCase(one, lowercase: member) { return true }
+        }
+      }
+      position = end + 2
+    }
+    return false
+  }
+}
+
+/// Waiting, for plugins. On the exchange's task.
+extension Exchange {
+  /// Waits this long; less where the client goes away, or its call's deadline passes.
+  public func sleep(nanoseconds: Int64) async {
+    let until = min(worker.now.advanced(byNanoseconds: nanoseconds), callDeadline)
+    while worker.now < until, !hasLostClient {
+      client.transport.interest = .peerClosed
+      _ = await client.sleep(until: until)
+      client.transport.interest = []
+    }
+  }
+
+  /// Nobody is left to answer.
+  var hasLostClient: Bool { client.isAborted || client.transport.readiness.contains(.peerClosed) }
+}

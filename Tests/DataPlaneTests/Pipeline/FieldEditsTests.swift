@@ -1,0 +1,62 @@
+import HTTPCodec
+import Testing
+
+@testable import DataPlane
+
+@Suite("Changes of fields")
+struct FieldEditsTests {
+  private func drops(_ edits: FieldEdits, _ name: String) -> Bool {
+    let bytes = Array(name.utf8)
+    return edits.drops(ByteRange(start: 0, count: bytes.count), in: bytes.span)
+  }
+
+  @Test("names are dropped in any case, and with underscores for hyphens")
+  func drops() {
+    var edits = FieldEdits()
+    #expect(edits.isEmpty && !edits.dropsAny)
+    edits.drop(Array("x-user-id".utf8))
+    edits.drop(Array("apikey".utf8))
+    #expect(edits.dropsAny)
+    for name in ["x-user-id", "X-User-ID", "x_user-id", "X_USER_ID", "APIKey"] { #expect(drops(edits, name)) }
+    for name in ["x-user", "x-user-id2", "x+user-id", "apikez", "", "user-id"] {
+      #expect(!drops(edits, name))
+    }
+    edits.removeAll()
+    #expect(edits.isEmpty && !drops(edits, "apikey"))
+  }
+
+  @Test("what was added before goes when its name is dropped; what comes after stays")
+  func order() {
+    var edits = FieldEdits()
+    edits.add("X-A", Array("1".utf8))
+    edits.add("X-AB", Array("2".utf8))
+    edits.add(Array("x-a: 3\r\nX-B: 4\r\n".utf8))
+    edits.drop(Array("x-a".utf8))
+    edits.add("X-A", Array("5".utf8))
+    #expect(String(decoding: edits.lines, as: UTF8.self) == "X-AB: 2\r\nX-B: 4\r\nX-A: 5\r\n")
+  }
+
+  @Test("of an answer of the gateway's own, what is dropped goes as well")
+  func own() {
+    var edits = FieldEdits()
+    let lines = Array("Retry-After: 5\r\nX-A: 1\r\nx-a: 2\r\nX-AB: 3\r\n".utf8)
+    #expect(edits.kept(of: lines) == lines && !edits.drops(FieldEdits.retryAfter))
+    edits.drop(Array("x-a".utf8))
+    edits.drop(Array("retry-after".utf8))
+    #expect(edits.kept(of: lines) == Array("X-AB: 3\r\n".utf8) && edits.kept(of: []) == [])
+    #expect(edits.drops(FieldEdits.retryAfter) && !edits.drops(FieldEdits.contentType))
+  }
+
+  @Test(
+    "fields that say who calls",
+    arguments: [
+      ("X-Consumer-Username", true), ("x_consumer_groups", true), ("X-Consumer-Whatever", true),
+      ("X-Credential-Identifier", true), ("X-Anonymous_Consumer", true), ("X-Authenticated-Groups", true),
+      ("X-Consumer", false), ("X-Consumer-", false), ("X-Consume-r", false), ("Y-Consumer-ID", false),
+      ("x", false),
+    ])
+  func consumerFields(name: String, isOne: Bool) {
+    let bytes = Array(name.utf8)
+    #expect(ConsumerFields.isOne(ByteRange(start: 0, count: bytes.count), in: bytes.span) == isOne)
+  }
+}
