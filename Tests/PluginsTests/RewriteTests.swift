@@ -52,10 +52,16 @@ import Testing
   }
 
   @Test func clientsDoNotDecideWhereARedirectLeads() {
-    #expect(checks("/a$1") && checks("$uri") && checks("$request_uri") && checks("https://a") && checks("http://a/$1"))
+    #expect(
+      checks("/a$1") && checks("$uri") && checks("$request_uri") && checks("https://a")
+        && checks("http://a/$1"))
     #expect(checks("$scheme://$host$uri") && checks("https://a?$1") && checks("https://www.$host:81/$arg_a"))
-    #expect(!checks("https://$1") && !checks("https://a$1") && !checks("https://a$http_x/") && !checks("https://a:$1/"))
-    #expect(!checks("//a") && !checks("$1") && !checks("$http_host/") && !checks("javascript:a") && !checks("$scheme:$1"))
+    #expect(
+      !checks("https://$1") && !checks("https://a$1") && !checks("https://a$http_x/")
+        && !checks("https://a:$1/"))
+    #expect(
+      !checks("//a") && !checks("$1") && !checks("$http_host/") && !checks("javascript:a")
+        && !checks("$scheme:$1"))
     #expect(!checks("https://") && !checks("https:///a") && !checks("https://?a") && !checks(""))
   }
 
@@ -66,9 +72,11 @@ import Testing
     #expect(origin("https://App.Example.com") == "https://app.example.com")
     #expect(origin("http://localhost:3000") == "http://localhost:3000")
     #expect(origin("null") == "null" && origin("chrome-extension://abc") == "chrome-extension://abc")
-    for text in ["", "a", "https://", "https:a", "https://a/", "https://a/b", "https://a?b", "https://u@a", "https://a:443",
-      "http://a:80", "https://*.a", "https://a b", "https://a,https://b", "//a"]
-    {
+    for text in [
+      "", "a", "https://", "https:a", "https://a/", "https://a/b", "https://a?b", "https://u@a",
+      "https://a:443",
+      "http://a:80", "https://*.a", "https://a b", "https://a,https://b", "//a",
+    ] {
       #expect(origin(text) == nil, "\(text)")
     }
   }

@@ -14,10 +14,16 @@ import Testing
     #expect(try parts("") == [])
     #expect(try parts("plain") == [literal("plain")])
     #expect(try parts("$host") == [.variable(.host)])
-    #expect(try parts("a$host/b${uri}c") == [literal("a"), .variable(.host), literal("/b"), .variable(.uri), literal("c")])
+    #expect(
+      try parts("a$host/b${uri}c") == [
+        literal("a"), .variable(.host), literal("/b"), .variable(.uri), literal("c"),
+      ])
     #expect(try parts("${host}name") == [.variable(.host), literal("name")])
     #expect(try parts("$http_x_Forwarded") == [.variable(.field(Array("x-forwarded".utf8)))])
-    #expect(try parts("$arg_a_B$cookie_c") == [.variable(.parameter(Array("a_B".utf8))), .variable(.cookie([0x63]))])
+    #expect(
+      try parts("$arg_a_B$cookie_c") == [
+        .variable(.parameter(Array("a_B".utf8))), .variable(.cookie([0x63])),
+      ])
   }
 
   @Test func aDollarSignIsWrittenTwice() throws {
@@ -33,7 +39,9 @@ import Testing
     #expect(throws: OptionProblem.self) { try parts("$99999999999999999999", groups: 31) }
   }
 
-  @Test(arguments: ["$", "a$", "$ ", "$-", "${", "${host", "${}", "$nothing", "$http_", "$Host", "$hostname", "$é"])
+  @Test(arguments: [
+    "$", "a$", "$ ", "$-", "${", "${host", "${}", "$nothing", "$http_", "$Host", "$hostname", "$é",
+  ])
   func whatIsNoVariableIsRefused(text: String) {
     #expect(throws: OptionProblem.self) { try parts(text) }
   }
@@ -59,8 +67,12 @@ import Testing
   }
 
   @Test func theContentTypeSaysHowContentIsEscaped() {
-    func isJSON(_ type: String) -> Bool { if case .json = TextEscaping(contentType: type) { true } else { false } }
-    func isHTML(_ type: String) -> Bool { if case .html = TextEscaping(contentType: type) { true } else { false } }
+    func isJSON(_ type: String) -> Bool {
+      if case .json = TextEscaping(contentType: type) { true } else { false }
+    }
+    func isHTML(_ type: String) -> Bool {
+      if case .html = TextEscaping(contentType: type) { true } else { false }
+    }
     #expect(isJSON("application/JSON; charset=utf-8") && isJSON("application/problem+json"))
     #expect(isHTML("text/html") && isHTML("application/xhtml+xml") && isHTML("image/svg+xml"))
     #expect(!isHTML("text/plain; note=html") && !isJSON("text/plain"))

@@ -6,6 +6,7 @@ import pytest
 
 from support.gateway import route, service
 from support.programs import penstock_binary, run_to_end
+from support.waiting import wait_until
 
 CONSUMERS = [{"name": name, "groups": groups, "credentials": {"key-auth": [{"key": f"the-key-of-{name}"}]}}
              for name, groups in [("gold", ["gold", "all"]), ("silver", ["silver", "all"]), ("none", []),
@@ -70,7 +71,7 @@ def test_the_endpoint_is_told_the_groups_unless_they_are_hidden(gateway, origin)
 
 def test_without_a_plugin_that_asks_nobody_passes_and_the_log_says_why(gateway):
     assert gateway.get("/", "apikey: the-key-of-silver", host="unknown.test").status == 403
-    assert "nothing says who calls" in gateway.stderr
+    wait_until(lambda: "nothing says who calls" in gateway.stderr, "the log says why")
 
 
 @pytest.mark.parametrize("options, place, message", [

@@ -76,7 +76,9 @@ extension Exchange {
   /// Says who calls: from here on the consumer's plugins count, and the endpoint is told. What was said before
   /// counts no more.
   public func identify(_ found: FoundCredential, credentialName: [UInt8] = []) {
-    if consumer != nil { ConsumerFields.all.forEach { requestEdits.drop($0) } }
+    if consumer != nil {
+      for name in ConsumerFields.all { requestEdits.drop(name) }
+    }
     consumer = found.consumer
     requestEdits.add(found.consumer.lines)
     if !credentialName.isEmpty { requestEdits.add("X-Credential-Identifier", credentialName) }

@@ -38,7 +38,8 @@ enum OwnedFields {
   static let nameBytesMax = 255
 
   private static let framing: Set<String> = [
-    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
+    "connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer",
+    "transfer-encoding",
     "upgrade",
   ]
   private static let forwarding: Set<String> = [

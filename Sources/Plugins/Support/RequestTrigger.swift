@@ -6,7 +6,8 @@ import Resources
 struct RequestTrigger: Sendable {
   static let options = [
     PluginOption("method", .list(.token("a method"), maximum: 16), "One of these methods."),
-    PluginOption("path", .text("a path such as /orders"), "This path, exactly, in the form in which it is forwarded."),
+    PluginOption(
+      "path", .text("a path such as /orders"), "This path, exactly, in the form in which it is forwarded."),
     PluginOption(
       "headers", .map(.token("a name of a field"), .content(bytesMax: 8_192), maximum: 16),
       "Fields by name; the value has to be the same, and \"\" stands for any."),

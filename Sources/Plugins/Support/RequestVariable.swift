@@ -5,7 +5,8 @@ import Runtime
 
 /// What a text of the configuration may say of a request; the names are nginx's where nginx has them.
 enum RequestVariable: Sendable, Equatable {
-  case remoteAddress, scheme, host, authority, method, uri, requestURI, query, requestID, consumerName, routeName
+  case remoteAddress, scheme, host, authority, method, uri, requestURI, query, requestID, consumerName,
+    routeName
   case serviceName
   /// In lower case.
   case field([UInt8])
@@ -163,7 +164,8 @@ enum TextEscaping: Sendable {
 /// Percent-encoding (RFC 3986 §2.1).
 enum URIText {
   static func isUnreserved(_ byte: UInt8) -> Bool {
-    byte.asciiLowercased &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+    byte.asciiLowercased &- 0x61 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "-")
+      || byte == UInt8(ascii: ".")
       || byte == UInt8(ascii: "_") || byte == UInt8(ascii: "~")
   }
 

@@ -114,7 +114,8 @@ private struct TemplateParser {
     }
     variableCount += 1
     guard variableCount <= TextTemplate.variablesMax else {
-      throw OptionProblem(option, "there are too many variables", hint: "at most \(TextTemplate.variablesMax)")
+      throw OptionProblem(
+        option, "there are too many variables", hint: "at most \(TextTemplate.variablesMax)")
     }
     endLiteral()
     parts.append(isNumber ? try group(name) : try variable(name))

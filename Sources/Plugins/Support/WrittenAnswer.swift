@@ -39,7 +39,8 @@ struct WrittenAnswer: Sendable {
     let body = values.text("body") ?? (isWithout ? "" : standardContent)
     content = Array(body.utf8)
     if isWithout, !content.isEmpty {
-      throw OptionProblem("\(option)body", "an answer with status \(status) has no content", hint: "leave body out")
+      throw OptionProblem(
+        "\(option)body", "an answer with status \(status) has no content", hint: "leave body out")
     }
     let template = hasVariables ? try TextTemplate(body, option: "\(option)body") : nil
     self.template = template?.isConstant == false ? template : nil

@@ -1,0 +1,28 @@
+-- Sends each request to another of many hosts with another of many keys, chosen at random with a seed that does not
+-- change, and writes the result as one line of JSON. Arguments: path, number of hosts, number of keys.
+--
+-- With 0 keys no field is sent. A request is made when it is sent, so that the load's own work is always the same.
+
+local before, hosts, keys = "", 1, 0
+
+function init(args)
+  before = "GET " .. args[1] .. " HTTP/1.1\r\nHost: h"
+  hosts = tonumber(args[2])
+  keys = tonumber(args[3])
+  math.randomseed(1)
+end
+
+function request()
+  local head = before .. math.random(0, hosts - 1) .. ".bench.test\r\n"
+  local key = math.random(0, math.max(keys, 1) - 1)
+  if keys == 0 then return head .. "\r\n" end
+  return head .. "apikey: key-of-consumer-" .. key .. "\r\n\r\n"
+end
+
+function done(summary, latency, _)
+  local errors = summary.errors
+  io.write(string.format(
+    'RESULT {"requests": %d, "seconds": %.6f, "socketErrors": %d, "statusErrors": %d}\n',
+    summary.requests, summary.duration / 1e6,
+    errors.connect + errors.read + errors.write + errors.timeout, errors.status))
+end

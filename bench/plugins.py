@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Measures what plugins cost, and how exact limits are, against their bars. README.md says how."""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import ready
+from load import run_to_result
+from measure import cpu_time
+from origin import start_origin, user_directive
+from process import BenchError, Server, free_port, raise_descriptor_limit
+from programs import find_program
+from proxies import REPOSITORY, penstock_binary
+from report import Results, judge, print_table, print_verdicts
+from run import machine, names_in
+
+SCRIPT = Path(__file__).parent / "lua" / "consumers.lua"
+PATH = "/api/small"
+CONNECTIONS = 64
+DESCRIPTORS = 8_192
+
+# What each plain plugin is set to where it has something to do and lets the request pass.
+PLAIN = {
+    "acl": {"allow": ["all"]},
+    "cors": {"origins": ["https://app.example.com"]},
+    "fault": {"abort": {"status": 503, "percentage": "0%"}},
+    "headers": {"request": {"set": {"X-Set": "value"}}, "response": {"set": {"X-Set": "value"}}},
+    "ip-restriction": {"allow": ["127.0.0.0/8", "10.0.0.0/8"]},
+    "key-auth": {},
+    "limit-concurrency": {"requests": 10_000},
+    "rate-limit": {"limits": [{"requests": 1_000_000_000, "per": "1s"}]},
+    "request-size": {"limit": "1MiB"},
+    "rewrite": {"replacePrefix": {"from": "/api", "to": "/api"}},
+    "ua-restriction": {"deny": ["curl", "(?i)bot"]},
+}
+# Without a consumer there is nothing to do for it; what is measured is both together, less the other alone.
+BEHIND = {"acl": "key-auth"}
+PLAIN_MICROSECONDS_MAX = 0.2
+
+ROUTES, CONSUMERS = 20_000, 10_000
+NGINX_MAX = 1.0
+
+LIMIT, LIMIT_SECONDS, LIMIT_DIFFERENCE_MAX = 1_000, 10, 0.01
+
+NGINX = """
+daemon off;
+{user}
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  keepalive_requests 1000000000;
+  upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://origin; }}
+  }}
+}}
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one request, in microseconds of CPU."""
+
+    total: float
+    user: float
+
+
+class Setup:
+    """Where everything runs: load and origin on one core, the proxy on another."""
+
+    def __init__(self, folder: Path, options: argparse.Namespace, results: Results, stack: ExitStack):
+        self.folder, self.options, self.results, self._stack = folder, options, results, stack
+        self.load_core, self.proxy_core = sorted(os.sched_getaffinity(0))[:2]
+        self.origin = start_origin("http", folder / "origin", {self.load_core})
+        stack.callback(self.origin.stop)
+
+    def penstock(self, name: str, routes: list[dict], workers: int = 1, log: bool = False, **more) -> Server:
+        folder = self.folder / name
+        folder.mkdir()
+        port = free_port()
+        configuration = {
+            "listeners": [{"name": "web", "address": f"127.0.0.1:{port}"}],
+            "admin": {"address": f"127.0.0.1:{free_port()}"},
+            "services": [{"name": "app", "endpoints": [f"127.0.0.1:{self.origin.port}"]}],
+            "routes": routes, **more}
+        if log:
+            configuration["accessLog"] = {"path": str(folder / "access.log")}
+        # JSON is YAML too.
+        (folder / "penstock.yaml").write_text(json.dumps(configuration))
+        cores = {self.proxy_core} if workers == 1 else {self.load_core, self.proxy_core}
+        return self._start(Server(
+            "penstock", [str(penstock_binary()), "run", "-c", str(folder / "penstock.yaml"), "--workers", str(workers)],
+            folder, cores, port), "plain.bench.test")
+
+    def nginx(self) -> Server:
+        folder = self.folder / "nginx"
+        folder.mkdir()
+        port = free_port()
+        (folder / "nginx.conf").write_text(
+            NGINX.format(user=user_directive(), folder=folder, origin=self.origin.port, port=port))
+        return self._start(Server(
+            "nginx", [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
+            folder, {self.proxy_core}, port), "plain.bench.test")
+
+    def _start(self, server: Server, host: str) -> Server:
+        self._stack.callback(server.stop)
+        server.wait_until_ready(lambda: ready.status_of("http", server.port, host, PATH))
+        return server
+
+    def load(self, server: Server, hosts: int, keys: int, seconds: float, path: str = PATH) -> dict:
+        return run_to_result(
+            [find_program("wrk"), "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(SCRIPT),
+             f"http://127.0.0.1:{server.port}{path}", "--", path, str(hosts), str(keys)],
+            int(seconds) + 1, {self.load_core})
+
+    def cost(self, server: Server, hosts: int, keys: int, seconds: float) -> Cost:
+        pids = server.pids()
+        before = cpu_time(pids)
+        result = self.load(server, hosts, keys, seconds)
+        time.sleep(0.05)
+        used = cpu_time(pids).since(before)
+        server.truncate_logs()
+        if result["statusErrors"] or result["socketErrors"] or not result["requests"]:
+            raise BenchError(f"requests failed, the figures would mean nothing: {result}")
+        return Cost(used.total * 1e6 / result["requests"], used.user * 1e6 / result["requests"])
+
+
+def consumers(count: int) -> list[dict]:
+    return [{"name": f"consumer-{number}", "groups": ["all"],
+             "credentials": {"key-auth": [{"key": f"key-of-consumer-{number}"}]}} for number in range(count)]
+
+
+def run_plain(setup: Setup) -> None:
+    """Each plugin on a gateway of its own, in turn with one that has none; keys are sent to all of them."""
+    names = {"none": [], **{name: [name] for name in PLAIN}}
+    for name, other in BEHIND.items():
+        names[name] = [other, name]
+    servers = {}
+    for name, plugins in names.items():
+        attached = {plugin: PLAIN[plugin] for plugin in plugins}
+        routes = [{"name": "plain", "hosts": ["plain.bench.test"], "service": "app"},
+                  {"name": "one", "hosts": ["h0.bench.test"], "service": "app", "plugins": attached}]
+        servers[name] = setup.penstock(f"plain-{name}", routes, consumers=consumers(1))
+    rounds: dict[str, list[Cost]] = {name: [] for name in servers}
+    order = list(servers)
+    for number in range(3 if setup.options.quick else 9):
+        for name in order:
+            cost = setup.cost(servers[name], 1, 1, 1 if setup.options.quick else 2)
+            if number > 0:  # the first is to get warm
+                rounds[name].append(cost)
+        order = order[1:] + order[:1]
+    for server in servers.values():
+        server.stop()
+    report_plain(setup, rounds)
+
+
+def report_plain(setup: Setup, rounds: dict[str, list[Cost]]) -> None:
+    rows = [("plugin", "CPU µs/request", "of it user", "more CPU than without", "more user time")]
+    verdicts = []
+    for name, costs in rounds.items():
+        base = rounds[BEHIND.get(name, "none")]
+        more = median(a.total - b.total for a, b in zip(costs, base, strict=True))
+        user = median(a.user - b.user for a, b in zip(costs, base, strict=True))
+        rows.append((name, f"{median(one.total for one in costs):.2f}", f"{median(one.user for one in costs):.2f}",
+                     f"{more:+.2f}", f"{user:+.2f}"))
+        if name != "none":
+            verdicts.append(judge(f"µs of user time that {name} adds", user, PLAIN_MICROSECONDS_MAX))
+    print("\nplain: one plugin at a time, keep-alive, 100-byte response, one worker")
+    print_table(rows)
+    print_verdicts(verdicts)
+    setup.results.add("plain", {name: [vars(one) for one in costs] for name, costs in rounds.items()}, verdicts)
+
+
+def run_whole(setup: Setup) -> None:
+    """20,000 routes, key-auth with 10,000 consumers, a limit for each, metrics and a log, against nginx with nothing."""
+    count, callers = (2_000, 1_000) if setup.options.quick else (ROUTES, CONSUMERS)
+    plugins = [{"name": "key-auth"},
+               {"name": "rate-limit", "limits": [{"requests": 1_000_000, "per": "1s", "by": ["consumer"]}]}]
+    routes = [{"name": f"r{number}", "hosts": [f"h{number}.bench.test"], "service": "app"} for number in range(count)]
+    routes.append({"name": "plain", "hosts": ["plain.bench.test"], "service": "app",
+                   "plugins": {"key-auth": {"enabled": False}}})
+    ours = setup.penstock("whole", routes, log=True, consumers=consumers(callers), plugins=plugins)
+    theirs = setup.nginx()
+    rounds: dict[str, list[Cost]] = {"penstock": [], "nginx": []}
+    for number in range(3 if setup.options.quick else 8):
+        for name, server in (("penstock", ours), ("nginx", theirs)):
+            cost = setup.cost(server, count, callers, 2 if setup.options.quick else 4)
+            if number > 0:
+                rounds[name].append(cost)
+    ratio = median(a.total / b.total for a, b in zip(rounds["penstock"], rounds["nginx"], strict=True))
+    print(f"\nwhole: {count:,} routes, key-auth with {callers:,} consumers, a rate limit for each, metrics and JSON log")
+    print_table([("", "CPU µs/request", "of it user")] + [
+        (name, f"{median(one.total for one in costs):.2f}", f"{median(one.user for one in costs):.2f}")
+        for name, costs in rounds.items()])
+    verdicts = [judge("CPU / that of nginx without features and log", ratio, NGINX_MAX)]
+    print_verdicts(verdicts)
+    setup.results.add("whole", {name: [vars(one) for one in costs] for name, costs in rounds.items()}, verdicts)
+    ours.stop()
+    theirs.stop()
+
+
+def run_exact(setup: Setup) -> None:
+    """Two workers and one limit, offered several times as much: what passes in ten seconds."""
+    limit = {"requests": LIMIT, "per": "1s", "burst": LIMIT // 100}
+    server = setup.penstock(
+        "exact", [{"name": "plain", "hosts": ["plain.bench.test"], "service": "app"},
+                  {"name": "one", "hosts": ["h0.bench.test"], "service": "app",
+                   "plugins": {"rate-limit": {"limits": [limit | {"by": ["route"]}]}}}], workers=2)
+    setup.load(server, 1, 0, 1)
+    result = setup.load(server, 1, 0, LIMIT_SECONDS)
+    passed = result["requests"] - result["statusErrors"]
+    wanted = LIMIT * result["seconds"]
+    print(f"\nexact: {LIMIT:,} a second, two workers, {result['requests']:,} requests in {result['seconds']:.1f} s: "
+          f"{passed:,} have passed, {wanted:,.0f} were to")
+    verdicts = [judge("difference from the limit", abs(passed - wanted) / wanted, LIMIT_DIFFERENCE_MAX)]
+    print_verdicts(verdicts)
+    setup.results.add("exact", {"passed": passed, "wanted": wanted}, verdicts)
+    server.stop()
+
+
+PARTS = {"plain": run_plain, "whole": run_whole, "exact": run_exact}
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="less of everything: a look, not a result")
+    parser.add_argument("--only", type=names_in(list(PARTS)), default=list(PARTS), metavar="A,B",
+                        help=", ".join(PARTS))
+    parser.add_argument("--json", type=Path, default=REPOSITORY / "build" / "bench" / "plugins.json",
+                        help="where the results go")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = parse_options()
+    results = Results(machine())
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="plugins-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+    try:
+        if not penstock_binary().is_file():
+            raise BenchError(f"no binary at {penstock_binary()}: `make build`, or set PENSTOCK_BINARY")
+        if len(os.sched_getaffinity(0)) < 2:
+            raise BenchError("two cores are needed")
+        raise_descriptor_limit(DESCRIPTORS)
+        with ExitStack() as stack:
+            setup = Setup(folder, options, results, stack)
+            for name in options.only:
+                PARTS[name](setup)
+        return results.finish(options.json)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
