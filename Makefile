@@ -27,7 +27,7 @@ SWIFT_SOURCES  = $(wildcard Sources Tests Package.swift)
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test unit-tests scenario-tests bench bench-scale lint format release install clean
-.PHONY: differential-tests simulate simulate-faults bench-overload fuzz test-address test-undefined test-thread
+.PHONY: differential-tests simulate simulate-faults bench-overload bench-plugins fuzz test-address test-undefined test-thread
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,6 +111,11 @@ bench-overload: ## what is left for good clients under overload and abuse (OVERL
 	@scripts/bootstrap build bench
 	$(SWIFT_RELEASE)
 	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/overload.py $(OVERLOAD_ARGS)
+
+bench-plugins: ## what plugins cost, and how exact limits are (PLUGINS_ARGS=--quick)
+	@scripts/bootstrap build bench
+	$(SWIFT_RELEASE)
+	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/plugins.py $(PLUGINS_ARGS)
 
 lint: ## check formatting and the house rules
 	swift format lint --strict --recursive $(SWIFT_SOURCES)

@@ -139,7 +139,7 @@ class Setup:
         used = cpu_time(pids).since(before)
         server.truncate_logs()
         if result["statusErrors"] or result["socketErrors"] or not result["requests"]:
-            raise BenchError(f"requests failed, the figures would mean nothing: {result}")
+            raise BenchError(f"requests to {server.folder.name} failed, the figures would mean nothing: {result}")
         return Cost(used.total * 1e6 / result["requests"], used.user * 1e6 / result["requests"])
 
 
@@ -252,7 +252,6 @@ def parse_options() -> argparse.Namespace:
 def main() -> int:
     options = parse_options()
     results = Results(machine())
-    options.json.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="plugins-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
     try:
         if not penstock_binary().is_file():
@@ -264,12 +263,15 @@ def main() -> int:
             setup = Setup(folder, options, results, stack)
             for name in options.only:
                 PARTS[name](setup)
-        return results.finish(options.json)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
     finally:
+        results.write(options.json)
         shutil.rmtree(folder, ignore_errors=True)
+    results.print_bars()
+    print(f"\nresults: {options.json}")
+    return 0 if results.print_summary() else 1
 
 
 if __name__ == "__main__":

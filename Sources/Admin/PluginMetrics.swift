@@ -6,7 +6,8 @@ enum PluginMetrics {
     let plugins = plugins.sorted { $0.key < $1.key }
     page.begin("penstock_plugin_answers_total", .counter, "Requests that a plugin has answered itself.")
     for (name, figures) in plugins { page.sample(["plugin": name], figures.answers) }
-    page.begin("penstock_plugin_failures_total", .counter, "Plugins' calls that have failed; a request gets 500.")
+    page.begin(
+      "penstock_plugin_failures_total", .counter, "Plugins' calls that have failed; a request gets 500.")
     for (name, figures) in plugins { page.sample(["plugin": name], figures.failures) }
   }
 }

@@ -181,7 +181,7 @@ final class FakeResources: ResourceBackend {
     + #""backends":[{"service":"orders","weight":1,"share":1,"balance":"round-robin","endpointCount":1,"#
     + #""endpoints":[{"name":"b:1","address":"10.0.0.1:1","weight":1,"isHealthy":true,"inFlight":0,"#
     + #""mayBePicked":true,"isPicked":false,"ejectedForSeconds":1.5}]}],"isNearMissesCutShort":false,"#
-    + #""plugins":[{"name":"key-auth","scope":"route shop","phases":["request head"]}],"#
+    + #""plugins":[{"name":"key-auth","scope":"route shop","phases":["request head"],"answersAlways":false}],"#
     + #""nearMisses":[{"route":"b","pathKind":"exact","path":"/b","reason":"path","detail":"no"}]}"#
 
   func explain(_ request: ExplainRequest) async throws(ExplainFailure) -> String {

@@ -9,7 +9,9 @@ struct BucketsTests {
   /// Some time after the machine's start.
   private static let start: Int64 = 500 * second
 
-  private static func shape(_ requests: Int, per period: Duration = .seconds(1), burst: Int? = nil) -> BucketShape {
+  private static func shape(_ requests: Int, per period: Duration = .seconds(1), burst: Int? = nil)
+    -> BucketShape
+  {
     BucketShape(requests: requests, period: period, burst: burst ?? requests)
   }
 
@@ -50,7 +52,9 @@ struct BucketsTests {
     // Three times the limit, for ten seconds; sometimes most of it comes to one worker.
     for request in 0..<30_000 {
       let now = Self.start + Int64(request) * Self.second / 3_000
-      let worker = request / 5_000 % 2 == 0 ? random.next(below: workers) : min(random.next(below: workers * 8), workers - 1)
+      let worker =
+        request / 5_000 % 2 == 0
+        ? random.next(below: workers) : min(random.next(below: workers * 8), workers - 1)
       if buckets[worker].take(7, at: now).passes { passed += 1 }
     }
     #expect(passed <= 10_050)
@@ -76,7 +80,8 @@ struct BucketsTests {
   func extremes() {
     for shape in [
       Self.shape(1_000_000_000, per: .milliseconds(100), burst: 1_000_000_000),
-      Self.shape(1, per: .seconds(31 * 86_400), burst: 1_000_000_000), Self.shape(1, per: .seconds(31 * 86_400)),
+      Self.shape(1, per: .seconds(31 * 86_400), burst: 1_000_000_000),
+      Self.shape(1, per: .seconds(31 * 86_400)),
     ] {
       var buckets = WorkerBuckets(SharedBuckets(shape), shape, workerCount: 1)
       #expect(buckets.take(1, at: Self.start).passes)

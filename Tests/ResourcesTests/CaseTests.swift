@@ -54,7 +54,8 @@ import Testing
 
   @Test(arguments: names)
   func whatLoadsComesBackEqual(name: String) throws {
-    guard let first = try? ConfigurationFile.load(text: text(name + ".yaml"), path: name, plugins: .standard) else { return }
+    guard let first = try? ConfigurationFile.load(text: text(name + ".yaml"), path: name, plugins: .standard)
+    else { return }
     let second = try ConfigurationFile.load(text: first.yaml, path: name + " written", plugins: .standard)
     #expect(first == second)
     #expect(first.yaml == second.yaml)
@@ -71,7 +72,8 @@ import Testing
   func examplesLoad(name: String) throws {
     let text = try String(contentsOf: Self.examples.appending(path: name), encoding: .utf8)
     let configuration = try ConfigurationFile.load(text: text, path: name, plugins: .standard)
-    #expect(try ConfigurationFile.load(text: configuration.yaml, path: name, plugins: .standard) == configuration)
+    #expect(
+      try ConfigurationFile.load(text: configuration.yaml, path: name, plugins: .standard) == configuration)
   }
 
   /// The reference and the example that shows every key cannot fall behind the reader.

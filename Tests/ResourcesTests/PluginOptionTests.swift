@@ -23,7 +23,8 @@ struct PluginOptionTests {
       PluginOption("networks", .list(.network, maximum: 3), "Networks."),
       PluginOption("regex", .regex, "An expression."),
       PluginOption("map", .map(.token("a field's name"), .fieldValue, maximum: 2), "A map."),
-      PluginOption("objects", .list(.object([.required("n", .integer(0...9), "A digit.")]), maximum: 2), "Objects."),
+      PluginOption(
+        "objects", .list(.object([.required("n", .integer(0...9), "A digit.")]), maximum: 2), "Objects."),
     ]
     init(_ values: OptionValues) throws(OptionProblem) {
       if values.integer("integer") == 5 { throw OptionProblem("integer", "5 is not wanted", hint: "less") }
@@ -62,8 +63,11 @@ struct PluginOptionTests {
     let values = route.plugins[0].values
     #expect(!values.flag("flag") && values.integer("integer") == 4 && values.share("share") == 125_000)
     #expect(values.text("content") == "a\nb" && values.duration("duration") == .milliseconds(1_500))
-    #expect(values.size("size") == 16_384 && values.networks("networks").map(\.text) == ["10.0.0.0/8", "::1"])
-    #expect(values.pairs("map").map(\.key) == ["X-One"] && values.objects("objects").map { $0.integer("n") } == [1, 2])
+    #expect(
+      values.size("size") == 16_384 && values.networks("networks").map(\.text) == ["10.0.0.0/8", "::1"])
+    #expect(
+      values.pairs("map").map(\.key) == ["X-One"]
+        && values.objects("objects").map { $0.integer("n") } == [1, 2])
     for text in [Resource.route(route).json, Resource.route(route).yaml] {
       let again = try ResourceReader.read(
         ResourceID(.routes, "shop"), ResourceBody(yaml: text), folder: "", plugins: Self.catalog)
@@ -76,29 +80,31 @@ struct PluginOptionTests {
     #expect(try values("{networks: 10.0.0.1}").networks("networks").map(\.text) == ["10.0.0.1"])
   }
 
-  @Test("what is wrong is said where it is", arguments: [
-    ("{integer: 6}", "plugins.everything.integer", "6 is out of range"),
-    ("{integer: 5}", "plugins.everything.integer", "5 is not wanted"),
-    ("{share: 101%}", "plugins.everything.share", "is not a percentage"),
-    ("{share: 1.23456%}", "plugins.everything.share", "is not a percentage"),
-    ("{text: \"a\\nb\"}", "plugins.everything.text", "a word is of one line"),
-    ("{content: 12345678901}", "plugins.everything.content", "11 bytes are too many"),
-    ("{choice: three}", "plugins.everything.choice", "unknown value"),
-    ("{duration: 1ms}", "plugins.everything.duration", "is out of range"),
-    ("{duration: 2m}", "plugins.everything.duration", "is out of range"),
-    ("{size: 2MiB}", "plugins.everything.size", "is out of range"),
-    ("{token: \"a b\"}", "plugins.everything.token", "is not a field's name"),
-    ("{value: \"a\\r\\nb\"}", "plugins.everything.value", "this is not a field's value"),
-    ("{networks: [10.0.0.1/8]}", "plugins.everything.networks[0]", "has bits set"),
-    ("{networks: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}", "plugins.everything.networks", "4 are too many"),
-    ("{regex: \"(\"}", "plugins.everything.regex", "is not a regular expression"),
-    ("{map: {\"a b\": c}}", "plugins.everything.map.\"a b\"", "is not a field's name"),
-    ("{objects: [{n: 1}, {}]}", "plugins.everything.objects[1]", "\"n\" is missing"),
-    ("{objects: [{m: 1, n: 1}]}", "plugins.everything.objects[0].m", "unknown key"),
-    ("{colour: 1}", "plugins.everything.colour", "unknown key"),
-    ("{enabled: 1}", "plugins.everything.enabled", "expected true or false"),
-    ("[]", "plugins.everything", "expected a mapping"),
-  ])
+  @Test(
+    "what is wrong is said where it is",
+    arguments: [
+      ("{integer: 6}", "plugins.everything.integer", "6 is out of range"),
+      ("{integer: 5}", "plugins.everything.integer", "5 is not wanted"),
+      ("{share: 101%}", "plugins.everything.share", "is not a percentage"),
+      ("{share: 1.23456%}", "plugins.everything.share", "is not a percentage"),
+      ("{text: \"a\\nb\"}", "plugins.everything.text", "a word is of one line"),
+      ("{content: 12345678901}", "plugins.everything.content", "11 bytes are too many"),
+      ("{choice: three}", "plugins.everything.choice", "unknown value"),
+      ("{duration: 1ms}", "plugins.everything.duration", "is out of range"),
+      ("{duration: 2m}", "plugins.everything.duration", "is out of range"),
+      ("{size: 2MiB}", "plugins.everything.size", "is out of range"),
+      ("{token: \"a b\"}", "plugins.everything.token", "is not a field's name"),
+      ("{value: \"a\\r\\nb\"}", "plugins.everything.value", "this is not a field's value"),
+      ("{networks: [10.0.0.1/8]}", "plugins.everything.networks[0]", "has bits set"),
+      ("{networks: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}", "plugins.everything.networks", "4 are too many"),
+      ("{regex: \"(\"}", "plugins.everything.regex", "is not a regular expression"),
+      ("{map: {\"a b\": c}}", "plugins.everything.map.\"a b\"", "is not a field's name"),
+      ("{objects: [{n: 1}, {}]}", "plugins.everything.objects[1]", "\"n\" is missing"),
+      ("{objects: [{m: 1, n: 1}]}", "plugins.everything.objects[0].m", "unknown key"),
+      ("{colour: 1}", "plugins.everything.colour", "unknown key"),
+      ("{enabled: 1}", "plugins.everything.enabled", "expected true or false"),
+      ("[]", "plugins.everything", "expected a mapping"),
+    ])
   func errors(options: String, field: String, message: String) {
     do {
       _ = try read(options)

@@ -58,9 +58,11 @@ import Testing
       + configuration.certificates.map(Resource.certificate) + configuration.routes.map(Resource.route)
     for resource in resources {
       let json = try ResourceBody(json: Array(resource.json.utf8))
-      #expect(try ResourceReader.read(resource.id, json, folder: "", plugins: .standard) == resource, "\(name)")
+      #expect(
+        try ResourceReader.read(resource.id, json, folder: "", plugins: .standard) == resource, "\(name)")
       let yaml = try ResourceBody(yaml: resource.yaml)
-      #expect(try ResourceReader.read(resource.id, yaml, folder: "", plugins: .standard) == resource, "\(name)")
+      #expect(
+        try ResourceReader.read(resource.id, yaml, folder: "", plugins: .standard) == resource, "\(name)")
     }
   }
 

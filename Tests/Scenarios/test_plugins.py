@@ -156,6 +156,12 @@ class TestWhatTells:
         assert [(one["name"], one["scope"]) for one in plugins] == [
             ("key-auth", "route all"), ("rate-limit", "route all"), ("limit-concurrency", "service app")]
 
+    def test_explain_says_that_a_plugin_answers(self, scenario, origin):
+        gateway = scenario.gateway(
+            [service("app", origin)], [{"name": "away", "plugins": {"redirect": {"uri": "https://other.test/"}}}])
+        explained = json.loads(gateway.admin("/v1/explain?url=http://example.test/").text)
+        assert (explained["outcome"], explained["summary"]) == ("answered", "The plugin redirect answers it.")
+
     def test_the_log_and_the_metrics(self, scenario, origin, tmp_path):
         log = tmp_path / "access.log"
         gateway = scenario.gateway(

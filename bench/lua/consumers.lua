@@ -13,7 +13,7 @@ function init(args)
 end
 
 function request()
-  local head = before .. math.random(0, hosts - 1) .. ".bench.test\r\n"
+  local head = before .. math.random(0, hosts - 1) .. ".bench.test\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n"
   local key = math.random(0, math.max(keys, 1) - 1)
   if keys == 0 then return head .. "\r\n" end
   return head .. "apikey: key-of-consumer-" .. key .. "\r\n\r\n"

@@ -4,7 +4,8 @@ enum ExplanationSchemas {
     "Explanation": ChangeSchemas.answer(
       "What would become of a request, and why, as one worker sees it.",
       [
-        "revision", "outcome", "summary", "method", "host", "path", "listenersConsidered", "backends", "plugins",
+        "revision", "outcome", "summary", "method", "host", "path", "listenersConsidered", "backends",
+        "plugins",
         "nearMisses", "isNearMissesCutShort",
       ],
       [
@@ -13,7 +14,7 @@ enum ExplanationSchemas {
           "proxied: it goes to an endpoint.",
           [
             "proxied", "redirected", "noListener", "handshakeRefused", "misdirected", "refused", "noRoute",
-            "noEndpoint",
+            "answered", "noEndpoint",
           ]),
         "status": ["type": "integer", "description": "What the gateway would answer itself."],
         "summary": Schema.text("One sentence."),
@@ -35,10 +36,11 @@ enum ExplanationSchemas {
         "isNearMissesCutShort": Schema.boolean("There were more candidates than were looked at."),
       ]),
     "ExplainedPlugin": ChangeSchemas.answer(
-      "A plugin.", ["name", "scope", "phases"],
+      "A plugin.", ["name", "scope", "phases", "answersAlways"],
       [
         "name": Schema.text("key-auth."), "scope": Schema.text("Where it is set: route shop."),
         "phases": Schema.list("What it takes part in.", of: ["type": "string"]),
+        "answersAlways": Schema.boolean("No request comes past it."),
       ]),
     "ExplainedListener": ChangeSchemas.answer(
       "A listener.", ["name", "address", "reason"],

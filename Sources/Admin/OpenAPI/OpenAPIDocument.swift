@@ -9,11 +9,12 @@ enum OpenAPIDocument {
     "Resources are listeners, services, certificates, routes, consumers and plugins. Each has one owner: a file, or the store, "
     + "which this API writes. Every change of any resource gets the next revision."
 
-  static let schemas: [JSON.Member] = [
-    CommonSchemas.all, ListenerSchemas.all, CertificateSchemas.all, ServiceSchemas.all,
-    ServiceSettingSchemas.all, RouteSchemas.all, ChangeSchemas.all, AnswerSchemas.all,
-    ExplanationSchemas.all,
-  ].flatMap { $0.map { JSON.Member(name: $0.key, value: $0.value) } } + PluginSchemas.all
+  static let schemas: [JSON.Member] =
+    [
+      CommonSchemas.all, ListenerSchemas.all, CertificateSchemas.all, ServiceSchemas.all,
+      ServiceSettingSchemas.all, RouteSchemas.all, ChangeSchemas.all, AnswerSchemas.all,
+      ExplanationSchemas.all,
+    ].flatMap { $0.map { JSON.Member(name: $0.key, value: $0.value) } } + PluginSchemas.all
 
   static func make(_ routes: [AdminRoute]) -> JSON {
     [

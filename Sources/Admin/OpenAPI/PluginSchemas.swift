@@ -41,7 +41,8 @@ enum PluginSchemas {
           }),
         "additionalProperties": false,
       ]),
-      "plugins": Schema.reference("Plugins", "For its requests, in place of those of routes, services and everything."),
+      "plugins": Schema.reference(
+        "Plugins", "For its requests, in place of those of routes, services and everything."),
     ])
 
   private static let global: JSON = [

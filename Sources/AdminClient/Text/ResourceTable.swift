@@ -45,7 +45,9 @@ public enum ResourceTable {
       return [hosts.isEmpty ? "*" : list(hosts), matches.isEmpty ? "/" : list(matches), list(services)]
     case .consumers:
       let credentials = body["credentials"]?.members.map(\.key) ?? []
-      return [list(texts(body["groups"])), list(credentials), list(body["plugins"]?.members.map(\.key) ?? [])]
+      return [
+        list(texts(body["groups"])), list(credentials), list(body["plugins"]?.members.map(\.key) ?? []),
+      ]
     case .plugins: return [body["enabled"]?.text == "false" ? "no" : "yes"]
     }
   }

@@ -307,7 +307,9 @@ public final class Exchange {
   /// Sends what was prepared, if nothing has to be waited for.
   private func sendWithoutWaiting() -> Progress {
     stage = .prepared
-    guard refusal == nil, upgrade == .none, !waitsForPlugin, let service, service.mayStartRequest else { return .needsTask }
+    guard refusal == nil, upgrade == .none, !waitsForPlugin, let service, service.mayStartRequest else {
+      return .needsTask
+    }
     service.requestStarted()
     stage = .started
     guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else {

@@ -10,13 +10,15 @@ public struct KeyAuth: PluginSettings {
 
   public static let options = [
     PluginOption(
-      "names", .list(.token("a name of a field, parameter or cookie"), maximum: 16), default: .list([.text("apikey")]),
+      "names", .list(.token("a name of a field, parameter or cookie"), maximum: 16),
+      default: .list([.text("apikey")]),
       "Names under which the key is looked for, in this order."),
     PluginOption(
       "in", .list(.choice(["header", "query", "cookie"]), maximum: 3),
       default: .list([.text("header"), .text("query")]), "Where it is looked for, in this order."),
     PluginOption(
-      "hideCredentials", .flag, default: .flag(false), "Whether the key is taken out before the request goes on."),
+      "hideCredentials", .flag, default: .flag(false),
+      "Whether the key is taken out before the request goes on."),
     AuthenticationOptions.anonymous,
     AuthenticationOptions.realm,
   ]
@@ -24,7 +26,8 @@ public struct KeyAuth: PluginSettings {
   public static let credentials: CredentialKind? = CredentialKind([
     .required(
       "key", .text("a key"),
-      "The key: a long random text, or sha256: and the digest of one in hexadecimal, which is all that is kept.")
+      "The key: a long random text, or sha256: and the digest of one in hexadecimal, which is all that is kept."
+    )
   ]) { values throws(OptionProblem) in
     let digest = try KeyDigest.read(values.text("key") ?? "")
     var kept = values
@@ -50,7 +53,9 @@ public struct KeyAuth: PluginSettings {
     names = texts.map { Array($0.lowercased().utf8) }
     exactNames = texts.map { Array($0.utf8) }
     places = values.texts("in").map { $0 == "header" ? .header : $0 == "query" ? .query : .cookie }
-    if places.isEmpty { throw OptionProblem("in", "at least one place is needed", hint: "header, query or cookie") }
+    if places.isEmpty {
+      throw OptionProblem("in", "at least one place is needed", hint: "header, query or cookie")
+    }
     hidesCredentials = values.flag("hideCredentials")
     anonymous = values.text("anonymous")
     challenge = AuthenticationOptions.challenge("Key", realm: values.text("realm"))
@@ -68,11 +73,13 @@ enum KeyDigest {
   static func read(_ text: String) throws(OptionProblem) -> [UInt8] {
     guard text.hasPrefix(prefix) else {
       guard text.utf8.count >= keyBytesMin else {
-        throw OptionProblem("key", "the key is too short", hint: "at least \(keyBytesMin) characters, better 32 random ones")
+        throw OptionProblem(
+          "key", "the key is too short", hint: "at least \(keyBytesMin) characters, better 32 random ones")
       }
       return SHA256.digest(of: Array(text.utf8))
     }
-    guard let digest = HexadecimalText.decode(text.dropFirst(prefix.count)), digest.count == SHA256.byteCount else {
+    guard let digest = HexadecimalText.decode(text.dropFirst(prefix.count)), digest.count == SHA256.byteCount
+    else {
       throw OptionProblem("key", "this is not a SHA-256 digest", hint: "sha256: and 64 hexadecimal digits")
     }
     return digest

@@ -4,7 +4,8 @@ import Resources
 /// Lets so many requests be in flight at a time, for each key. As APISIX's limit-conn and nginx's limit_conn.
 public struct LimitConcurrency: PluginSettings {
   public static let name = "limit-concurrency"
-  public static let summary = "Lets so many requests be in flight at a time, for each address, consumer or other key."
+  public static let summary =
+    "Lets so many requests be in flight at a time, for each address, consumer or other key."
   public static let priority = 905
 
   public static let options = [

@@ -9,7 +9,9 @@ public struct RateLimit: PluginSettings {
 
   static let limit: [PluginOption] = [
     .required("requests", .integer(1...1_000_000_000), "How many requests pass in the time of \"per\"."),
-    PluginOption("per", .duration(.milliseconds(100)...(.seconds(31 * 86_400))), default: .duration(.seconds(1)), "The time."),
+    PluginOption(
+      "per", .duration(.milliseconds(100)...(.seconds(31 * 86_400))), default: .duration(.seconds(1)),
+      "The time."),
     PluginOption(
       "burst", .integer(1...1_000_000_000),
       "How many may come at once, when none came before; where this is left out, as many as \"requests\"."),
@@ -30,7 +32,8 @@ public struct RateLimit: PluginSettings {
       "Paths with limits of their own; the longest prefix counts."),
     PluginOption("status", .integer(400...599), default: .integer(429), "The status of what does not pass."),
     PluginOption(
-      "message", .text("a sentence"), default: .text("Too many requests."), "The content of what does not pass."),
+      "message", .text("a sentence"), default: .text("Too many requests."),
+      "The content of what does not pass."),
     PluginOption(
       "fields", .list(.choice(["standard", "x-ratelimit"]), maximum: 2),
       default: .list([.text("standard"), .text("x-ratelimit")]),
@@ -73,7 +76,8 @@ public struct RateLimit: PluginSettings {
     }
     self.paths = paths.sorted { $0.prefix.count > $1.prefix.count }
     if limits.isEmpty, paths.isEmpty {
-      throw OptionProblem("limits", "at least one limit is needed", hint: "such as limits: [{requests: 100, per: 1s}]")
+      throw OptionProblem(
+        "limits", "at least one limit is needed", hint: "such as limits: [{requests: 100, per: 1s}]")
     }
     status = UInt16(values.integer("status") ?? 429)
     message = values.text("message") ?? ""
@@ -90,7 +94,8 @@ public struct RateLimit: PluginSettings {
       let key = try RequestKey(one.texts("by"), at: "\(path)[\(index)].by")
       limits.append(
         Limit(
-          bucket: BucketShape(requests: requests, period: period, burst: one.integer("burst") ?? requests), key: key,
+          bucket: BucketShape(requests: requests, period: period, burst: one.integer("burst") ?? requests),
+          key: key,
           requests: requests, seconds: max(1, Int(period.components.seconds))))
     }
     return limits

@@ -110,7 +110,10 @@ final class RateLimitPlugin: Plugin {
     var lines = limiter.policy
     lines.reserveCapacity(lines.count + 120)
     let used = Int64(max(0, limiter.limit.bucket.burst - remaining))
-    let reset = reset ?? (used.multipliedReportingOverflow(by: limiter.limit.bucket.interval).partialValue + 999_999_999) / 1_000_000_000
+    let reset =
+      reset
+      ?? (used.multipliedReportingOverflow(by: limiter.limit.bucket.interval).partialValue + 999_999_999)
+      / 1_000_000_000
     if settings.usesStandardFields {
       lines.append("RateLimit: \"default\";r=", decimal: remaining)
       lines.append(";t=", decimal: Int(reset))

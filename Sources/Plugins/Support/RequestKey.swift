@@ -22,7 +22,8 @@ struct RequestKey: Sendable {
     var parts: [Part] = []
     for (index, word) in words.enumerated() {
       guard let part = Self.part(word) else {
-        throw OptionProblem("\(path)[\(index)]", "\"\(word)\" is nothing that requests are told apart by", hint: Self.hint)
+        throw OptionProblem(
+          "\(path)[\(index)]", "\"\(word)\" is nothing that requests are told apart by", hint: Self.hint)
       }
       parts.append(part)
     }

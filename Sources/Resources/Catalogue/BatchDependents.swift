@@ -79,7 +79,9 @@ extension BatchApplication {
         id, "hsts", "no listener of this route has tls",
         hint: "browsers ignore the field on plain connections")
     }
-    if case .on? = route.redirect, route.backends.isEmpty, !route.answersAlways, hasTLS, let name = firstSecured(of: route) {
+    if case .on? = route.redirect, route.backends.isEmpty, !route.answersAlways, hasTLS,
+      let name = firstSecured(of: route)
+    {
       report(
         id, "", "a route needs a service, or backends",
         hint: "requests of listener \(quoted(name)) come with TLS, and are not redirected")

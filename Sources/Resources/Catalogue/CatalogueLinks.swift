@@ -92,7 +92,8 @@ struct CatalogueLinks {
       "\(path) \(owned.map { "\($0.kind) \($0.number)" }.sorted())"
     }
     return rows + owned.sorted() + [
-      "\(addresses.pairs)", "\(conditions.pairs)", "\(hosts.pairs)", "\(credentials.pairs)", "\(defaultCertificates.sorted())",
+      "\(addresses.pairs)", "\(conditions.pairs)", "\(hosts.pairs)", "\(credentials.pairs)",
+      "\(defaultCertificates.sorted())",
       "\(certificatesForAll)", "\(routesWithSecurity.sorted())", "\(securedListeners)",
     ]
   }

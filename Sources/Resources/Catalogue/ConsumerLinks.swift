@@ -38,7 +38,8 @@ extension BatchApplication {
       let credential = entry.value.credentials[index]
       let other = catalogue.links.credentials.first(credential.hash) { number in
         number != entry.number
-          && catalogue.consumerTable[number]?.value.credentials.contains { $0.isFound(as: credential) } == true
+          && catalogue.consumerTable[number]?.value.credentials.contains { $0.isFound(as: credential) }
+            == true
       }
       guard let other, let holder = catalogue.consumerTable[other] else { return false }
       report(entry, index, holder)

@@ -167,7 +167,8 @@ extension OptionValue {
     case .duration(let duration): .word(DurationText.format(duration))
     case .size(let size): .word(SizeText.format(size))
     case .network(let network): .text(network.text)
-    case .list(let items): items.contains(where: \.isNested) ? .list(items.map(\.written)) : .flowList(items.map(\.written))
+    case .list(let items):
+      items.contains(where: \.isNested) ? .list(items.map(\.written)) : .flowList(items.map(\.written))
     case .map(let entries): .mapping(entries.map { .init(key: $0.key, value: $0.value.written) })
     case .object(let values): values.written
     }

@@ -38,7 +38,8 @@ enum PluginsReader {
     // Nothing behind the name: everything by default.
     let value =
       value.isNull
-      ? Value(node: YAMLNode(.mapping([]), at: value.node.position), place: value.place,
+      ? Value(
+        node: YAMLNode(.mapping([]), at: value.node.position), place: value.place,
         diagnostics: value.diagnostics) : value
     var isEnabled = true
     if let enabled = value.member("enabled") {

@@ -13,7 +13,8 @@ public enum ConfigurationFiles {
   public static func read(
     text: String, path: String, folder: String? = nil, plugins: PluginCatalog = .empty
   ) throws(ConfigurationErrors) -> FileContents {
-    let diagnostics = Diagnostics(path: path, folder: folder ?? ConfigurationFile.folder(of: path), plugins: plugins)
+    let diagnostics = Diagnostics(
+      path: path, folder: folder ?? ConfigurationFile.folder(of: path), plugins: plugins)
     let contents = try FileContents(text, diagnostics, path: path, isAlone: false)
     if let errors = diagnostics.errors { throw errors }
     return contents

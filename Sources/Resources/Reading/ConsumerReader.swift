@@ -21,7 +21,8 @@ enum ConsumerReader {
   private static func readCustomID(_ value: Value) -> String? {
     guard let text = value.text("an identifier") else { return nil }
     guard text.utf8.count <= 1_024, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-      value.report("this is not an identifier", hint: "ASCII without spaces, at most 1024: it is sent in a field")
+      value.report(
+        "this is not an identifier", hint: "ASCII without spaces, at most 1024: it is sent in a field")
       return nil
     }
     return text
@@ -50,7 +51,8 @@ enum ConsumerReader {
       guard let kind = catalog[entry.key]?.credentials else {
         let names = catalog.kinds.filter { $0.credentials != nil }.map { $0.name }
         value.diagnostics.report(
-          "no plugin \(quoted(entry.key)) asks for credentials", hint: "one of " + names.joined(separator: ", "),
+          "no plugin \(quoted(entry.key)) asks for credentials",
+          hint: "one of " + names.joined(separator: ", "),
           at: entry.keyPosition, place: member.place)
         continue
       }

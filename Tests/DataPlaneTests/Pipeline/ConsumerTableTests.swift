@@ -11,7 +11,8 @@ struct ConsumerTableTests {
     var consumer = Consumer(name: name)
     consumer.credentials = keys.map { key in
       ConsumerCredential(
-        plugin: "key-auth", credential: Credential(lookup: Array(key.utf8), kept: OptionValues([]), content: ()))
+        plugin: "key-auth",
+        credential: Credential(lookup: Array(key.utf8), kept: OptionValues([]), content: ()))
     }
     return consumer
   }
@@ -26,7 +27,9 @@ struct ConsumerTableTests {
 
   @Test("a change is seen when it takes effect, all of it, and nothing of it before")
   func atOnce() {
-    apply([.set(number: 0, consumer("alice", keys: ["a", "b"])), .set(number: 1, consumer("bob", keys: ["c"]))], revision: 1)
+    apply(
+      [.set(number: 0, consumer("alice", keys: ["a", "b"])), .set(number: 1, consumer("bob", keys: ["c"]))],
+      revision: 1)
     #expect(found("a") == "alice" && found("b") == "alice" && found("c") == "bob" && found("d") == nil)
     #expect(table.consumer(named: "bob")?.consumer.number == 1)
     let before = table.find(Array("a".utf8), of: "key-auth")!

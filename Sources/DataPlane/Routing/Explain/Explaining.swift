@@ -35,6 +35,9 @@ extension DataPlaneWorker {
     let backends = BackendExplainer(request: request, client: question.client, worker: worker)
     explanation.backends = backends.explain(route, serviceTable)
     explanation.plugins = explainPlugins(of: route)
+    if let answering = explanation.plugins.first(where: \.answersAlways) {
+      return explanation.ending(.answered, nil, "The plugin \(answering.name) answers it.")
+    }
     let isServed = explanation.backends.contains {
       $0.share > 0 && $0.endpoints.contains(where: \.mayBePicked)
     }
@@ -50,7 +53,9 @@ extension DataPlaneWorker {
     let number = route.definition.backends.indices.lazy.compactMap { route.service(ofBackend: $0) }.first
     let chain = plugins(of: route, number.flatMap { serviceTable.service($0) })
     return chain?.links.map { link in
-      Explanation.Plugin(name: link.name, scope: link.attached.scope.description, phases: link.plugin.phases.names)
+      Explanation.Plugin(
+        name: link.name, scope: link.attached.scope.description, phases: link.plugin.phases.names,
+        answersAlways: link.attached.attachment.settings.answersAlways)
     } ?? []
   }
 

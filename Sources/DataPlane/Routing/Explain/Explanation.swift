@@ -15,6 +15,8 @@ public struct Explanation: Sendable, Encodable {
     case refused
     /// 404.
     case noRoute
+    /// A plugin answers every request of the route.
+    case answered
     /// 503: the route has no backend with a weight, or none of its endpoints may be picked.
     case noEndpoint
   }
@@ -97,6 +99,8 @@ public struct Explanation: Sendable, Encodable {
     /// Where it is set: `route shop`. Settings of consumers come in place of it when it is known who calls.
     public var scope: String
     public var phases: [String]
+    /// No request comes past it.
+    public var answersAlways: Bool
   }
 
   public struct Backend: Sendable, Encodable, Equatable {
