@@ -4,8 +4,6 @@ import Resources
 public final class WorkerConsumer {
   public let name: String
   public let nameBytes: [UInt8]
-  /// The same on every worker.
-  public let nameHash: Int
   public let groups: [String]
   /// The fields that tell an endpoint who calls: `name: value` and CRLF each.
   let lines: [UInt8]
@@ -16,7 +14,6 @@ public final class WorkerConsumer {
     self.number = number
     name = consumer.name
     nameBytes = Array(consumer.name.utf8)
-    nameHash = consumer.name.hashValue
     groups = consumer.groups
     var lines = "X-Consumer-Username: \(consumer.name)\r\n"
     if let customID = consumer.customID { lines += "X-Consumer-Custom-ID: \(customID)\r\n" }

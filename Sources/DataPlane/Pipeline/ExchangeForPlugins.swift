@@ -125,6 +125,9 @@ extension Exchange {
   /// - name: In lower case.
   public func dropResponseField(_ name: [UInt8]) { responseEdits.drop(name) }
 
+  /// Adds lines in place: `name: value` and CRLF each.
+  public func editResponseLines(_ body: (inout [UInt8]) -> Void) { responseEdits.edit(body) }
+
   /// - lines: `name: value` and CRLF each.
   public func addResponseLines(_ lines: [UInt8]) { responseEdits.add(lines) }
 }

@@ -15,6 +15,9 @@ struct FieldEdits {
     dropped.removeAll(keepingCapacity: true)
   }
 
+  /// Adds to ``lines``.
+  mutating func edit(_ body: (inout [UInt8]) -> Void) { body(&lines) }
+
   /// - lines: As in ``lines``.
   mutating func add(_ lines: [UInt8]) { self.lines += lines }
 

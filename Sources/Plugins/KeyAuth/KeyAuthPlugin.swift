@@ -24,34 +24,52 @@ final class KeyAuthPlugin: Plugin {
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
     if settings.hidesCredentials { hide(exchange) }
-    guard let key = key(of: exchange), !key.isEmpty else {
-      return try Anonymous.pass(exchange, settings.anonymous, consumers) ?? .answer(missing)
+    switch look(exchange) {
+    case .found(let found):
+      exchange.identify(found)
+      return .next
+    case .wrong: return .answer(wrong)
+    case .missing: return try Anonymous.pass(exchange, settings.anonymous, consumers) ?? .answer(missing)
     }
-    guard let found = find(key) else { return .answer(wrong) }
-    exchange.identify(found)
-    return .next
   }
 
-  private func find(_ key: [UInt8]) -> FoundCredential? {
-    if let found = known.find(key, consumers) { return found }
-    guard let found = consumers.find(SHA256.digest(of: key), of: KeyAuth.name) else { return nil }
-    known.remember(key, found)
-    return found
+  private enum Key {
+    case missing
+    /// It is no consumer's.
+    case wrong
+    case found(FoundCredential)
   }
 
-  private func key(of exchange: Exchange) -> [UInt8]? {
+  /// The first place that has something decides.
+  private func look(_ exchange: Exchange) -> Key {
     for place in settings.places {
       for index in settings.names.indices {
-        let found: [UInt8]?
         switch place {
-        case .header: found = exchange.firstField(settings.names[index]).map(exchange.copy)
-        case .query: found = exchange.queryParameter(settings.exactNames[index])
-        case .cookie: found = exchange.cookie(settings.exactNames[index])
+        case .header:
+          guard let range = exchange.firstField(settings.names[index]) else { continue }
+          let input = exchange.input
+          return find(input.bytes.extracting(range.range))
+        case .query:
+          guard let value = exchange.queryParameter(settings.exactNames[index]) else { continue }
+          return find(value.span)
+        case .cookie:
+          guard let value = exchange.cookie(settings.exactNames[index]) else { continue }
+          return find(value.span)
         }
-        if let found { return found }
       }
     }
-    return nil
+    return .missing
+  }
+
+  private func find(_ key: Span<UInt8>) -> Key {
+    if key.isEmpty { return .missing }
+    if let found = known.find(key, consumers) { return .found(found) }
+    var copy: [UInt8] = []
+    copy.reserveCapacity(key.count)
+    for index in key.indices { copy.append(key[index]) }
+    guard let found = consumers.find(SHA256.digest(of: copy), of: KeyAuth.name) else { return .wrong }
+    known.remember(copy, found)
+    return .found(found)
   }
 
   /// The key is not the endpoint's business.

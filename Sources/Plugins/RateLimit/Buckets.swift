@@ -15,6 +15,12 @@ struct BucketShape: Sendable, Equatable {
     tolerance = overflow ? .max / 4 : min(product, .max / 4)
     self.burst = burst
   }
+
+  /// Until a bucket is full that has room for so many requests.
+  func fillingTime(of remaining: Int) -> Int64 {
+    let (product, overflow) = interval.multipliedReportingOverflow(by: Int64(max(0, burst - remaining)))
+    return overflow ? tolerance : min(product, tolerance)
+  }
 }
 
 /// The buckets that all workers take from, by key.
@@ -90,6 +96,15 @@ struct WorkerBuckets {
     var refusedUntil: Int64 = 0
     /// As of the last time.
     var remaining = 0
+
+    /// Nil where there is nothing left of what was taken.
+    mutating func use(at now: Int64) -> Result? {
+      if left > 0, now - takenAt < keepFor {
+        left -= 1
+        return Result(passes: true, remaining: remaining + left, wait: 0)
+      }
+      return now < refusedUntil ? Result(passes: false, remaining: 0, wait: refusedUntil - now) : nil
+    }
   }
 
   struct Result {
@@ -119,15 +134,9 @@ struct WorkerBuckets {
   }
 
   mutating func take(_ key: Int, at now: Int64) -> Result {
+    // Changed in place: looking a key up twice would be most of the work.
+    if let result = shares[key, default: Share()].use(at: now) { return result }
     var share = shares[key] ?? Share()
-    if share.left > 0, now - share.takenAt < Self.keepFor {
-      share.left -= 1
-      shares[key] = share
-      return Result(passes: true, remaining: share.remaining + share.left, wait: 0)
-    }
-    if now < share.refusedUntil {
-      return Result(passes: false, remaining: 0, wait: share.refusedUntil - now)
-    }
     let wanted = min(Self.demand(share.taken, after: now - share.takenAt), takenMax)
     let grant = shared.take(wanted, giving: share.left, from: key, at: now)
     share.remaining = grant.remaining

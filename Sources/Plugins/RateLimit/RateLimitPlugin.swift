@@ -94,37 +94,39 @@ final class RateLimitPlugin: Plugin {
       }
     }
     if tightest >= 0, settings.usesStandardFields || settings.usesXFields {
-      exchange.addResponseLines(lines(limiters[tightest], remaining: remaining))
+      exchange.editResponseLines { write(limiters[tightest], remaining: remaining, to: &$0) }
     }
     return .next
   }
 
   private func refusal(_ limiter: Limiter, wait: Int64) -> PluginAnswer {
-    let seconds = max(1, (wait + 999_999_999) / 1_000_000_000)
-    let lines = lines(limiter, remaining: 0, reset: seconds) + Array("Retry-After: \(seconds)\r\n".utf8)
+    let seconds = max(1, Self.seconds(wait))
+    var lines: [UInt8] = []
+    write(limiter, remaining: 0, reset: seconds, to: &lines)
+    lines.append("Retry-After: ", decimal: seconds)
+    lines.endLine()
     return PluginAnswer(settings.status, settings.message, lines: lines)
   }
 
-  /// - reset: Seconds until it is worth another request, or until the limit is as good as new.
-  private func lines(_ limiter: Limiter, remaining: Int, reset: Int64? = nil) -> [UInt8] {
-    var lines = limiter.policy
-    lines.reserveCapacity(lines.count + 120)
-    let used = Int64(max(0, limiter.limit.bucket.burst - remaining))
-    let reset =
-      reset
-      ?? (used.multipliedReportingOverflow(by: limiter.limit.bucket.interval).partialValue + 999_999_999)
-      / 1_000_000_000
+  /// - reset: Seconds until it is worth another request; nil: until the limit is as good as new.
+  private func write(_ limiter: Limiter, remaining: Int, reset: Int? = nil, to lines: inout [UInt8]) {
+    let reset = reset ?? Self.seconds(limiter.limit.bucket.fillingTime(of: remaining))
+    lines += limiter.policy
     if settings.usesStandardFields {
       lines.append("RateLimit: \"default\";r=", decimal: remaining)
-      lines.append(";t=", decimal: Int(reset))
+      lines.append(";t=", decimal: reset)
       lines.endLine()
     }
     if settings.usesXFields {
       lines.append("X-RateLimit-Remaining: ", decimal: remaining)
       lines.endLine()
-      lines.append("X-RateLimit-Reset: ", decimal: Int(reset))
+      lines.append("X-RateLimit-Reset: ", decimal: reset)
       lines.endLine()
     }
-    return lines
+  }
+
+  /// Rounded up.
+  private static func seconds(_ nanoseconds: Int64) -> Int {
+    Int(nanoseconds / 1_000_000_000) + (nanoseconds % 1_000_000_000 > 0 ? 1 : 0)
   }
 }

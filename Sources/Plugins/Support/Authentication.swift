@@ -55,13 +55,13 @@ struct KnownSecrets {
     var found: FoundCredential
   }
 
-  private var known: [Int: Known] = [:]
+  private var known: [UInt64: Known] = [:]
   /// Some 200 bytes each; above that, all are forgotten.
   private static let countMax = 20_000
 
-  mutating func find(_ secret: [UInt8], _ consumers: ConsumerTable) -> FoundCredential? {
-    let hash = secret.hashValue
-    guard let known = known[hash], ConstantTime.areEqual(known.secret, secret) else { return nil }
+  mutating func find(_ secret: Span<UInt8>, _ consumers: ConsumerTable) -> FoundCredential? {
+    let hash = KeyHash.of(secret)
+    guard let known = known[hash], ConstantTime.areEqual(secret, known.secret) else { return nil }
     if consumers.isCurrent(known.found) { return known.found }
     self.known[hash] = nil
     return nil
@@ -69,6 +69,6 @@ struct KnownSecrets {
 
   mutating func remember(_ secret: [UInt8], _ found: FoundCredential) {
     if known.count >= Self.countMax { known = [:] }
-    known[secret.hashValue] = Known(secret: secret, found: found)
+    known[KeyHash.of(secret.span)] = Known(secret: secret, found: found)
   }
 }

@@ -55,45 +55,35 @@ struct RequestKey: Sendable {
   /// The same for requests with the same key, on every worker of the process. 64 bits of a hash with a secret
   /// seed: that two keys share one is nothing that anybody can bring about.
   func hash(of exchange: Exchange, seed: Int) -> Int {
-    var hasher = Hasher()
-    hasher.combine(seed)
+    var state = UInt64(bitPattern: Int64(seed))
     for part in parts {
       switch part {
-      case .address: Self.combineAddress(of: exchange, &hasher)
+      case .address: state = KeyHash.of(exchange.clientAddress, after: state)
       case .consumer:
         // Who is not known is told apart by the address.
-        if let consumer = exchange.consumer {
-          hasher.combine(consumer.nameHash)
-        } else {
-          Self.combineAddress(of: exchange, &hasher)
-        }
-      case .service: hasher.combine(exchange.serviceName)
-      case .route: hasher.combine(exchange.routeName)
-      case .path: exchange.withPath { Self.combine($0, &hasher) }
-      case .method: Self.combine(exchange.request.methodRange, of: exchange, &hasher)
-      case .host: Self.combine(exchange.request.host, of: exchange, &hasher)
-      case .header(let name): Self.combine(exchange.firstField(name) ?? .empty, of: exchange, &hasher)
-      case .cookie(let name): hasher.combine(exchange.cookie(name))
-      case .query(let name): hasher.combine(exchange.queryParameter(name))
+        let name = exchange.consumer?.nameBytes ?? []
+        state =
+          name.isEmpty
+          ? KeyHash.of(exchange.clientAddress, after: state) : KeyHash.of(name.span, after: ~state)
+      case .service: state = Self.hash(exchange.serviceName, state)
+      case .route: state = Self.hash(exchange.routeName, state)
+      case .path: state = exchange.withPath { KeyHash.of($0, after: state) }
+      case .method: state = Self.hash(exchange.request.methodRange, of: exchange, state)
+      case .host: state = Self.hash(exchange.request.host, of: exchange, state)
+      case .header(let name): state = Self.hash(exchange.firstField(name) ?? .empty, of: exchange, state)
+      case .cookie(let name): state = Self.hash(exchange.cookie(name) ?? [], state)
+      case .query(let name): state = Self.hash(exchange.queryParameter(name) ?? [], state)
       }
     }
-    return hasher.finalize()
+    return Int(truncatingIfNeeded: state)
   }
 
-  /// IPv6 clients have a network of 64 bits each.
-  private static func combineAddress(of exchange: Exchange, _ hasher: inout Hasher) {
-    let address = exchange.clientAddress
-    hasher.combine(address.octets.lowHalf)
-    if address.isIPv4 { hasher.combine(address.octets.highHalf) }
+  private static func hash(_ bytes: [UInt8], _ state: UInt64) -> UInt64 {
+    KeyHash.of(bytes.span, after: state)
   }
 
-  private static func combine(_ range: ByteRange, of exchange: Exchange, _ hasher: inout Hasher) {
+  private static func hash(_ range: ByteRange, of exchange: Exchange, _ state: UInt64) -> UInt64 {
     let input = exchange.input
-    combine(input.bytes.extracting(range.range), &hasher)
-  }
-
-  private static func combine(_ bytes: Span<UInt8>, _ hasher: inout Hasher) {
-    hasher.combine(bytes.count)
-    for index in bytes.indices { hasher.combine(bytes[index]) }
+    return KeyHash.of(input.bytes.extracting(range.range), after: state)
   }
 }

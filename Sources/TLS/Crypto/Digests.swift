@@ -15,7 +15,10 @@ public enum SHA256 {
 /// Comparisons whose time says nothing of where two secrets differ.
 public enum ConstantTime {
   /// The lengths are no secret.
-  public static func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+  public static func areEqual(_ a: [UInt8], _ b: [UInt8]) -> Bool { areEqual(a.span, b) }
+
+  /// The lengths are no secret.
+  public static func areEqual(_ a: Span<UInt8>, _ b: [UInt8]) -> Bool {
     guard a.count == b.count else { return false }
     var difference: UInt8 = 0
     for index in a.indices { difference |= a[index] ^ b[index] }
