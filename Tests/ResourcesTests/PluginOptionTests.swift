@@ -94,6 +94,10 @@ struct PluginOptionTests {
       ("{duration: 2m}", "plugins.everything.duration", "is out of range"),
       ("{size: 2MiB}", "plugins.everything.size", "is out of range"),
       ("{token: \"a b\"}", "plugins.everything.token", "is not a field's name"),
+      (
+        "{token: " + String(repeating: "x", count: 201) + "}", "plugins.everything.token",
+        "201 bytes are too many"
+      ),
       ("{value: \"a\\r\\nb\"}", "plugins.everything.value", "this is not a field's value"),
       ("{networks: [10.0.0.1/8]}", "plugins.everything.networks[0]", "has bits set"),
       ("{networks: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}", "plugins.everything.networks", "4 are too many"),

@@ -69,6 +69,14 @@ class TestWhatGoesOn:
         gateway.get("/", "Cookie: a=1; apikey=alice-secret-key; b=2", host="hidden.test")
         assert origin.last.values("cookie") == ["a=1; b=2"]
 
+    def test_every_cookie_that_might_hold_the_key_is_hidden(self, scenario, origin):
+        gateway = scenario.gateway(
+            [service("app", origin)],
+            [route("all", "app", plugins={"key-auth": {"names": ["k1", "k2"], "in": ["cookie"], "hideCredentials": True}})],
+            settings={"consumers": CONSUMERS})
+        assert gateway.get("/", "Cookie: k1=alice-secret-key; a=1; k2=other").status == 200
+        assert origin.last.values("cookie") == ["a=1"]
+
     def test_the_challenge(self, gateway):
         assert gateway.get(host="plain.test").value("www-authenticate") == "Key"
         assert gateway.get(host="names.test").value("www-authenticate") == 'Key realm="a \\"realm\\""'

@@ -7,6 +7,7 @@ import pytest
 from support.admin_api import AdminAPI
 from support.command_line import gateway_with_store
 from support.gateway import route, service
+from support.waiting import wait_until
 
 ALICE = {"name": "alice", "customID": "c-42", "groups": ["gold", "eu"],
          "credentials": {"key-auth": [{"key": "alice-secret-key"}, {"key": "alice-second-key"}]}}
@@ -95,6 +96,37 @@ class TestLive:
         for file in tmp_path.rglob("*"):
             if file.is_file():
                 assert b"a-key-of-alice" not in file.read_bytes(), file
+
+    def test_a_credential_may_go_from_one_consumer_to_another_in_one_change(self, scenario, origin):
+        one, other = {"name": "one"}, {"name": "other"}
+        credentials = {"key-auth": [{"key": "the-key-that-moves"}]}
+        gateway = scenario.gateway(
+            [service("app", origin)], [route("all", "app", plugins={"key-auth": {}})], workers=2,
+            settings={"consumers": [one, other | {"credentials": credentials}]})
+        for holder, consumers in (("one", [one | {"credentials": credentials}, other]),
+                                  ("other", [one, other | {"credentials": credentials}])):
+            gateway.configuration["consumers"] = consumers
+            gateway.save()
+            wait_until(lambda: gateway.get("/", "apikey: the-key-that-moves").status == 200
+                       and origin.last.value("x-consumer-username") == holder, f"the key is that of {holder}")
+            assert statuses(gateway, 6, "apikey: the-key-that-moves") == [200] * 6
+
+    def test_another_limit_holds_from_the_change_on(self, scenario, origin):
+        def limits(paths, requests):
+            return {"paths": [{"prefix": path, "limits": [{"requests": requests, "per": "1h"}]} for path in paths]}
+
+        gateway = scenario.gateway(
+            [service("app", origin)],
+            [route("one", "app", hosts=["one.test"]), route("two", "app", hosts=["two.test"])], workers=2,
+            settings={"plugins": [{"name": "rate-limit", **limits(["/a"], 1000)}]})
+        for host in ("one.test", "two.test") * 4:
+            assert gateway.get("/a", host=host).status == 200
+        # On one of the workers and routes the old one may still be known.
+        gateway.configuration["plugins"] = [{"name": "rate-limit", **limits(["/a", "/b"], 2)}]
+        gateway.save()
+        wait_until(lambda: gateway.get("/b", host="two.test").value("x-ratelimit-limit") == "2", "the change is served")
+        assert [gateway.get("/a", host="one.test").status for _ in range(4)] == [200, 200, 429, 429]
+        assert gateway.get("/a", host="two.test").status == 429
 
     def test_state_outlives_a_change_of_something_else(self, scenario, origin, tmp_path):
         gateway = gateway_with_store(scenario, origin, tmp_path)
@@ -190,6 +222,13 @@ class TestIdentity:
         assert seen.values("x-consumer-groups") == ["gold, eu"]
         assert not any(seen.has(name) for name in ("x_consumer_groups", "x-credential-identifier",
                                                    "x-authenticated-groups", "x-anonymous-consumer"))
+        # Nor behind the content, which some servers take for fields of the head.
+        with gateway.client() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: open.test\r\nTransfer-Encoding: chunked\r\n\r\n"
+                        b"1\r\nx\r\n0\r\nX-Consumer-Username: root\r\nX-Trailer: 1\r\n\r\n")
+            assert client.response().status == 200
+        assert ("X-Trailer", "1") in origin.last.trailers
+        assert not any("consumer" in name.lower() for name, _ in origin.last.trailers)
         # Also where no plugin asks who calls.
         gateway.get("/", *forged, host="open.test")
         assert not any(name.lower().replace("_", "-").startswith("x-consumer") for name, _ in origin.last.fields)

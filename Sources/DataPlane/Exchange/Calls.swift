@@ -107,10 +107,12 @@ extension Exchange {
 
   private func encodeCallStatus(_ answer: Answer, _ connection: HTTP2Connection) {
     connection.engine.encoder.encode(Self.grpcStatusName, decimal: UInt64(CallStatus(answer).rawValue))
-    // One sentence of ASCII without a percent sign: nothing in it has to be escaped.
+    // Mostly one sentence. What would have to be escaped in a plugin's is left out.
     var message = InlineArray<128, UInt8>(repeating: 0)
     var count = 0
-    for byte in answer.text.description.utf8 where byte != 10 && count < 128 {
+    var text = Array(answer.text.description.utf8)
+    if case .plugin(let answer) = answer { text = answer.content }
+    for byte in text where byte >= 0x20 && byte < 0x7F && byte != UInt8(ascii: "%") && count < 128 {
       message[count] = byte
       count += 1
     }

@@ -89,6 +89,8 @@ public final class Exchange {
   /// What is sent in place of path and query, and of the host; empty: what came.
   var rewrittenTarget: [UInt8] = []
   var rewrittenHost: [UInt8] = []
+  /// Names of cookies that do not go on.
+  var droppedCookies: [[UInt8]] = []
   /// Of the final head that is about to be written.
   var responseStatus: UInt16 = 0
   /// That head is an endpoint's, and not of an answer of the gateway's own.

@@ -32,12 +32,21 @@ extension Exchange {
   /// Copies the trailer fields that may be passed on (RFC 9110 §6.5.1).
   func appendTrailers(_ fields: [Field], of source: Buffer, to out: Buffer) {
     let bytes = source.bytes
-    for field in fields where !TrailerSection.isForbidden(field, in: bytes) {
+    for field in fields where isTrailerPassedOn(field, in: bytes) {
       out.append(bytes.extracting(field.name.range))
       out.append(": ")
       out.append(bytes.extracting(field.value.range))
       out.append("\r\n")
     }
+  }
+
+  /// Some servers take trailers for fields of the head: what must not stand there, or was taken out of it, must not
+  /// come behind the content.
+  private func isTrailerPassedOn(_ field: Field, in bytes: Span<UInt8>) -> Bool {
+    if TrailerSection.isForbidden(field, in: bytes) || ConsumerFields.isOne(field.name, in: bytes) {
+      return false
+    }
+    return !requestEdits.drops(field.name, in: bytes) && !responseEdits.drops(field.name, in: bytes)
   }
 
   /// Whether trailers follow the request's content on the endpoint's stream.
@@ -77,9 +86,9 @@ extension Exchange {
   private func sendTrailers(_ fields: [Field], of lines: Buffer, on stream: HTTP2Stream) {
     guard let connection = stream.connection, stream.slot >= 0 else { return }
     let bytes = lines.bytes
-    guard fields.contains(where: { !TrailerSection.isForbidden($0, in: bytes) }) else { return }
+    guard fields.contains(where: { isTrailerPassedOn($0, in: bytes) }) else { return }
     connection.engine.encoder.begin()
-    for field in fields where !TrailerSection.isForbidden(field, in: bytes) {
+    for field in fields where isTrailerPassedOn(field, in: bytes) {
       connection.engine.encoder.encode(field, in: bytes)
     }
     connection.appendHeaders(slot: stream.slot, endStream: true)

@@ -83,10 +83,10 @@ public final class ConsumerTable {
   func stage(_ change: ConsumerChange, revision: UInt64) {
     switch change {
     case .remove(let number):
-      if let old = consumers.removeValue(forKey: number) { end(old.definition, at: revision) }
+      if let old = consumers.removeValue(forKey: number) { end(old.consumer, old.definition, at: revision) }
     case .set(let number, let definition):
       let old = consumers[number]
-      if let old { end(old.definition, at: revision) }
+      if let old { end(old.consumer, old.definition, at: revision) }
       let consumer = WorkerConsumer(number, definition, before: old?.consumer)
       consumers[number] = (consumer, definition)
       for one in definition.credentials { add(one.credential, of: one.plugin, consumer, revision) }
@@ -107,15 +107,16 @@ public final class ConsumerTable {
     Credential(lookup: Array(definition.name.utf8), kept: OptionValues([]), content: ())
   }
 
-  private func end(_ definition: Consumer, at revision: UInt64) {
-    for one in definition.credentials { end(one.credential.lookup, of: one.plugin, at: revision) }
-    end(Array(definition.name.utf8), of: "", at: revision)
+  private func end(_ consumer: WorkerConsumer, _ definition: Consumer, at revision: UInt64) {
+    for one in definition.credentials { end(consumer, one.credential.lookup, of: one.plugin, at: revision) }
+    end(consumer, Array(definition.name.utf8), of: "", at: revision)
   }
 
-  private func end(_ lookup: [UInt8], of plugin: String, at revision: UInt64) {
+  /// Another consumer may have it after the same change.
+  private func end(_ consumer: WorkerConsumer, _ lookup: [UInt8], of plugin: String, at revision: UInt64) {
     var found = credentials[plugin]?[lookup]
     while let known = found {
-      if known.until == .max { known.until = revision }
+      if known.until == .max, known.consumer === consumer { known.until = revision }
       found = known.next
     }
     leaving.append(Key(plugin: plugin, lookup: lookup))

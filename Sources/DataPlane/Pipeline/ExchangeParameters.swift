@@ -47,12 +47,13 @@ extension Exchange {
   /// Cookies of a name do not go to the endpoint; others do.
   public func dropCookie(_ name: [UInt8]) {
     guard cookie(name) != nil else { return }
+    droppedCookies.append(name)
     var kept: [ArraySlice<UInt8>] = []
     for field in request.fields where field.known == .cookie {
       for pair in copy(field.value).split(separator: UInt8(ascii: ";")) {
         let trimmed = pair.drop { $0 == 0x20 || $0 == 0x09 }
         let end = trimmed.firstIndex(of: UInt8(ascii: "=")) ?? trimmed.endIndex
-        if Array(trimmed[..<end]) != name { kept.append(trimmed) }
+        if !droppedCookies.contains(Array(trimmed[..<end])) { kept.append(trimmed) }
       }
     }
     dropRequestField(Array("cookie".utf8))

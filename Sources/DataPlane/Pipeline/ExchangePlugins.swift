@@ -33,6 +33,9 @@ extension Exchange {
 
   /// Goes on where a plugin has to wait. On the exchange's task.
   func waitForPlugins() async -> Answer? {
+    if data.hasRequestsEnough { return .shed(.inFlight) }
+    data.requestsAtPlugins += 1
+    defer { data.requestsAtPlugins -= 1 }
     while waitsForPlugin, let chain {
       waitsForPlugin = false
       let link = chain.links[pluginPosition]
@@ -109,6 +112,7 @@ extension Exchange {
     responseEdits.removeAll()
     rewrittenTarget.removeAll(keepingCapacity: true)
     rewrittenHost.removeAll(keepingCapacity: true)
+    droppedCookies.removeAll(keepingCapacity: true)
   }
 
   /// Has the log and the counters say that the plugin whose turn it is cannot do all that it is for; the request

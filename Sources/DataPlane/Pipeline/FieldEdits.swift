@@ -33,8 +33,9 @@ struct FieldEdits {
   /// Fields of this name do not go on, nor lines that were added before.
   /// - name: In lower case, at most 255 bytes.
   mutating func drop(_ name: [UInt8]) {
+    guard let count = UInt8(exactly: name.count) else { return }
     if !lines.isEmpty { dropLines(name) }
-    dropped.append(UInt8(name.count))
+    dropped.append(count)
     dropped += name
   }
 

@@ -14,7 +14,7 @@ final class AttachedPlugin {
   func plugin(of data: DataPlaneWorker) -> Plugin? {
     if let made { return made }
     guard let runnable = attachment.settings as? any RunnablePlugin else { return nil }
-    made = runnable.plugin(at: PluginSite(attachment.name, scope, of: data))
+    made = runnable.plugin(at: PluginSite(attachment, scope, of: data))
     return made
   }
 
@@ -101,13 +101,22 @@ extension DataPlaneWorker {
       route.chain = nil
       route.chainsByService = [:]
       if route.hasOneTarget { route.chain = makeChain(route, service) }
+      route.mayMeetPlugins = mayMeetPlugins(route)
     }
-    if route.hasOneTarget { return route.chain }
+    if route.hasOneTarget || !route.mayMeetPlugins { return route.chain }
     let number = Int(service?.countersNumber ?? -1)
     if let known = route.chainsByService[number] { return known }
     let chain = makeChain(route, service)
     route.chainsByService[number] = .some(chain)
     return chain
+  }
+
+  private func mayMeetPlugins(_ route: CompiledRoute) -> Bool {
+    if !globalPlugins.isEmpty || !route.definition.plugins.isEmpty { return true }
+    return route.definition.backends.indices.contains { index in
+      let service = route.service(ofBackend: index).flatMap { serviceTable.service($0) }
+      return service?.settings.service.plugins.isEmpty == false
+    }
   }
 
   private func makeChain(_ route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {

@@ -30,9 +30,11 @@ public struct PluginSite {
   public let consumers: ConsumerTable
   public let workerCount: Int
   private let shared: PluginStates
+  private let values: OptionValues
 
-  init(_ name: String, _ scope: Scope, of data: DataPlaneWorker) {
-    self.name = name
+  init(_ attachment: PluginAttachment, _ scope: Scope, of data: DataPlaneWorker) {
+    name = attachment.name
+    values = attachment.values
     self.scope = scope
     worker = data.worker
     consumers = data.consumers
@@ -40,10 +42,10 @@ public struct PluginSite {
     shared = data.pluginStates
   }
 
-  /// What the workers share for this use of the plugin: the first of them makes it. Takes a lock: for the
-  /// making of a plugin, not for requests.
+  /// What the workers share for this use of the plugin with these settings: the first of them makes it. Takes a
+  /// lock: for the making of a plugin, not for requests.
   public func sharedState<State: AnyObject & Sendable>(_ make: () -> State) -> State {
-    shared.state(for: "\(scope) \(name)", make)
+    shared.state(for: "\(scope) \(name)", values, make)
   }
 }
 
@@ -51,19 +53,33 @@ public struct PluginSite {
 public final class PluginStates: Sendable {
   private struct Held {
     weak var state: (any AnyObject & Sendable)?
+    /// That it was made for: other settings have another state.
+    let values: OptionValues
   }
 
-  private let states = Mutex<[String: Held]>([:])
+  private struct Table {
+    var held: [String: Held] = [:]
+    var sweepAt = 1_024
+  }
+
+  private let table = Mutex(Table())
 
   public init() {}
 
-  func state<State: AnyObject & Sendable>(for key: String, _ make: () -> State) -> State {
-    states.withLock { states in
-      if let known = states[key]?.state as? State { return known }
+  func state<State: AnyObject & Sendable>(
+    for key: String, _ values: OptionValues, _ make: () -> State
+  ) -> State {
+    table.withLock { table in
+      if let known = table.held[key], known.values == values, let state = known.state as? State {
+        return state
+      }
       let new = make()
-      // What nobody uses any more is forgotten when there is more.
-      states = states.filter { $0.value.state != nil }
-      states[key] = Held(state: new)
+      table.held[key] = Held(state: new, values: values)
+      // What nobody uses any more is forgotten when there are many more.
+      if table.held.count > table.sweepAt {
+        table.held = table.held.filter { $0.value.state != nil }
+        table.sweepAt = max(1_024, table.held.count * 2)
+      }
       return new
     }
   }

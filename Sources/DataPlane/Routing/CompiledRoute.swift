@@ -65,6 +65,8 @@ public final class CompiledRoute {
   let definition: Route
   /// Its own, made for the first request.
   private(set) lazy var plugins = AttachedPlugin.list(definition.plugins, .route(definition.name))
+  /// Any of its requests may, as of ``chainRevision``.
+  var mayMeetPlugins = false
   /// Where there are several services, by their numbers.
   var chainsByService: [Int: PluginChain?] = [:]
 

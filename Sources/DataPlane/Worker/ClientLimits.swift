@@ -49,7 +49,9 @@ extension DataPlaneWorker {
   // MARK: Requests
 
   /// No more requests may be at endpoints than there are.
-  var hasRequestsEnough: Bool { counters.figures.requestsInFlight >= settings.inFlightMax }
+  var hasRequestsEnough: Bool {
+    counters.figures.requestsInFlight + requestsAtPlugins >= settings.inFlightMax
+  }
 
   // MARK: Buffers
 

@@ -19,6 +19,8 @@ public final class DataPlaneWorker {
   let pluginStates: PluginStates
   /// Those that all requests meet.
   private(set) var globalPlugins: [AttachedPlugin] = []
+  /// Requests for which a plugin waits.
+  var requestsAtPlugins = 0
   /// Grows when the chains of routes may be others.
   private(set) var pluginRevision: UInt32 = 1
   private(set) var listeners: ListenerTable!

@@ -131,7 +131,8 @@ enum TextEscaping: Sendable {
   }
 
   private static func appendURI(_ byte: UInt8, isURI: Bool, to text: inout [UInt8]) {
-    let isFine = isURI ? byte > 0x20 && byte < 0x7F : URIText.isUnreserved(byte)
+    // Browsers read a backslash as a slash, and two of these at the beginning as another host.
+    let isFine = isURI ? byte > 0x20 && byte < 0x7F && byte != UInt8(ascii: "\\") : URIText.isUnreserved(byte)
     if isFine { text.append(byte) } else { URIText.appendEncoded(byte, to: &text) }
   }
 

@@ -28,7 +28,7 @@ enum OptionReader {
     case .choice(let words): return value.choice(words.map { ($0, OptionValue.text($0)) })
     case .duration(let range): return readDuration(value, range).map(OptionValue.duration)
     case .size(let range): return value.size(in: range).map(OptionValue.size)
-    case .token(let wanted): return value.token(wanted).map(OptionValue.text)
+    case .token(let wanted): return readToken(value, wanted).map(OptionValue.text)
     case .fieldValue: return readFieldValue(value).map(OptionValue.text)
     case .network: return value.network().map(OptionValue.network)
     case .regex: return readExpression(value).map(OptionValue.text)
@@ -74,6 +74,18 @@ enum OptionReader {
       return OptionEntry(key: entry.key, value: result)
     }
     return read.count == entries.count ? .map(read) : nil
+  }
+
+  /// Longer names are a mistake, and nothing that a head has room for.
+  private static let tokenBytesMax = 200
+
+  private static func readToken(_ value: Value, _ wanted: String) -> String? {
+    guard let token = value.token(wanted) else { return nil }
+    guard token.utf8.count <= tokenBytesMax else {
+      value.report("\(token.utf8.count) bytes are too many for \(wanted)", hint: "at most \(tokenBytesMax)")
+      return nil
+    }
+    return token
   }
 
   private static func readShare(_ value: Value) -> Int? {
