@@ -6,6 +6,12 @@
 
 #include "internal.h"
 
+// At the end of the process threads may still free what is theirs. OpenSSL must not have taken down its own tables
+// by then, which it does at exit otherwise.
+__attribute__((constructor)) static void keep_tables(void) {
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
 cossl_wire *cossl_wire_new(size_t out_capacity) {
   cossl_wire *wire = calloc(1, sizeof *wire);
   if (wire == NULL) abort();
