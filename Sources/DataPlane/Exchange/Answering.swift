@@ -19,7 +19,7 @@ extension Exchange {
     if data.isDraining { isPersistent = false }
     // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
     if request.method == .connect { isPersistent = false }
-    if chain != nil { editResponse(status: answer.status) }
+    if chain != nil { editResponse() }
     appendAnswer(answer)
     return await sendAnswer() && isPersistent ? .keep : .close
   }
@@ -113,7 +113,7 @@ extension Exchange {
       return .close
     }
     guard let connection = stream.connection, stream.slot >= 0 else { return .close }
-    if chain != nil { editResponse(status: answer.status) }
+    if chain != nil { editResponse() }
     toClient.removeAll()
     appendAnswerFields(answer, to: toClient)
     let lines = toClient

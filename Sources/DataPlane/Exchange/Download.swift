@@ -230,7 +230,7 @@ extension Exchange {
       isPersistent = false
     }
     if data.isDraining || client.listener.number < 0 { isPersistent = false }
-    if chain != nil { editResponse(status: responseHead.status, isEndpoints: true) }
+    if chain != nil { editResponse(isEndpoints: true) }
     record.status = responseHead.status
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers

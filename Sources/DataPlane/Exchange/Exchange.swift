@@ -91,8 +91,6 @@ public final class Exchange {
   var rewrittenHost: [UInt8] = []
   /// Names of cookies that do not go on.
   var droppedCookies: [[UInt8]] = []
-  /// Of the final head that is about to be written.
-  var responseStatus: UInt16 = 0
   /// That head is an endpoint's, and not of an answer of the gateway's own.
   var isEndpointsResponse = false
 

@@ -35,8 +35,9 @@ extension Exchange {
   public func firstField(_ name: [UInt8]) -> ByteRange? {
     let input = input
     let bytes = input.bytes
-    for field in request.fields
-    where field.name.range.count == name.count && bytes.isName(field.name, name) { return field.value }
+    for field in request.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
+      return field.value
+    }
     return nil
   }
 
@@ -45,17 +46,13 @@ extension Exchange {
   public func withEachField(_ name: [UInt8], _ body: (Span<UInt8>) -> Void) {
     let input = input
     let bytes = input.bytes
-    for field in request.fields
-    where field.name.range.count == name.count && bytes.isName(field.name, name) {
+    for field in request.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
       body(bytes.extracting(field.value.range))
     }
   }
 
   /// Bytes of the request as an array.
-  public func copy(_ range: ByteRange) -> [UInt8] {
-    let input = input
-    return input.bytes.array(of: range)
-  }
+  public func copy(_ range: ByteRange) -> [UInt8] { input.copy(range.range) }
 
   /// What comes of the request's content may not be longer. Without effect on what is allowed less already.
   /// - Returns: false where it is said to be longer.
@@ -118,9 +115,6 @@ extension Exchange {
 
   // MARK: What goes to the client
 
-  /// Of the final head that is about to be sent; in ``Plugin/responseHead(_:)``.
-  public var statusToSend: UInt16 { responseStatus }
-
   /// Fields of this name that an endpoint has sent do not go to the client.
   /// - name: In lower case.
   public func dropResponseField(_ name: [UInt8]) { responseEdits.drop(name) }
@@ -130,20 +124,4 @@ extension Exchange {
 
   /// - lines: `name: value` and CRLF each.
   public func addResponseLines(_ lines: [UInt8]) { responseEdits.add(lines) }
-}
-
-extension Span<UInt8> {
-  fileprivate func array(of range: ByteRange) -> [UInt8] {
-    var copy: [UInt8] = []
-    copy.reserveCapacity(range.range.count)
-    for index in range.range { copy.append(self[index]) }
-    return copy
-  }
-
-  /// Whether a range is this name, in any case.
-  fileprivate func isName(_ range: ByteRange, _ name: [UInt8]) -> Bool {
-    let start = Int(range.start)
-    for offset in name.indices where self[start + offset].asciiLowercased != name[offset] { return false }
-    return true
-  }
 }

@@ -84,9 +84,8 @@ extension Exchange {
   }
 
   /// A final head is about to be written: an endpoint's, or the gateway's own.
-  func editResponse(status: UInt16, isEndpoints: Bool = false) {
+  func editResponse(isEndpoints: Bool = false) {
     guard let chain, chain.phases.contains(.responseHead) else { return }
-    responseStatus = status
     isEndpointsResponse = isEndpoints
     for link in chain.links where link.plugin.phases.contains(.responseHead) {
       do throws(PluginFailure) {

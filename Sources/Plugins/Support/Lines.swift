@@ -1,8 +1,8 @@
 /// Field lines that are written for each request.
 extension [UInt8] {
   /// A text and a number that is not negative.
-  mutating func append(_ text: StaticString, decimal number: Int) {
-    unsafe append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  mutating func append(_ text: String, decimal number: Int) {
+    append(contentsOf: text.utf8)
     append(decimal: number)
   }
 
