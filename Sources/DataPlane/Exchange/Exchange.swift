@@ -77,8 +77,9 @@ public final class Exchange {
   var pluginPosition = 0
   /// One of them has to wait for something.
   var waitsForPlugin = false
-  /// Whose own plugins the chain has.
+  /// Whose own plugins the chain has, and what it is without them.
   var chainConsumer: WorkerConsumer?
+  var chainForAll: PluginChain?
   /// Those that want to know when it is over.
   var passedPlugins: [Plugin] = []
   var keptForPlugins: [(plugin: Plugin, object: AnyObject)] = []
@@ -93,6 +94,7 @@ public final class Exchange {
   var droppedCookies: [[UInt8]] = []
   /// That head is an endpoint's, and not of an answer of the gateway's own.
   var isEndpointsResponse = false
+  var hasEditedResponse = false
 
   // The way up.
   var upload = Upload()

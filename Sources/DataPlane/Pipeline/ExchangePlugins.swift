@@ -63,7 +63,8 @@ extension Exchange {
     guard let consumer, consumer !== chainConsumer else { return }
     if chainConsumer == nil, consumer.plugins.isEmpty { return }
     // Another one may be known than before: who was let pass without credentials shows some after all.
-    let shared = chainConsumer == nil ? chain : route.flatMap { data.plugins(of: $0, service) } ?? chain
+    let shared = chainForAll ?? chain
+    chainForAll = shared
     chainConsumer = consumer
     let own = consumer.plugins.isEmpty ? shared : shared.chain(for: consumer, of: data)
     self.chain = own
@@ -87,6 +88,9 @@ extension Exchange {
   func editResponse(isEndpoints: Bool = false) {
     guard let chain, chain.phases.contains(.responseHead) else { return }
     isEndpointsResponse = isEndpoints
+    // An answer of the gateway's own may take the place of a response that nothing was sent of.
+    if hasEditedResponse { return }
+    hasEditedResponse = true
     for link in chain.links where link.plugin.phases.contains(.responseHead) {
       do throws(PluginFailure) {
         try link.plugin.responseHead(self)
@@ -106,6 +110,8 @@ extension Exchange {
     pluginPosition = 0
     waitsForPlugin = false
     chainConsumer = nil
+    chainForAll = nil
+    hasEditedResponse = false
     consumer = nil
     requestEdits.removeAll()
     responseEdits.removeAll()
@@ -128,6 +134,6 @@ extension Exchange {
 
   private func note(_ link: PluginChain.Link, _ failure: PluginFailure) {
     link.counters.figures.failures &+= 1
-    data.report(failure, of: link.name, link.attached.scope)
+    data.report(failure, of: link.attached)
   }
 }

@@ -1,9 +1,12 @@
 import Resources
+import Runtime
 
 /// A use of a plugin on one worker, made when the first request meets it.
 final class AttachedPlugin {
   let attachment: PluginAttachment
   let scope: PluginSite.Scope
+  /// Failures before this are not reported: each ten seconds one is.
+  var quietUntil = MonotonicTime(nanoseconds: 0)
   private var made: Plugin?
 
   init(_ attachment: PluginAttachment, _ scope: PluginSite.Scope) {
@@ -48,8 +51,8 @@ final class PluginChain {
   private let attached: [AttachedPlugin]
   /// With the plugins of consumers that have their own, by their numbers.
   private var ofConsumers: [Int: (consumer: WorkerConsumer, chain: PluginChain)] = [:]
-  /// Above, all are forgotten.
-  private static let consumersMax = 10_000
+  /// Counts this, where it is a consumer's.
+  private var count: ConsumerChainCount?
 
   /// - attached: From the widest to the narrowest.
   init?(_ attached: [[AttachedPlugin]], of data: DataPlaneWorker) {
@@ -75,16 +78,30 @@ final class PluginChain {
   /// This with a consumer's own plugins.
   func chain(for consumer: WorkerConsumer, of data: DataPlaneWorker) -> PluginChain {
     if let known = ofConsumers[consumer.number], known.consumer === consumer { return known.chain }
-    if ofConsumers.count >= Self.consumersMax { ofConsumers = [:] }
     guard let chain = PluginChain([attached, consumer.plugins], of: data) else { return self }
+    if data.consumerChains.isFull { ofConsumers = [:] }
+    // Where other routes have them all, this one is made for each request.
+    if data.consumerChains.isFull { return chain }
+    data.consumerChains.count += 1
+    chain.count = data.consumerChains
     ofConsumers[consumer.number] = (consumer, chain)
     return chain
   }
+
+  deinit { count?.count -= 1 }
 
   /// The first link behind all of at least a priority.
   func position(behind priority: Int) -> Int {
     links.firstIndex { $0.priority < priority } ?? links.count
   }
+}
+
+/// How many chains of consumers all routes of a worker keep.
+final class ConsumerChainCount {
+  var count = 0
+  var isFull: Bool { count >= Self.countMax }
+  /// Some 300 bytes each.
+  private static let countMax = 100_000
 }
 
 extension DataPlaneWorker {

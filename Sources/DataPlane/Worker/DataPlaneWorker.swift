@@ -15,6 +15,7 @@ public final class DataPlaneWorker {
   let serviceTable: ServiceTable
   let certificates = CertificateTable()
   let consumers = ConsumerTable()
+  let consumerChains = ConsumerChainCount()
   /// What plugins share with those of other workers.
   let pluginStates: PluginStates
   /// Those that all requests meet.
@@ -251,13 +252,13 @@ public final class DataPlaneWorker {
 
   /// Told of plugins that cannot do what they are for, each every ten seconds at most. As ``noticeSink``.
   public var pluginSink: (@Sendable (PluginNotice) -> Void)?
-  private var pluginQuietUntil: [String: MonotonicTime] = [:]
 
-  func report(_ failure: PluginFailure, of plugin: String, _ scope: PluginSite.Scope) {
-    let key = "\(plugin) \(scope)"
-    guard let pluginSink, pluginQuietUntil[key] ?? worker.now <= worker.now else { return }
-    pluginQuietUntil[key] = worker.now.advanced(byNanoseconds: 10_000_000_000)
-    pluginSink(PluginNotice(plugin: plugin, scope: scope.description, text: failure.message))
+  func report(_ failure: PluginFailure, of plugin: AttachedPlugin) {
+    guard let pluginSink, plugin.quietUntil <= worker.now else { return }
+    plugin.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
+    pluginSink(
+      PluginNotice(
+        plugin: plugin.attachment.name, scope: plugin.scope.description, text: failure.message))
   }
 
   /// Told, every minute at most, why connections cannot be accepted for now. As ``noticeSink``.
