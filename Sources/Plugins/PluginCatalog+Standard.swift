@@ -16,6 +16,7 @@ extension PluginCatalog {
     RateLimit.self,
     Redirect.self,
     RequestSize.self,
+    ResponseRewrite.self,
     Rewrite.self,
     UARestriction.self,
   ])

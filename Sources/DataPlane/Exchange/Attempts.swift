@@ -66,6 +66,7 @@ extension Exchange {
     download = Download()
     download.lastClientProgress = worker.now
     response.removeAll()
+    if held != nil { dropHeld() }
     // Interim responses of an attempt before were not passed on, and are not of this one.
     toClient.removeAll()
     responseParser.reset()

@@ -39,6 +39,10 @@ struct Download {
   var isReceived = false
   /// The endpoint's connection cannot be used again.
   var mustCloseUpstream = false
+  /// The status is a plugin's, and so is its reason.
+  var isStatusReplaced = false
+  /// What the endpoint says of the content's length does not hold.
+  var hidesLength = false
   var lastUpstreamProgress = MonotonicTime.never
   var lastClientProgress = MonotonicTime.never
   var rate = ClientRate()
@@ -62,6 +66,7 @@ extension Exchange {
       case .head:
         guard receiveHead(connection) else { return }
       case .content:
+        if held != nil, advanceHeld() { continue }
         if download.isReceived {
           download.phase = .done
         } else {
@@ -88,9 +93,10 @@ extension Exchange {
     }
     let headCount = toClient.count
     let result: IOResult
+    let isFinal = download.phase != .head && held == nil
     if let stream = client.stream {
-      stream.endsWithNextSend = download.isReceived && download.phase != .head && !hasResponseTrailers
-    } else if !isPersistent, download.isReceived, download.phase != .head {
+      stream.endsWithNextSend = download.isReceived && isFinal && !hasResponseTrailers
+    } else if !isPersistent, download.isReceived, isFinal {
       // TLS says its end with the last bytes, in one call of the system.
       client.connection.tls?.isEndingWithNextSend = true
     }
@@ -110,7 +116,7 @@ extension Exchange {
       return false
     }
     download.lastClientProgress = worker.now
-    if download.phase != .head { download.hasSentFinalHead = true }
+    if isFinal { download.hasSentFinalHead = true }
     record.sentBytes += UInt64(result.bytes)
     let fromHead = min(headCount, result.bytes)
     toClient.consume(fromHead)
@@ -230,7 +236,10 @@ extension Exchange {
       isPersistent = false
     }
     if data.isDraining || client.listener.number < 0 { isPersistent = false }
-    if chain != nil { editResponse(isEndpoints: true) }
+    if chain != nil {
+      editResponse(isEndpoints: true)
+      if holdBytesMax > 0 { return beginHolding() }
+    }
     record.status = responseHead.status
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers
@@ -295,7 +304,7 @@ extension Exchange {
   }
 
   /// Stages what content `response` holds.
-  private func stageContent() {
+  func stageContent() {
     if download.endsWithStream { return stageStreamContent() }
     if download.isReceived {
       // What follows was not asked for: such a connection is not used again.
@@ -329,6 +338,7 @@ extension Exchange {
   /// Stages the first `count` bytes of `response`.
   private func stage(_ count: Int) {
     record.responseBodyBytes += UInt64(count)
+    if held != nil { return hold(count) }
     if download.framing == .chunked {
       toClient.append(hexadecimal: UInt64(count))
       toClient.append("\r\n")
@@ -351,7 +361,7 @@ extension Exchange {
           response, from: 0, decoder: &download.decoder, into: toClient,
           contentBytes: &record.responseBodyBytes)
         : try unframe(
-          response, from: 0, decoder: &download.decoder, into: toClient,
+          response, from: 0, decoder: &download.decoder, into: held?.buffer ?? toClient,
           contentBytes: &record.responseBodyBytes)
       if client.stream != nil { try keepTrailers(response, section) }
       response.consume(consumed)

@@ -117,6 +117,12 @@ public final class Exchange {
   var responseParser: ResponseParser
   var responseHead = ResponseHead()
 
+  /// The response, while plugins wait for all of its content.
+  var held: HeldResponse?
+  /// Of content that is to be held; 0: none is.
+  var holdBytesMax = 0
+  var holdCutsOff = false
+
   // The pump.
   var clientWants: Readiness = []
   var upstreamWants: Readiness = []
@@ -181,6 +187,7 @@ public final class Exchange {
     response.reset(to: BufferPool.bufferBytes)
     toClient.reset(to: BufferPool.bufferBytes)
     dropTrailers()
+    dropHeld()
     stage = .head
     client = nil
   }

@@ -60,7 +60,9 @@ extension Exchange {
   }
 
   /// What its buffers hold.
-  var heldBytes: Int { input.count + toUpstream.count + response.count + toClient.count }
+  var heldBytes: Int {
+    input.count + toUpstream.count + response.count + toClient.count + (held?.buffer.count ?? 0)
+  }
 
   func hasWaited(since start: MonotonicTime, holding held: Int) {
     data.buffers.release(held)

@@ -101,6 +101,18 @@ extension Exchange {
     }
   }
 
+  /// All content of the response has come.
+  func changeContent(_ content: inout [UInt8]) {
+    guard let chain else { return }
+    for link in chain.links where link.plugin.phases.contains(.heldResponse) {
+      do throws(PluginFailure) {
+        try link.plugin.heldResponse(self, &content)
+      } catch {
+        note(link, error)
+      }
+    }
+  }
+
   /// Lets those know that have let the request pass.
   func endPlugins() {
     for plugin in passedPlugins { plugin.end(self) }

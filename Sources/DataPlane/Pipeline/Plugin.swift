@@ -11,7 +11,7 @@ public protocol RunnablePlugin: PluginSettings {
 ///
 /// The calls are the phases of the pipeline, in their order; docs/plugins has the diagram:
 ///
-///     request head ─► upstream choice ─► (endpoint) ─► response head ─► end
+///     request head ─► upstream choice ─► (endpoint) ─► response head ─► (held response) ─► end
 ///
 /// A plugin overrides the calls of its ``phases``, and is not called for others. A call that throws answers the
 /// request with 500, is counted and logged, and touches no other request.
@@ -25,12 +25,13 @@ open class Plugin {
     public static let upstreamChoice = Phases(rawValue: 2)
     public static let responseHead = Phases(rawValue: 4)
     public static let end = Phases(rawValue: 8)
+    public static let heldResponse = Phases(rawValue: 32)
 
     /// In their order, as explanations call them.
     var names: [String] {
       [
         (Phases.requestHead, "request head"), (.upstreamChoice, "upstream choice"),
-        (.responseHead, "response head"), (.end, "end"),
+        (.responseHead, "response head"), (.heldResponse, "held response"), (.end, "end"),
       ]
       .filter { contains($0.0) }.map(\.1)
     }
@@ -53,6 +54,10 @@ open class Plugin {
   /// A final head is about to be sent: an endpoint's, or that of an answer of the gateway's own after the route
   /// was found.
   open func responseHead(_ exchange: Exchange) throws(PluginFailure) {}
+
+  /// All content of a response has come that ``responseHead(_:)`` has asked to hold, by this plugin or another;
+  /// without what its coding for transfer added. It is sent as it is left.
+  open func heldResponse(_ exchange: Exchange, _ content: inout [UInt8]) throws(PluginFailure) {}
 
   /// The exchange is over, or has become a tunnel. Called once for each request that ``requestHead(_:)`` has
   /// let pass.
