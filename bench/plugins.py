@@ -18,8 +18,9 @@ from load import run_to_result
 from measure import cpu_time
 from origin import start_origin, user_directive
 from process import BenchError, Server, free_port, raise_descriptor_limit
+from plugin_peers import write_envoy, write_nginx_lua
 from programs import find_program
-from proxies import REPOSITORY, penstock_binary
+from proxies import REPOSITORY, find_envoy, penstock_binary
 from report import Results, judge, print_table, print_verdicts
 from run import machine, names_in
 
@@ -47,7 +48,8 @@ BEHIND = {"acl": "key-auth"}
 PLAIN_MICROSECONDS_MAX = 0.2
 
 ROUTES, CONSUMERS = 20_000, 10_000
-NGINX_MAX = 1.0
+NGINX_MAX, NGINX_LUA_MAX, ENVOY_MAX = 1.0, 0.65, 0.40
+CALLER_LIMIT = 1_000_000
 
 LIMIT, LIMIT_SECONDS, LIMIT_DIFFERENCE_MAX = 1_000, 10, 0.01
 
@@ -116,9 +118,28 @@ class Setup:
         port = free_port()
         (folder / "nginx.conf").write_text(
             NGINX.format(user=user_directive(), folder=folder, origin=self.origin.port, port=port))
+        return self._start_nginx(folder, port)
+
+    def nginx_lua(self, routes: list[str], callers: int) -> Server:
+        folder = self.folder / "nginx-lua"
+        folder.mkdir()
+        port = free_port()
+        write_nginx_lua(folder, port, self.origin.port, user_directive(), routes, callers, CALLER_LIMIT)
+        return self._start_nginx(folder, port)
+
+    def _start_nginx(self, folder: Path, port: int) -> Server:
         return self._start(Server(
-            "nginx", [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
+            folder.name, [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
             folder, {self.proxy_core}, port), "plain.bench.test")
+
+    def envoy(self, routes: list[str], callers: int) -> Server:
+        folder = self.folder / "envoy"
+        folder.mkdir()
+        port = free_port()
+        write_envoy(folder, port, free_port(), self.origin.port, routes, callers, CALLER_LIMIT)
+        return self._start(Server(
+            "envoy", [str(find_envoy()), "-c", str(folder / "envoy.json"), "--concurrency", "1", "--disable-hot-restart",
+                      "--log-level", "error"], folder, {self.proxy_core}, port), "plain.bench.test")
 
     def _start(self, server: Server, host: str) -> Server:
         self._stack.callback(server.stop)
@@ -190,31 +211,43 @@ def report_plain(setup: Setup, rounds: dict[str, list[Cost]]) -> None:
 
 
 def run_whole(setup: Setup) -> None:
-    """20,000 routes, key-auth with 10,000 consumers, a limit for each, metrics and a log, against nginx with nothing."""
+    """20,000 routes, key-auth with 10,000 consumers, a limit for each, metrics and a log, against nginx with nothing,
+    and against nginx with Lua and Envoy with the same."""
     count, callers = (2_000, 1_000) if setup.options.quick else (ROUTES, CONSUMERS)
     plugins = [{"name": "key-auth"},
-               {"name": "rate-limit", "limits": [{"requests": 1_000_000, "per": "1s", "by": ["consumer"]}]}]
-    routes = [{"name": f"r{number}", "hosts": [f"h{number}.bench.test"], "service": "app"} for number in range(count)]
+               {"name": "rate-limit", "limits": [{"requests": CALLER_LIMIT, "per": "1s", "by": ["consumer"]}]}]
+    hosts = [f"h{number}.bench.test" for number in range(count)]
+    routes = [{"name": f"r{number}", "hosts": [host], "service": "app"} for number, host in enumerate(hosts)]
     routes.append({"name": "plain", "hosts": ["plain.bench.test"], "service": "app",
                    "plugins": {"key-auth": {"enabled": False}}})
-    ours = setup.penstock("whole", routes, log=True, consumers=consumers(callers), plugins=plugins)
-    theirs = setup.nginx()
-    rounds: dict[str, list[Cost]] = {"penstock": [], "nginx": []}
+    hosts.append("plain.bench.test")
+    servers = {
+        "penstock": setup.penstock("whole", routes, log=True, consumers=consumers(callers), plugins=plugins),
+        "nginx": setup.nginx(),
+        "nginx-lua": setup.nginx_lua(hosts, callers),
+        "envoy": setup.envoy(hosts, callers),
+    }
+    rounds: dict[str, list[Cost]] = {name: [] for name in servers}
     for number in range(3 if setup.options.quick else 8):
-        for name, server in (("penstock", ours), ("nginx", theirs)):
+        for name, server in servers.items():
             cost = setup.cost(server, count, callers, 2 if setup.options.quick else 4)
             if number > 0:
                 rounds[name].append(cost)
-    ratio = median(a.total / b.total for a, b in zip(rounds["penstock"], rounds["nginx"], strict=True))
-    print(f"\nwhole: {count:,} routes, key-auth with {callers:,} consumers, a rate limit for each, metrics and JSON log")
+    print(f"\nwhole: {count:,} routes, key-auth with {callers:,} consumers, a rate limit for each, metrics and JSON log; "
+          "nginx has none of it")
     print_table([("", "CPU µs/request", "of it user")] + [
         (name, f"{median(one.total for one in costs):.2f}", f"{median(one.user for one in costs):.2f}")
         for name, costs in rounds.items()])
-    verdicts = [judge("CPU / that of nginx without features and log", ratio, NGINX_MAX)]
+    verdicts = [
+        judge(f"CPU / that of {text}",
+              median(a.total / b.total for a, b in zip(rounds["penstock"], rounds[peer], strict=True)), limit)
+        for peer, text, limit in (("nginx", "nginx without features and log", NGINX_MAX),
+                                  ("nginx-lua", "nginx with Lua and the same", NGINX_LUA_MAX),
+                                  ("envoy", "Envoy with the same", ENVOY_MAX))]
     print_verdicts(verdicts)
     setup.results.add("whole", {name: [vars(one) for one in costs] for name, costs in rounds.items()}, verdicts)
-    ours.stop()
-    theirs.stop()
+    for server in servers.values():
+        server.stop()
 
 
 def run_exact(setup: Setup) -> None:
