@@ -11,6 +11,15 @@ public enum KeyHash {
     hash.hash(bytes, from: 0, to: bytes.count, after: state)
   }
 
+  /// What has been hashed before, as a part of another key.
+  public static func of(hash number: UInt64, after state: UInt64) -> UInt64 {
+    // SplitMix64's finaliser: every bit of both counts in every bit.
+    var mixed = number ^ (state &* 0x9E37_79B9_7F4A_7C15)
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+
   /// The address without its port; of IPv6 the network of 64 bits, which is what one subscriber gets.
   public static func of(_ address: SocketAddress, after state: UInt64 = 0) -> UInt64 {
     var octets = InlineArray<16, UInt8>(repeating: 0)

@@ -104,6 +104,14 @@ final class ConsumerChainCount {
   private static let countMax = 100_000
 }
 
+/// Chains of routes that have no plugins of their own.
+struct SharedChains {
+  /// Of the plugins of services, and of those for everything.
+  var revision: UInt32 = 0
+  /// By the numbers of services that have plugins; -1 for the others.
+  var byService: [Int: PluginChain?] = [:]
+}
+
 extension DataPlaneWorker {
   /// The plugins that a route's requests to a service meet; nil where there are none.
   @inline(__always)
@@ -137,6 +145,17 @@ extension DataPlaneWorker {
   }
 
   private func makeChain(_ route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {
-    PluginChain([globalPlugins, service?.plugins ?? [], route.plugins], of: self)
+    let ofService = service?.plugins ?? []
+    guard route.plugins.isEmpty else {
+      return PluginChain([globalPlugins, ofService, route.plugins], of: self)
+    }
+    // The same for all routes that have none of their own: of 20,000 chains, no cache would hold the one that a
+    // request needs.
+    if sharedChains.revision != pluginRevision { sharedChains = SharedChains(revision: pluginRevision) }
+    let number = ofService.isEmpty ? -1 : Int(service?.countersNumber ?? -1)
+    if let known = sharedChains.byService[number] { return known }
+    let chain = PluginChain([globalPlugins, ofService], of: self)
+    sharedChains.byService[number] = .some(chain)
+    return chain
   }
 }

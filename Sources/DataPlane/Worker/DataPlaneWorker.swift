@@ -16,6 +16,7 @@ public final class DataPlaneWorker {
   let certificates = CertificateTable()
   let consumers = ConsumerTable()
   let consumerChains = ConsumerChainCount()
+  var sharedChains = SharedChains()
   /// What plugins share with those of other workers.
   let pluginStates: PluginStates
   /// Those that all requests meet.

@@ -61,10 +61,9 @@ struct RequestKey: Sendable {
       case .address: state = KeyHash.of(exchange.clientAddress, after: state)
       case .consumer:
         // Who is not known is told apart by the address.
-        let name = exchange.consumer?.nameBytes ?? []
         state =
-          name.isEmpty
-          ? KeyHash.of(exchange.clientAddress, after: state) : KeyHash.of(name.span, after: ~state)
+          exchange.consumer.map { KeyHash.of(hash: $0.nameHash, after: ~state) }
+          ?? KeyHash.of(exchange.clientAddress, after: state)
       case .service: state = Self.hash(exchange.serviceName, state)
       case .route: state = Self.hash(exchange.routeName, state)
       case .path: state = exchange.withPath { KeyHash.of($0, after: state) }
