@@ -100,6 +100,7 @@ enum PluginSchemas {
     case .token: ["type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"]
     case .network: ["type": "string", "description": "An address, or a network in CIDR form."]
     case .regex: Schema.reference("RegularExpression")
+    case .service: Schema.reference("Name", "The name of a service.")
     case .list(let items, let maximum):
       .members([
         "anyOf": [

@@ -46,6 +46,8 @@ public indirect enum OptionType: Sendable {
   /// RE2.
   case regex
   case file(String)
+  /// The name of a service, which has to exist for as long as the option names it. Not for credentials.
+  case service
   case list(OptionType, maximum: Int)
   /// Keys are of the first type: a text, a token, a choice.
   case map(OptionType, OptionType, maximum: Int)
