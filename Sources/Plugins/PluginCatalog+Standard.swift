@@ -4,6 +4,7 @@ extension PluginCatalog {
   /// All that the gateway has.
   public static let standard = PluginCatalog([
     ACL.self,
+    APIBreaker.self,
     BasicAuth.self,
     CORS.self,
     Fault.self,
@@ -17,6 +18,7 @@ extension PluginCatalog {
     Redirect.self,
     RequestSize.self,
     Rewrite.self,
+    TrafficSplit.self,
     UARestriction.self,
   ])
 }

@@ -74,4 +74,9 @@ public enum OptionValue: Sendable, Equatable {
 public struct OptionEntry: Sendable, Equatable {
   public var key: String
   public var value: OptionValue
+
+  public init(key: String, value: OptionValue) {
+    self.key = key
+    self.value = value
+  }
 }
