@@ -99,7 +99,7 @@ enum PluginSchemas {
     case .size: Schema.reference("Size")
     case .token: ["type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"]
     case .network: ["type": "string", "description": "An address, or a network in CIDR form."]
-    case .regex: Schema.reference("RegularExpression")
+    case .regex: Schema.reference("RegularExpression", "RE2.")
     case .service: Schema.reference("Name", "The name of a service.")
     case .list(let items, let maximum):
       .members([
