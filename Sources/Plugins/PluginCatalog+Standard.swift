@@ -4,6 +4,7 @@ extension PluginCatalog {
   /// All that the gateway has.
   public static let standard = PluginCatalog([
     ACL.self,
+    APIBreaker.self,
     BasicAuth.self,
     CORS.self,
     Fault.self,
@@ -18,6 +19,7 @@ extension PluginCatalog {
     RequestSize.self,
     ResponseRewrite.self,
     Rewrite.self,
+    TrafficSplit.self,
     UARestriction.self,
   ])
 }

@@ -51,6 +51,10 @@ open class Plugin {
   /// All have let the request pass; which service takes it may still be changed.
   open func upstreamChoice(_ exchange: Exchange) throws(PluginFailure) {}
 
+  /// Which services ``upstreamChoice(_:)`` would have take such a request; nil: the route's own. For explanations,
+  /// which change nothing.
+  open func explainUpstreamChoice(_ request: ExplainedRequest) -> [ExplainedShare]? { nil }
+
   /// A final head is about to be sent: an endpoint's, or that of an answer of the gateway's own after the route
   /// was found.
   open func responseHead(_ exchange: Exchange) throws(PluginFailure) {}
@@ -62,6 +66,22 @@ open class Plugin {
   /// The exchange is over, or has become a tunnel. Called once for each request that ``requestHead(_:)`` has
   /// let pass.
   open func end(_ exchange: Exchange) {}
+}
+
+/// A service that a plugin has take such requests as one that is explained.
+public struct ExplainedShare {
+  /// Nil: the one that the route has chosen.
+  public var service: NamedService?
+  /// Of such requests, 0 to 1.
+  public var share: Double
+  /// In a few words: `rule 1`.
+  public var reason: String
+
+  public init(_ service: NamedService?, share: Double, reason: String) {
+    self.service = service
+    self.share = share
+    self.reason = reason
+  }
 }
 
 /// What becomes of a request.

@@ -30,6 +30,7 @@ public struct PluginSite {
   public let consumers: ConsumerTable
   public let workerCount: Int
   private let shared: PluginStates
+  private unowned let data: DataPlaneWorker
   private let values: OptionValues
 
   init(_ attachment: PluginAttachment, _ scope: Scope, of data: DataPlaneWorker) {
@@ -40,7 +41,11 @@ public struct PluginSite {
     consumers = data.consumers
     workerCount = data.workerCount
     shared = data.pluginStates
+    self.data = data
   }
+
+  /// A service that an option of the type ``OptionType/service`` names. For the making of a plugin, not for requests.
+  public func service(named name: String) -> NamedService { NamedService(name, of: data) }
 
   /// What the workers share for this use of the plugin with these settings: the first of them makes it. Takes a
   /// lock: for the making of a plugin, not for requests.

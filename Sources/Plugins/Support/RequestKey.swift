@@ -77,6 +77,35 @@ struct RequestKey: Sendable {
     return Int(truncatingIfNeeded: state)
   }
 
+  /// The same on every gateway, and after every start; nil where a request has no such field, cookie or parameter,
+  /// and so nothing that it could be told apart by.
+  func stableHash(of request: some RequestFacts, after state: UInt64) -> UInt64? {
+    var state: UInt64? = state
+    for part in parts {
+      guard let before = state else { return nil }
+      let next = { (bytes: Span<UInt8>) in StableHash.of(bytes, after: before) }
+      switch part {
+      case .address: state = request.sender.map { StableHash.of($0, after: before) }
+      case .consumer:
+        // Who is not known is told apart by the address.
+        if let name = request.consumer?.nameBytes {
+          state = StableHash.of(name.span, after: ~before)
+        } else {
+          state = request.sender.map { StableHash.of($0, after: before) }
+        }
+      case .service: state = next(request.serviceName.span)
+      case .route: state = next(request.routeName.span)
+      case .path: state = request.withPath(next)
+      case .method: state = request.withPart({ $0.methodRange }, next)
+      case .host: state = request.withPart({ $0.host }, next)
+      case .header(let name): state = request.withFirstField(name, next)
+      case .cookie(let name): state = request.withCookie(name, next)
+      case .query(let name): state = request.withParameter(name, next)
+      }
+    }
+    return state
+  }
+
   private static func hash(_ bytes: [UInt8], _ state: UInt64) -> UInt64 {
     KeyHash.of(bytes.span, after: state)
   }
