@@ -59,9 +59,10 @@ extension Exchange {
     return held
   }
 
-  /// What its buffers hold.
+  /// What its buffers hold, but for what is counted until it is over.
   var heldBytes: Int {
     input.count + toUpstream.count + response.count + toClient.count + (held?.buffer.count ?? 0)
+      - gatheredBytes
   }
 
   func hasWaited(since start: MonotonicTime, holding held: Int) {
