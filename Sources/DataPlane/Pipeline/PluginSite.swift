@@ -30,6 +30,7 @@ public struct PluginSite {
   public let consumers: ConsumerTable
   public let workerCount: Int
   private let shared: PluginStates
+  private let own: WorkerObjects
   private let values: OptionValues
 
   init(_ attachment: PluginAttachment, _ scope: Scope, of data: DataPlaneWorker) {
@@ -40,12 +41,37 @@ public struct PluginSite {
     consumers = data.consumers
     workerCount = data.workerCount
     shared = data.pluginStates
+    own = data.pluginObjects
   }
 
   /// What the workers share for this use of the plugin with these settings: the first of them makes it. Takes a
   /// lock: for the making of a plugin, not for requests.
   public func sharedState<State: AnyObject & Sendable>(_ make: () -> State) -> State {
     shared.state(for: "\(scope) \(name)", values, make)
+  }
+
+  /// What all plugins of this worker have in common under a key, such as a connection: made for the first, kept as
+  /// long as any of them keeps it.
+  public func workerObject<Object: AnyObject>(for key: some Hashable, _ make: () -> Object) -> Object {
+    own.object(for: key, make)
+  }
+}
+
+/// What the plugins of one worker have in common. On its thread.
+final class WorkerObjects {
+  private struct Held {
+    weak var object: AnyObject?
+  }
+
+  private var held: [AnyHashable: Held] = [:]
+
+  func object<Object: AnyObject>(for key: some Hashable, _ make: () -> Object) -> Object {
+    if let known = held[key]?.object as? Object { return known }
+    // A few: those that nobody has any more go when another is made.
+    held = held.filter { $0.value.object != nil }
+    let new = make()
+    held[key] = Held(object: new)
+    return new
   }
 }
 
