@@ -4,6 +4,7 @@ extension PluginCatalog {
   /// All that the gateway has.
   public static let standard = PluginCatalog([
     ACL.self,
+    Bandwidth.self,
     BasicAuth.self,
     CORS.self,
     Fault.self,
@@ -15,7 +16,9 @@ extension PluginCatalog {
     Mock.self,
     RateLimit.self,
     Redirect.self,
+    RequestID.self,
     RequestSize.self,
+    ResponseSize.self,
     Rewrite.self,
     UARestriction.self,
   ])

@@ -112,7 +112,10 @@ struct RedisReplyTests {
     #expect(answer([5, 3, 0])?.granted == 5)
     #expect(answer([0, 0, 1_500])?.waitNanoseconds == 1_500_000)
     #expect(answer([0, 0, .max])?.waitNanoseconds == .max / 4)
-    for values in [[6, 0, 0], [-1, 0, 0], [0, -1, 0], [0, 0, -1], [0, .max, 0], [1, 1], [1, 1, 1, 1], []] {
+    let impossible: [[Int64]] = [
+      [6, 0, 0], [-1, 0, 0], [0, -1, 0], [0, 0, -1], [0, .max, 0], [1, 1], [1, 1, 1, 1], [],
+    ]
+    for values in impossible {
       #expect(answer(values) == nil, "\(values)")
     }
     #expect(BucketScript.Answer(.null, wanted: 1) == nil)

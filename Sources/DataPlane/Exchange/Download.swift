@@ -86,20 +86,29 @@ extension Exchange {
       clientWants.insert(.writable)
       return false
     }
-    let headCount = toClient.count
+    var headCount = toClient.count
+    var staged = download.staged
+    var isWhole = true
+    if downloadPace.isLimited {
+      guard let allowed = pacedDownload() else { return false }
+      isWhole = allowed >= headCount + staged.count
+      headCount = min(headCount, allowed)
+      staged = staged.prefix(allowed - headCount)
+    }
     let result: IOResult
     if let stream = client.stream {
-      stream.endsWithNextSend = download.isReceived && download.phase != .head && !hasResponseTrailers
-    } else if !isPersistent, download.isReceived, download.phase != .head {
+      stream.endsWithNextSend =
+        isWhole && download.isReceived && download.phase != .head && !hasResponseTrailers
+    } else if isWhole, !isPersistent, download.isReceived, download.phase != .head {
       // TLS says its end with the last bytes, in one call of the system.
       client.connection.tls?.isEndingWithNextSend = true
     }
-    if headCount > 0 && !download.staged.isEmpty {
-      result = socket.send(toClient, response, range: download.staged)
+    if headCount > 0 && !staged.isEmpty {
+      result = socket.send(toClient, response, range: staged)
     } else if headCount > 0 {
-      result = socket.send(toClient)
+      result = socket.send(toClient, range: 0..<headCount)
     } else {
-      result = socket.send(response, range: download.staged)
+      result = socket.send(response, range: staged)
     }
     if result.isWouldBlock {
       clientWants.insert(.writable)
@@ -112,6 +121,7 @@ extension Exchange {
     download.lastClientProgress = worker.now
     if download.phase != .head { download.hasSentFinalHead = true }
     record.sentBytes += UInt64(result.bytes)
+    if downloadPace.isLimited { downloadPace.moved(result.bytes) }
     let fromHead = min(headCount, result.bytes)
     toClient.consume(fromHead)
     if download.interimBytes > 0 { download.interimBytes = max(download.interimBytes - fromHead, 0) }
@@ -216,6 +226,7 @@ extension Exchange {
       end = .retry(.status)
       return
     }
+    if responseBytesMax != .max, refusesLongResponse() { return }
     let head = responseHead.byteCount
     download.phase = .content
     download.mustCloseUpstream = !responseHead.isPersistent
@@ -329,7 +340,9 @@ extension Exchange {
   /// Stages the first `count` bytes of `response`.
   private func stage(_ count: Int) {
     record.responseBodyBytes += UInt64(count)
-    if download.framing == .chunked {
+    if record.responseBodyBytes > responseBytesMax {
+      end = .upstreamFailed(.tooLarge)
+    } else if download.framing == .chunked {
       toClient.append(hexadecimal: UInt64(count))
       toClient.append("\r\n")
       toClient.append(response, range: 0..<count)
@@ -357,6 +370,7 @@ extension Exchange {
       response.consume(consumed)
       download.isReceived = isComplete
       if isComplete && !response.isEmpty { download.mustCloseUpstream = true }
+      if record.responseBodyBytes > responseBytesMax { end = .upstreamFailed(.tooLarge) }
     } catch {
       end = .upstreamFailed(.malformedResponse)
     }

@@ -105,6 +105,10 @@ extension Exchange {
     chain = nil
     pluginPosition = 0
     waitsForPlugin = false
+    uploadPace = Pace()
+    downloadPace = Pace()
+    responseBytesMax = .max
+    earlierResponseEdits = nil
     chainConsumer = nil
     consumer = nil
     requestEdits.removeAll()
