@@ -20,7 +20,7 @@ class Redis(Program):
         assert program, "redis-server is not installed: scripts/bootstrap test"
         command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         if user:
-            command += ["--user", f"{user} on >{password} ~* +@all", "--user", "default off"]
+            command += ["--user", user, "on", f">{password}", "~*", "+@all", "--user", "default", "off"]
         elif password:
             command += ["--requirepass", password]
         self._is_paused = False
