@@ -164,7 +164,7 @@ let package = Package(
       swiftSettings: settings),
     tests("StoreTests", ["Store", "store-crash-tool", .product(name: "GRDB", package: "GRDB.swift")]),
     tests(
-      "SimulationTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime", "Simulation"],
+      "SimulationTests", ["DataPlane", "HTTPCodec", "Plugins", "Resources", "Runtime", "Simulation"],
       exclude: ["Corpus"]),
   ]
 )

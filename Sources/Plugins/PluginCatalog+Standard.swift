@@ -5,6 +5,7 @@ extension PluginCatalog {
   public static let standard = PluginCatalog([
     ACL.self,
     APIBreaker.self,
+    Bandwidth.self,
     BasicAuth.self,
     CORS.self,
     Fault.self,
@@ -16,8 +17,10 @@ extension PluginCatalog {
     Mock.self,
     RateLimit.self,
     Redirect.self,
+    RequestID.self,
     RequestSize.self,
     ResponseRewrite.self,
+    ResponseSize.self,
     Rewrite.self,
     TrafficSplit.self,
     UARestriction.self,

@@ -27,6 +27,8 @@ enum Answer {
   case connectFailure
   case connectTimeout
   case upstreamFailure
+  /// The endpoint's response is longer than it may be.
+  case responseTooLarge
   case responseTimeout
   case clientTimeout
   /// Nobody is left to answer.
@@ -47,7 +49,7 @@ enum Answer {
     case .methodNotSupported: 405
     case .contentTooLarge: 413
     case .noEndpoint, .overloaded, .shed: 503
-    case .connectFailure, .upstreamFailure: 502
+    case .connectFailure, .upstreamFailure, .responseTooLarge: 502
     case .connectTimeout, .responseTimeout, .deadlineExceeded: 504
     case .clientTimeout: 408
     case .clientClosed: 499
@@ -65,7 +67,7 @@ enum Answer {
     case .noEndpoint: .noEndpoint
     case .overloaded, .shed: .overloaded
     case .connectFailure, .connectTimeout: .connectFailure
-    case .upstreamFailure: .upstreamFailure
+    case .upstreamFailure, .responseTooLarge: .upstreamFailure
     case .responseTimeout, .deadlineExceeded: .responseTimeout
     case .clientTimeout: .clientTimeout
     case .clientClosed: .clientClosed
@@ -97,6 +99,7 @@ enum Answer {
     case .connectFailure: "The service cannot be reached.\n"
     case .connectTimeout: "The service did not accept the connection in time.\n"
     case .upstreamFailure: "The service failed to answer.\n"
+    case .responseTooLarge: "The service's answer is too large.\n"
     case .responseTimeout, .deadlineExceeded: "The service did not answer in time.\n"
     case .clientTimeout: "The request did not arrive in time.\n"
     case .pluginFailure: "The gateway failed to decide on this request.\n"

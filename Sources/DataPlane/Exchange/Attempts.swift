@@ -210,6 +210,14 @@ extension Exchange {
       record.outcome = .responseTimeout
       return deadlinePassed()
     }
+    if case .tooLarge = failure {
+      // What is too large here says nothing of the endpoint.
+      service.recordSuccess(endpoint)
+      record.outcome = .upstreamFailure
+      if download.hasSentFinalHead { return cutOff(.upstreamFailure) }
+      if let edits = earlierResponseEdits { responseEdits = edits }
+      return .refuse(.responseTooLarge)
+    }
     service.recordFailure(endpoint)
     record.outcome = .upstreamFailure
     switch failure {

@@ -91,21 +91,29 @@ extension Exchange {
       clientWants.insert(.writable)
       return false
     }
-    let headCount = toClient.count
+    var headCount = toClient.count
+    var staged = download.staged
+    var isWhole = true
+    if downloadPace.isLimited {
+      guard let allowed = pacedDownload() else { return false }
+      isWhole = allowed >= headCount + staged.count
+      headCount = min(headCount, allowed)
+      staged = staged.prefix(allowed - headCount)
+    }
     let result: IOResult
     let isFinal = download.phase != .head && held == nil
     if let stream = client.stream {
-      stream.endsWithNextSend = download.isReceived && isFinal && !hasResponseTrailers
-    } else if !isPersistent, download.isReceived, isFinal {
+      stream.endsWithNextSend = isWhole && download.isReceived && isFinal && !hasResponseTrailers
+    } else if isWhole, !isPersistent, download.isReceived, isFinal {
       // TLS says its end with the last bytes, in one call of the system.
       client.connection.tls?.isEndingWithNextSend = true
     }
-    if headCount > 0 && !download.staged.isEmpty {
-      result = socket.send(toClient, response, range: download.staged)
+    if headCount > 0 && !staged.isEmpty {
+      result = socket.send(toClient, response, range: staged)
     } else if headCount > 0 {
-      result = socket.send(toClient)
+      result = socket.send(toClient, range: 0..<headCount)
     } else {
-      result = socket.send(response, range: download.staged)
+      result = socket.send(response, range: staged)
     }
     if result.isWouldBlock {
       clientWants.insert(.writable)
@@ -118,6 +126,7 @@ extension Exchange {
     download.lastClientProgress = worker.now
     if isFinal { download.hasSentFinalHead = true }
     record.sentBytes += UInt64(result.bytes)
+    if downloadPace.isLimited { downloadPace.moved(result.bytes) }
     let fromHead = min(headCount, result.bytes)
     toClient.consume(fromHead)
     if download.interimBytes > 0 { download.interimBytes = max(download.interimBytes - fromHead, 0) }
@@ -222,6 +231,7 @@ extension Exchange {
       end = .retry(.status)
       return
     }
+    if responseBytesMax != .max, refusesLongResponse() { return }
     let head = responseHead.byteCount
     download.phase = .content
     download.mustCloseUpstream = !responseHead.isPersistent
@@ -338,8 +348,11 @@ extension Exchange {
   /// Stages the first `count` bytes of `response`.
   private func stage(_ count: Int) {
     record.responseBodyBytes += UInt64(count)
-    if held != nil { return hold(count) }
-    if download.framing == .chunked {
+    if record.responseBodyBytes > responseBytesMax {
+      end = .upstreamFailed(.tooLarge)
+    } else if held != nil {
+      hold(count)
+    } else if download.framing == .chunked {
       toClient.append(hexadecimal: UInt64(count))
       toClient.append("\r\n")
       toClient.append(response, range: 0..<count)
@@ -367,6 +380,7 @@ extension Exchange {
       response.consume(consumed)
       download.isReceived = isComplete
       if isComplete && !response.isEmpty { download.mustCloseUpstream = true }
+      if record.responseBodyBytes > responseBytesMax { end = .upstreamFailed(.tooLarge) }
     } catch {
       end = .upstreamFailed(.malformedResponse)
     }

@@ -104,6 +104,7 @@ public final class Exchange {
   var contentRefusal: Answer?
   /// What its content may have: what is set for all, or less.
   var bodyBytesMax = UInt64.max
+  var uploadPace = Pace()
   let toUpstream: Buffer
   var upstream: UpstreamConnection?
   /// Endpoints that failed this request, by bit.
@@ -116,6 +117,11 @@ public final class Exchange {
 
   // The way down.
   var download = Download()
+  var downloadPace = Pace()
+  /// What its content may have.
+  var responseBytesMax = UInt64.max
+  /// What plugins have changed before they saw the head, where another may take its place.
+  var earlierResponseEdits: FieldEdits?
   let response: Buffer
   let toClient: Buffer
   var responseParser: ResponseParser
@@ -132,6 +138,8 @@ public final class Exchange {
   var upstreamWants: Readiness = []
   var uploadTurnsLeft = 0
   var downloadTurnsLeft = 0
+  /// A direction goes on no sooner, since its rate is limited.
+  var pausedUntil = MonotonicTime.never
   var end: PumpEnd?
   var attemptStart = MonotonicTime(nanoseconds: 0)
   /// Trailer lines of chunked content that go to a stream; a buffer is held only while there are some.
@@ -348,7 +356,7 @@ public final class Exchange {
     switch end {
     case nil:
       let waitsForMore =
-        downloadTurnsLeft > 0 && clientWants.isEmpty && !client.transport.readiness.contains(.peerClosed)
+        downloadTurnsLeft > 0 && clientWants.isEmpty && pausedUntil == .never && !client.transport.readiness.contains(.peerClosed)
       return waitsForMore ? .awaitsResponse : .needsTask
     case .complete:
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }

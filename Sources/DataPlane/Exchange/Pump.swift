@@ -15,6 +15,8 @@ enum UpstreamFailure {
   case deadline
   /// No progress in either direction.
   case stalled
+  /// The content is longer than it may be here.
+  case tooLarge
 }
 
 /// Why an attempt may be repeated.
@@ -70,7 +72,7 @@ extension Exchange {
       let start = worker.now
       let wake = await client.wait(
         for: socket, clientWants, or: connection.transport, upstreamWants,
-        until: min(nextDeadline(), rateDeadline()))
+        until: min(nextDeadline(), rateDeadline(), pausedUntil))
       hasWaited(since: start, holding: held)
       if wake == .deadline, let end = expiredWait() { return end }
     }
@@ -83,6 +85,7 @@ extension Exchange {
   func beginRound() {
     clientWants = []
     upstreamWants = []
+    pausedUntil = .never
     uploadTurnsLeft = Self.receivesPerRound
     downloadTurnsLeft = Self.receivesPerRound
   }

@@ -104,6 +104,8 @@ extension Exchange {
     hasRequestHead = true
     toUpstream.removeAll()
     appendRequestHead()
+    // Only content is held back.
+    if uploadPace.isLimited { uploadPace.giveFree(toUpstream.count) }
     if request.framing != .untilEndOfStream { return decodeAgain() }
     upload.sendsChunks = true
     appendChunk(of: input, upload.staged)
@@ -170,15 +172,25 @@ extension Exchange {
       upstreamWants.insert(.writable)
       return false
     }
-    let headLeft = toUpstream.count - upload.headSent
+    var headLeft = toUpstream.count - upload.headSent
+    var staged = upload.staged
+    var isWhole = true
+    if uploadPace.isLimited {
+      guard let allowed = pacedUpload() else { return false }
+      isWhole = allowed >= headLeft + staged.count
+      headLeft = min(headLeft, allowed)
+      staged = staged.prefix(allowed - headLeft)
+    }
     let result: IOResult
-    if let stream = connection.stream { stream.endsWithNextSend = upload.isRead && !hasRequestTrailers }
-    if headLeft > 0 && !upload.staged.isEmpty && upload.headSent == 0 {
-      result = socket.send(toUpstream, input, range: upload.staged)
+    if let stream = connection.stream {
+      stream.endsWithNextSend = isWhole && upload.isRead && !hasRequestTrailers
+    }
+    if headLeft > 0 && !staged.isEmpty && upload.headSent == 0 {
+      result = socket.send(toUpstream, input, range: staged)
     } else if headLeft > 0 {
-      result = socket.send(toUpstream, range: upload.headSent..<toUpstream.count)
+      result = socket.send(toUpstream, range: upload.headSent..<upload.headSent + headLeft)
     } else {
-      result = socket.send(input, range: upload.staged)
+      result = socket.send(input, range: staged)
     }
     if result.isWouldBlock {
       upstreamWants.insert(.writable)
@@ -192,6 +204,7 @@ extension Exchange {
       return false
     }
     upload.lastProgress = worker.now
+    if uploadPace.isLimited { uploadPace.moved(result.bytes) }
     let fromHead = min(headLeft, result.bytes)
     upload.headSent += fromHead
     let fromContent = result.bytes - fromHead

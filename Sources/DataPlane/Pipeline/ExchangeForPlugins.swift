@@ -13,6 +13,9 @@ extension Exchange {
 
   public var isTLS: Bool { client.connection.tls != nil }
 
+  /// Whether the peer may say of others what they are called, and who the client is.
+  public var isFromTrustedPeer: Bool { isPeerTrusted }
+
   public var routeName: [UInt8] { route?.nameBytes ?? [] }
   public var serviceName: [UInt8] { service?.nameBytes ?? [] }
 
@@ -54,14 +57,6 @@ extension Exchange {
   /// Bytes of the request as an array.
   public func copy(_ range: ByteRange) -> [UInt8] { input.copy(range.range) }
 
-  /// What comes of the request's content may not be longer. Without effect on what is allowed less already.
-  /// - Returns: false where it is said to be longer.
-  public func limitContent(to bytes: UInt64) -> Bool {
-    bodyBytesMax = min(bodyBytesMax, bytes)
-    if case .length(let length) = request.framing, length > bytes { return false }
-    return record.requestBodyBytes <= bytes
-  }
-
   /// Keeps something of a plugin's until the exchange is over.
   public func keep(_ object: AnyObject, for plugin: Plugin) { keptForPlugins.append((plugin, object)) }
 
@@ -82,6 +77,16 @@ extension Exchange {
   }
 
   // MARK: What goes to the endpoint
+
+  /// Whether endpoints are told the request's name as `X-Request-ID`.
+  public var sendsRequestName: Bool { http.addsRequestID }
+
+  /// Calls the request by another name: in `X-Request-ID`, texts and the log.
+  /// - name: Of a field's value.
+  public func nameRequest(_ name: [UInt8]) {
+    requestID.removeAll()
+    requestID.append(name)
+  }
 
   /// Fields of this name do not go to the endpoint.
   /// - name: In lower case.

@@ -81,6 +81,20 @@ extension Exchange {
     }
   }
 
+  /// Waits until `isOver` says so, at most this long; less where the client goes away, or its call's deadline passes.
+  /// Who makes it so calls ``wake()``.
+  public func sleep(nanoseconds: Int64, unless isOver: () -> Bool) async {
+    let until = min(worker.now.advanced(byNanoseconds: nanoseconds), callDeadline)
+    while !isOver(), worker.now < until, !hasLostClient {
+      client.transport.interest = .peerClosed
+      _ = await client.sleep(until: until)
+      client.transport.interest = []
+    }
+  }
+
+  /// Ends a ``sleep(nanoseconds:unless:)`` whose reason is there. On the worker's thread.
+  public func wake() { client.wake() }
+
   /// Nobody is left to answer.
-  var hasLostClient: Bool { client.isAborted || client.transport.readiness.contains(.peerClosed) }
+  public var hasLostClient: Bool { client.isAborted || client.transport.readiness.contains(.peerClosed) }
 }

@@ -123,6 +123,10 @@ extension Exchange {
     chain = nil
     pluginPosition = 0
     waitsForPlugin = false
+    uploadPace = Pace()
+    downloadPace = Pace()
+    responseBytesMax = .max
+    earlierResponseEdits = nil
     chainConsumer = nil
     chainForAll = nil
     hasEditedResponse = false

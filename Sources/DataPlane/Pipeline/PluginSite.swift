@@ -31,6 +31,7 @@ public struct PluginSite {
   public let workerCount: Int
   private let shared: PluginStates
   private unowned let data: DataPlaneWorker
+  private let own: WorkerObjects
   private let values: OptionValues
 
   init(_ attachment: PluginAttachment, _ scope: Scope, of data: DataPlaneWorker) {
@@ -42,6 +43,7 @@ public struct PluginSite {
     workerCount = data.workerCount
     shared = data.pluginStates
     self.data = data
+    own = data.pluginObjects
   }
 
   /// A service that an option of the type ``OptionType/service`` names. For the making of a plugin, not for requests.
@@ -51,6 +53,30 @@ public struct PluginSite {
   /// lock: for the making of a plugin, not for requests.
   public func sharedState<State: AnyObject & Sendable>(_ make: () -> State) -> State {
     shared.state(for: "\(scope) \(name)", values, make)
+  }
+
+  /// What all plugins of this worker have in common under a key, such as a connection: made for the first, kept as
+  /// long as any of them keeps it.
+  public func workerObject<Object: AnyObject>(for key: some Hashable, _ make: () -> Object) -> Object {
+    own.object(for: key, make)
+  }
+}
+
+/// What the plugins of one worker have in common. On its thread.
+final class WorkerObjects {
+  private struct Held {
+    weak var object: AnyObject?
+  }
+
+  private var held: [AnyHashable: Held] = [:]
+
+  func object<Object: AnyObject>(for key: some Hashable, _ make: () -> Object) -> Object {
+    if let known = held[key]?.object as? Object { return known }
+    // A few: those that nobody has any more go when another is made.
+    held = held.filter { $0.value.object != nil }
+    let new = make()
+    held[key] = Held(object: new)
+    return new
   }
 }
 

@@ -19,6 +19,7 @@ public final class DataPlaneWorker {
   var sharedChains = SharedChains()
   /// What plugins share with those of other workers.
   let pluginStates: PluginStates
+  let pluginObjects = WorkerObjects()
   /// Those that all requests meet.
   private(set) var globalPlugins: [AttachedPlugin] = []
   /// Requests for which a plugin waits.

@@ -1,7 +1,8 @@
 import DataPlane
 import Resources
+import Runtime
 
-/// Lets so many requests pass in a time. Exact over all workers of a gateway.
+/// Lets so many requests pass in a time. Exact over all workers of a gateway, and with Redis over several gateways.
 public struct RateLimit: PluginSettings {
   public static let name = "rate-limit"
   public static let summary = "Lets so many requests pass in a time, for each address, consumer or other key."
@@ -39,13 +40,28 @@ public struct RateLimit: PluginSettings {
       default: .list([.text("standard"), .text("x-ratelimit")]),
       "Fields that tell clients of the limit: RateLimit and RateLimit-Policy, X-RateLimit-Limit, -Remaining and "
         + "-Reset."),
+    PluginOption(
+      "policy", .choice(["local", "redis"]), default: .text("local"),
+      "Where requests are counted: in each gateway for itself, or in Redis for all of them."),
+    PluginOption("redis", .object(RedisSettings.options), "The server, with the policy redis."),
+    PluginOption(
+      "whenRedisIsGone", .choice(WhenRedisIsGone.allCases.map(\.rawValue)), default: .text("local"),
+      "What becomes of requests while Redis cannot be asked: each gateway counts for itself, all pass, or all are "
+        + "refused with 503."),
   ]
+
+  /// While nobody knows what the other gateways let pass.
+  enum WhenRedisIsGone: String, CaseIterable {
+    case local, allow, refuse
+  }
 
   struct Limit: Sendable {
     let bucket: BucketShape
     let key: RequestKey
     let requests: Int
     let seconds: Int
+    /// What the bucket is, as far as settings say: the same text in all gateways that have the same.
+    let identity: String
   }
 
   struct PathLimits: Sendable {
@@ -60,6 +76,9 @@ public struct RateLimit: PluginSettings {
   let message: String
   let usesStandardFields: Bool
   let usesXFields: Bool
+  /// Nil: each gateway counts for itself.
+  let redis: RedisSettings?
+  let whenRedisIsGone: WhenRedisIsGone
 
   public init(_ values: OptionValues) throws(OptionProblem) {
     limits = try Self.limits(values.objects("limits"), at: "limits")
@@ -84,6 +103,21 @@ public struct RateLimit: PluginSettings {
     let fields = values.texts("fields")
     usesStandardFields = fields.contains("standard")
     usesXFields = fields.contains("x-ratelimit")
+    whenRedisIsGone = WhenRedisIsGone(rawValue: values.text("whenRedisIsGone") ?? "") ?? .local
+    redis = try Self.redis(values)
+  }
+
+  private static func redis(_ values: OptionValues) throws(OptionProblem) -> RedisSettings? {
+    let usesRedis = values.text("policy") == "redis"
+    guard let server = values.object("redis") else {
+      guard usesRedis else { return nil }
+      throw OptionProblem(
+        "policy", "there is no server to count with", hint: "such as redis: {host: 10.0.0.5}")
+    }
+    guard usesRedis else {
+      throw OptionProblem("redis", "the policy is local", hint: "policy: redis uses the server")
+    }
+    return try RedisSettings(server, option: "redis")
   }
 
   private static func limits(_ values: [OptionValues], at path: String) throws(OptionProblem) -> [Limit] {
@@ -91,12 +125,14 @@ public struct RateLimit: PluginSettings {
     for (index, one) in values.enumerated() {
       let requests = one.integer("requests") ?? 1
       let period = one.duration("per") ?? .seconds(1)
-      let key = try RequestKey(one.texts("by"), at: "\(path)[\(index)].by")
+      let words = one.texts("by")
+      let key = try RequestKey(words, at: "\(path)[\(index)].by")
+      let burst = one.integer("burst") ?? requests
       limits.append(
         Limit(
-          bucket: BucketShape(requests: requests, period: period, burst: one.integer("burst") ?? requests),
-          key: key,
-          requests: requests, seconds: max(1, Int(period.components.seconds))))
+          bucket: BucketShape(requests: requests, period: period, burst: burst), key: key,
+          requests: requests, seconds: max(1, Int(period.components.seconds)),
+          identity: "\(requests)/\(period.inNanoseconds)/\(burst)/\(words)"))
     }
     return limits
   }

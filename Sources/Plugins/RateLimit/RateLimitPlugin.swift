@@ -1,7 +1,5 @@
 import DataPlane
-import HTTPCodec
 import Resources
-import Runtime
 
 extension RateLimit: RunnablePlugin {
   public func plugin(at site: PluginSite) -> Plugin { RateLimitPlugin(self, site) }
@@ -19,50 +17,51 @@ private final class RateLimitState: Sendable {
 }
 
 final class RateLimitPlugin: Plugin {
-  private struct Limiter {
-    let limit: RateLimit.Limit
-    let seed: Int
-    var buckets: WorkerBuckets
-    /// `RateLimit-Policy` and `X-RateLimit-Limit`.
-    let policy: [UInt8]
-  }
-
   private let settings: RateLimit
-  private let worker: Worker
   private let state: RateLimitState
-  private var limiters: [Limiter]
-  private var pathLimiters: [[Limiter]]
+  private let limiters: [RateLimiter]
+  private let pathLimiters: [[RateLimiter]]
+  private let unavailable = PluginAnswer(
+    503, "Requests cannot be counted for the moment.", lines: FieldLines.line("Retry-After", "1"))
 
   init(_ settings: RateLimit, _ site: PluginSite) {
     self.settings = settings
-    worker = site.worker
     state = site.sharedState { RateLimitState(settings) }
-    let count = site.workerCount
-    limiters = Self.limiters(settings, settings.limits, state.limits, count)
-    pathLimiters = zip(settings.paths, state.paths).map { Self.limiters(settings, $0.limits, $1, count) }
-    super.init(.requestHead)
-  }
-
-  private static func limiters(
-    _ settings: RateLimit, _ limits: [RateLimit.Limit], _ buckets: [SharedBuckets], _ workerCount: Int
-  ) -> [Limiter] {
-    zip(limits, buckets).map { limit, shared in
-      var policy = ""
-      if settings.usesStandardFields {
-        policy += "RateLimit-Policy: \"default\";q=\(limit.requests);w=\(limit.seconds)\r\n"
-      }
-      if settings.usesXFields { policy += "X-RateLimit-Limit: \(limit.requests)\r\n" }
-      return Limiter(
-        limit: limit, seed: shared.seed,
-        buckets: WorkerBuckets(shared, limit.bucket, workerCount: workerCount), policy: Array(policy.utf8))
+    let client = settings.redis.map { RedisClient.of(site, $0, script: BucketScript.script) }
+    limiters = zip(settings.limits, state.limits).map { RateLimiter($0, $1, "", settings, site, client) }
+    pathLimiters = zip(settings.paths, state.paths).map { path, buckets in
+      let place = String(decoding: path.prefix, as: UTF8.self)
+      return zip(path.limits, buckets).map { RateLimiter($0, $1, place, settings, site, client) }
     }
+    super.init(.requestHead)
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
     if !pathLimiters.isEmpty, let index = path(of: exchange) {
-      return verdict(exchange, &pathLimiters[index])
+      return begin(exchange, pathLimiters[index])
     }
-    return verdict(exchange, &limiters)
+    return begin(exchange, limiters)
+  }
+
+  private func begin(_ exchange: Exchange, _ limiters: [RateLimiter]) -> PluginVerdict {
+    var way = Way()
+    let verdict = goOn(exchange, limiters, &way)
+    if case .wait = verdict { exchange.keep(WaitingWay(way, limiters), for: self) }
+    return verdict
+  }
+
+  override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {
+    guard let waiting = exchange.kept(for: self) as? WaitingWay else {
+      throw PluginFailure("what a request waits for is lost")
+    }
+    while true {
+      let limiter = waiting.limiters[waiting.way.next]
+      let step = await limiter.waitForRedis(exchange)
+      if let verdict = take(step, limiter, exchange, &waiting.way) { return verdict }
+      let verdict = goOn(exchange, waiting.limiters, &waiting.way)
+      if case .wait = verdict { continue }
+      return verdict
+    }
   }
 
   /// The first, and so the longest, prefix that a request's path has.
@@ -77,29 +76,66 @@ final class RateLimitPlugin: Plugin {
     }
   }
 
-  /// Every limit counts the request until one does not let it pass.
-  private func verdict(_ exchange: Exchange, _ limiters: inout [Limiter]) -> PluginVerdict {
-    let now = worker.now.nanoseconds
-    var tightest = -1
+  /// How far a request has got through its limits.
+  private struct Way {
+    var next = 0
+    /// The one with the fewest left.
+    var tightest: RateLimiter?
     var remaining = Int.max
-    for index in limiters.indices {
-      let key = limiters[index].limit.key.hash(of: exchange, seed: limiters[index].seed)
-      let result = limiters[index].buckets.take(key, at: now)
-      guard result.passes else {
-        return .answer(refusal(limiters[index], wait: result.wait))
-      }
-      if result.remaining < remaining {
-        remaining = result.remaining
-        tightest = index
-      }
+  }
+
+  private final class WaitingWay {
+    var way: Way
+    let limiters: [RateLimiter]
+
+    init(_ way: Way, _ limiters: [RateLimiter]) {
+      self.way = way
+      self.limiters = limiters
     }
-    if tightest >= 0, settings.usesStandardFields || settings.usesXFields {
-      exchange.editResponseLines { write(limiters[tightest], remaining: remaining, to: &$0) }
+  }
+
+  /// Every limit counts the request until one does not let it pass.
+  private func goOn(_ exchange: Exchange, _ limiters: [RateLimiter], _ way: inout Way) -> PluginVerdict {
+    while way.next < limiters.count {
+      let limiter = limiters[way.next]
+      let step = limiter.take(exchange)
+      if case .mustAsk = step { return .wait }
+      if let verdict = take(step, limiter, exchange, &way) { return verdict }
+    }
+    if let tightest = way.tightest, settings.usesStandardFields || settings.usesXFields {
+      let remaining = way.remaining
+      exchange.editResponseLines { write(tightest, remaining: remaining, to: &$0) }
     }
     return .next
   }
 
-  private func refusal(_ limiter: Limiter, wait: Int64) -> PluginAnswer {
+  /// - Returns: nil where the limit lets the request pass.
+  private func take(
+    _ step: LeasedBuckets.Step, _ limiter: RateLimiter, _ exchange: Exchange, _ way: inout Way
+  ) -> PluginVerdict? {
+    way.next += 1
+    let result: WorkerBuckets.Result
+    switch step {
+    case .decided(let decided): result = decided
+    case .mustAsk: return .wait
+    case .gone(let failure):
+      if exchange.hasLostClient { return .next }
+      exchange.note(failure)
+      switch settings.whenRedisIsGone {
+      case .allow: return nil
+      case .refuse: return .answer(unavailable)
+      case .local: result = limiter.takeLocally(exchange)
+      }
+    }
+    guard result.passes else { return .answer(refusal(limiter, wait: result.wait)) }
+    if result.remaining < way.remaining {
+      way.remaining = result.remaining
+      way.tightest = limiter
+    }
+    return nil
+  }
+
+  private func refusal(_ limiter: RateLimiter, wait: Int64) -> PluginAnswer {
     let seconds = max(1, Self.seconds(wait))
     var lines: [UInt8] = []
     write(limiter, remaining: 0, reset: seconds, to: &lines)
@@ -109,7 +145,7 @@ final class RateLimitPlugin: Plugin {
   }
 
   /// - reset: Seconds until it is worth another request; nil: until the limit is as good as new.
-  private func write(_ limiter: Limiter, remaining: Int, reset: Int? = nil, to lines: inout [UInt8]) {
+  private func write(_ limiter: RateLimiter, remaining: Int, reset: Int? = nil, to lines: inout [UInt8]) {
     let reset = reset ?? Self.seconds(limiter.limit.bucket.fillingTime(of: remaining))
     lines += limiter.policy
     if settings.usesStandardFields {

@@ -1,6 +1,7 @@
 import DataPlane
 import HTTPCodec
 import Resources
+import Runtime
 
 /// What requests are told apart by, where something is counted for each: an address, a consumer, a field.
 struct RequestKey: Sendable {
@@ -104,6 +105,37 @@ struct RequestKey: Sendable {
       }
     }
     return state
+  }
+
+  /// What tells requests apart, as bytes that are the same in every process: each part behind its length.
+  func append(of exchange: Exchange, to bytes: inout [UInt8]) {
+    for part in parts {
+      switch part {
+      case .address: Self.append(Self.network(of: exchange.clientAddress), to: &bytes)
+      case .consumer:
+        let name = exchange.consumer?.nameBytes ?? []
+        bytes.append(name.isEmpty ? 0 : 1)
+        Self.append(name.isEmpty ? Self.network(of: exchange.clientAddress) : name, to: &bytes)
+      case .service: Self.append(exchange.serviceName, to: &bytes)
+      case .route: Self.append(exchange.routeName, to: &bytes)
+      case .path: Self.append(RequestVariable.path(of: exchange), to: &bytes)
+      case .method: Self.append(exchange.method, to: &bytes)
+      case .host: Self.append(exchange.host, to: &bytes)
+      case .header(let name): Self.append(exchange.firstField(name).map(exchange.copy) ?? [], to: &bytes)
+      case .cookie(let name): Self.append(exchange.cookie(name) ?? [], to: &bytes)
+      case .query(let name): Self.append(exchange.queryParameter(name) ?? [], to: &bytes)
+      }
+    }
+  }
+
+  private static func append(_ part: [UInt8], to bytes: inout [UInt8]) {
+    for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: part.count >> shift)) }
+    bytes += part
+  }
+
+  /// The address; of IPv6 the network of 64 bits, as in ``KeyHash``.
+  private static func network(of address: SocketAddress) -> [UInt8] {
+    (0..<(address.isIPv4 ? 16 : 8)).map { address.octets[$0] }
   }
 
   private static func hash(_ bytes: [UInt8], _ state: UInt64) -> UInt64 {

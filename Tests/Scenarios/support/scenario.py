@@ -14,6 +14,7 @@ from .nginx import Nginx
 from .origin import Answer, FullQueue, Origin, RawOrigin, echo
 from .ports import free_port
 from .programs import Program, penstock_binary
+from .redis import Redis
 from .websocket import WebSocketOrigin
 
 
@@ -80,6 +81,9 @@ class Scenario:
 
     def nginx(self, locations: str = "", **options: Any) -> Nginx:
         return self._add(Nginx(self._folder("nginx"), locations, **options))
+
+    def redis(self, *arguments: str, **options: Any) -> Redis:
+        return self._add(Redis(self._folder("redis"), *arguments, **options))
 
     def echo_origin(self, name: str = "origin") -> "EchoOrigin":
         return self._add(EchoOrigin(self._folder("echo"), name))
