@@ -5,6 +5,7 @@ extension PluginCatalog {
   public static let standard = PluginCatalog([
     ACL.self,
     BasicAuth.self,
+    Cache.self,
     CORS.self,
     Fault.self,
     Headers.self,

@@ -19,6 +19,7 @@ extension Exchange {
   }
 
   private func pursue() async -> Ending {
+    if stage == .answering { return await endAnswer() }
     if waitsForPlugin { refusal = await waitForPlugins() ?? settleUpstream() }
     if let refusal { return await answer(refusal) }
     let service = service!
@@ -152,6 +153,18 @@ extension Exchange {
       service.close(connection)
       if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
       return again()
+    case .replaced:
+      if isFailure(responseHead.status) {
+        service.recordFailure(endpoint)
+      } else {
+        service.recordSuccess(endpoint)
+      }
+      if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
+        service.close(connection)
+      } else {
+        service.giveBack(connection)
+      }
+      return .refuse(replacement.map { .plugin($0) } ?? .upstreamFailure)
     case .upstreamFailed(let failure):
       service.close(connection)
       return settleFailure(failure, wasReused: connection.isReused, endpoint, service)
@@ -267,6 +280,7 @@ extension Exchange {
   func letGo() {
     dropTrailers()
     if chain != nil { endPlugins() }
+    heldAnswer = nil
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

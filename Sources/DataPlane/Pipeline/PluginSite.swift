@@ -30,6 +30,7 @@ public struct PluginSite {
   public let consumers: ConsumerTable
   public let workerCount: Int
   private let shared: PluginStates
+  private let data: DataPlaneWorker
   private let values: OptionValues
 
   init(_ attachment: PluginAttachment, _ scope: Scope, of data: DataPlaneWorker) {
@@ -40,12 +41,23 @@ public struct PluginSite {
     consumers = data.consumers
     workerCount = data.workerCount
     shared = data.pluginStates
+    self.data = data
   }
 
   /// What the workers share for this use of the plugin with these settings: the first of them makes it. Takes a
   /// lock: for the making of a plugin, not for requests.
   public func sharedState<State: AnyObject & Sendable>(_ make: () -> State) -> State {
     shared.state(for: "\(scope) \(name)", values, make)
+  }
+
+  /// What all uses of the plugin on this worker share under a name, for as long as the worker lives: the first of
+  /// them makes it. The plugin bounds how many names there are.
+  public func workerState<State: AnyObject>(_ name: String, _ make: () -> State) -> State {
+    let key = "\(self.name) \(name)"
+    if let known = data.pluginTables[key] as? State { return known }
+    let new = make()
+    data.pluginTables[key] = new
+    return new
   }
 }
 

@@ -19,6 +19,8 @@ public final class DataPlaneWorker {
   let pluginStates: PluginStates
   /// Those that all requests meet.
   private(set) var globalPlugins: [AttachedPlugin] = []
+  /// What plugins of this worker share.
+  var pluginTables: [String: AnyObject] = [:]
   /// Requests for which a plugin waits.
   var requestsAtPlugins = 0
   /// Grows when the chains of routes may be others.
@@ -314,6 +316,7 @@ public final class DataPlaneWorker {
 
   func count(_ record: ExchangeRecord, route: CompiledRoute?, service: UpstreamService?) {
     counters.figures.requests &+= 1
+    if record.cacheResult != .none { counters.figures.cache.record(record.cacheResult) }
     guard let found = route == nil ? counters.noRoute : route?.counters ?? beginCounting(route) else {
       return
     }
