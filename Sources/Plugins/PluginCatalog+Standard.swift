@@ -7,6 +7,7 @@ extension PluginCatalog {
     APIBreaker.self,
     Bandwidth.self,
     BasicAuth.self,
+    Cache.self,
     CORS.self,
     Fault.self,
     Headers.self,

@@ -19,6 +19,7 @@ extension Exchange {
   }
 
   private func pursue() async -> Ending {
+    if stage == .answering { return await endAnswer() }
     if waitsForPlugin { refusal = await waitForPlugins() ?? settleUpstream() }
     if let refusal { return await answer(refusal) }
     let service = service!
@@ -153,6 +154,18 @@ extension Exchange {
       service.close(connection)
       if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
       return again()
+    case .replaced:
+      if isFailure(responseHead.status) {
+        service.recordFailure(endpoint)
+      } else {
+        service.recordSuccess(endpoint)
+      }
+      if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
+        service.close(connection)
+      } else {
+        service.giveBack(connection)
+      }
+      return .refuse(replacement.map { .plugin($0) } ?? .upstreamFailure)
     case .upstreamFailed(let failure):
       service.close(connection)
       return settleFailure(failure, wasReused: connection.isReused, endpoint, service)
@@ -277,6 +290,7 @@ extension Exchange {
     dropTrailers()
     if chain != nil { endPlugins() }
     if gatheredBytes > 0 || contentRefusal != nil { releaseGathered() }
+    heldAnswer = nil
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

@@ -37,6 +37,8 @@ struct Download {
   var hasSentFinalHead = false
   /// All content was received.
   var isReceived = false
+  /// Plugins see the content, and have not been told of its end.
+  var isFollowed = false
   /// The endpoint's connection cannot be used again.
   var mustCloseUpstream = false
   /// The status is a plugin's, and so is its reason.
@@ -233,8 +235,11 @@ extension Exchange {
     }
     if responseBytesMax != .max, refusesLongResponse() { return }
     let head = responseHead.byteCount
-    download.phase = .content
     download.mustCloseUpstream = !responseHead.isPersistent
+    if chain != nil, let answer = findReplacement(responseHead.status, isEndpoints: true) {
+      return replaceResponse(with: answer)
+    }
+    download.phase = .content
     if let stream = upstream?.stream {
       frameStreamContent(stream)
     } else {
@@ -247,8 +252,11 @@ extension Exchange {
     }
     if data.isDraining || client.listener.number < 0 { isPersistent = false }
     if chain != nil {
+      followsContent = false
       editResponse(isEndpoints: true)
+      // What plugins change is followed by none.
       if holdBytesMax > 0 { return beginHolding() }
+      download.isFollowed = followsContent
     }
     record.status = responseHead.status
     if let stream = client.stream {
@@ -260,6 +268,16 @@ extension Exchange {
     }
     response.consume(head)
     stageContent()
+  }
+
+  /// The endpoint's connection can be used again where nothing more is to come.
+  private func replaceResponse(with answer: PluginAnswer) {
+    replacement = answer
+    hasReplacement = true
+    if upstream?.stream == nil, responseHead.framing != .none || response.count > responseHead.byteCount {
+      download.mustCloseUpstream = true
+    }
+    end = .replaced
   }
 
   /// How a stream's content ends, and how it is framed for the client.
@@ -315,6 +333,11 @@ extension Exchange {
 
   /// Stages what content `response` holds.
   func stageContent() {
+    stageWhatCame()
+    if download.isFollowed, download.isReceived, end == nil { endFollowing() }
+  }
+
+  private func stageWhatCame() {
     if download.endsWithStream { return stageStreamContent() }
     if download.isReceived {
       // What follows was not asked for: such a connection is not used again.
@@ -348,6 +371,7 @@ extension Exchange {
   /// Stages the first `count` bytes of `response`.
   private func stage(_ count: Int) {
     record.responseBodyBytes += UInt64(count)
+    if download.isFollowed { follow(0..<count) }
     if record.responseBodyBytes > responseBytesMax {
       end = .upstreamFailed(.tooLarge)
     } else if held != nil {
@@ -367,6 +391,7 @@ extension Exchange {
   }
 
   private func stageChunks() {
+    if download.isFollowed { followChunks() }
     do {
       let (consumed, isComplete, section) =
         download.framing == .chunked

@@ -31,6 +31,8 @@ public final class Exchange {
     case chosen
     /// The request is on its way on ``upstream``.
     case sent
+    /// The gateway's own answer is on its way.
+    case answering
     /// The exchange is over, and with it the connection, but the client may still be sending.
     case closing
   }
@@ -95,6 +97,12 @@ public final class Exchange {
   /// That head is an endpoint's, and not of an answer of the gateway's own.
   var isEndpointsResponse = false
   var hasEditedResponse = false
+  /// Plugins want to see the content of the response.
+  var followsContent = false
+  /// What a plugin answers in place of the endpoint whose head has come.
+  var replacement: PluginAnswer?
+  /// An answer has been replaced already.
+  var hasReplacement = false
 
   // The way up.
   var upload = Upload()
@@ -145,6 +153,11 @@ public final class Exchange {
   /// Trailer lines of chunked content that go to a stream; a buffer is held only while there are some.
   var trailers: Buffer?
   var trailerFields: [Field] = []
+
+  // The gateway's own answer.
+  /// Whose content is sent from where it is, and what of it is still to be sent.
+  var heldAnswer: PluginAnswer?
+  var heldRange = 0..<0
 
   var record = ExchangeRecord()
   var isPersistent = false
@@ -328,6 +341,7 @@ public final class Exchange {
   /// Sends what was prepared, if nothing has to be waited for.
   private func sendWithoutWaiting() -> Progress {
     stage = .prepared
+    if case .plugin? = refusal { return answerWithoutWaiting() }
     guard refusal == nil, upgrade == .none, !waitsForPlugin, let service, service.mayStartRequest else {
       return .needsTask
     }
@@ -362,13 +376,22 @@ public final class Exchange {
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }
       endpoint.inFlight -= 1
       service.requestEnded()
-      let mayContinue = keep && isPersistent
-      finish()
-      if mayContinue || client.stream != nil || !leavesUnreadBytes { return .done(keep: mayContinue) }
-      stage = .closing
-      return .needsTask
+      return finishWithoutWaiting(keep: keep && isPersistent)
     default: return .needsTask
     }
+  }
+
+  private func finishWithoutWaiting(keep: Bool) -> Progress {
+    finish()
+    if keep || client.stream != nil || !leavesUnreadBytes { return .done(keep: keep) }
+    stage = .closing
+    return .needsTask
+  }
+
+  /// Sends what a plugin answers, as far as the client takes it at once.
+  private func answerWithoutWaiting() -> Progress {
+    guard let answer = refusal, beginAnswer(answer), sendAnswerAtOnce() == .sent else { return .needsTask }
+    return finishWithoutWaiting(keep: isPersistent && client.stream == nil)
   }
 
   // MARK: The end

@@ -39,6 +39,9 @@ public struct WorkerFigures: Sendable {
   /// Retries that the budget forbade.
   public var retryBudgetExhausted: UInt64 = 0
 
+  /// Requests that have met a cache, by what it had.
+  public var cache = CacheFigures()
+
   // Connections to endpoints.
   public var upstreamConnects: UInt64 = 0
   public var upstreamConnectFailures: UInt64 = 0
@@ -101,6 +104,7 @@ public struct WorkerFigures: Sendable {
     upstreamConnects &+= other.upstreamConnects
     upstreamConnectFailures &+= other.upstreamConnectFailures
     poolReused &+= other.poolReused
+    cache.add(other.cache)
     poolIdle &+= other.poolIdle
     poolExpired &+= other.poolExpired
     poolStale &+= other.poolStale

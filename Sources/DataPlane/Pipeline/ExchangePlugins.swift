@@ -121,6 +121,9 @@ extension Exchange {
     passedPlugins.removeAll(keepingCapacity: true)
     keptForPlugins.removeAll(keepingCapacity: true)
     chain = nil
+    followsContent = false
+    replacement = nil
+    hasReplacement = false
     pluginPosition = 0
     waitsForPlugin = false
     uploadPace = Pace()

@@ -77,6 +77,15 @@ struct FieldEdits {
     return false
   }
 
+  /// Whether there is a line of a name.
+  /// - name: In lower case.
+  static func has(_ name: [UInt8], in lines: [UInt8]) -> Bool {
+    lines.split(separator: 10).contains { line in
+      line.count > name.count && line[line.startIndex + name.count] == UInt8(ascii: ":")
+        && zip(line, name).allSatisfy { $0.asciiLowercased == $1 }
+    }
+  }
+
   static let contentType = Array("content-type".utf8)
   static let retryAfter = Array("retry-after".utf8)
 

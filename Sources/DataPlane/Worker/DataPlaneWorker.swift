@@ -317,6 +317,7 @@ public final class DataPlaneWorker {
 
   func count(_ record: ExchangeRecord, route: CompiledRoute?, service: UpstreamService?) {
     counters.figures.requests &+= 1
+    if record.cacheResult != .none { counters.figures.cache.record(record.cacheResult) }
     guard let found = route == nil ? counters.noRoute : route?.counters ?? beginCounting(route) else {
       return
     }
