@@ -87,7 +87,9 @@ extension Exchange {
     appendTarget(to: out)
   }
 
-  private func sendAnswer() async -> Bool {
+  /// Sends what is in `toClient`.
+  /// - Returns: false where the client is gone, or does not take it in time.
+  func sendAnswer() async -> Bool {
     let deadline = worker.now.advanced(byNanoseconds: data.settings.sendNanoseconds)
     while !toClient.isEmpty || client.transport.hasUnsentBytes {
       if !toClient.isEmpty {

@@ -267,6 +267,7 @@ extension Exchange {
   func letGo() {
     dropTrailers()
     if chain != nil { endPlugins() }
+    if gatheredBytes > 0 || contentRefusal != nil { releaseGathered() }
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

@@ -96,6 +96,10 @@ public final class Exchange {
 
   // The way up.
   var upload = Upload()
+  /// Content that is held back for a plugin, as far as it did not come with the head.
+  var gatheredBytes = 0
+  /// What a client is answered whose content could not be gathered.
+  var contentRefusal: Answer?
   /// What its content may have: what is set for all, or less.
   var bodyBytesMax = UInt64.max
   let toUpstream: Buffer

@@ -30,6 +30,8 @@ struct Upload {
   var doneAt = MonotonicTime.never
   var lastProgress = MonotonicTime.never
   var rate = ClientRate()
+  /// Trailers do not go on.
+  var dropsTrailers = false
   /// Bytes at the front of `input` that belong to this request, once it was read whole.
   var inputBytes = 0
 

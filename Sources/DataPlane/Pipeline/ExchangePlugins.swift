@@ -40,7 +40,9 @@ extension Exchange {
       waitsForPlugin = false
       let link = chain.links[pluginPosition]
       do throws(PluginFailure) {
-        switch try await link.plugin.finishWaiting(self) {
+        let verdict = try await link.plugin.finishWaiting(self)
+        if let contentRefusal { return contentRefusal }
+        switch verdict {
         case .next: pass(link, chain)
         case .answer(let answer):
           link.counters.figures.answers &+= 1
