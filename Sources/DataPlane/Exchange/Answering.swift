@@ -7,6 +7,8 @@ extension Exchange {
   func answer(_ answer: Answer) async -> Ending {
     record.status = answer.status
     record.outcome = answer.outcome
+    // Nobody is answered: a plugin hears of the outcome.
+    if client.isSide { return .close }
     if case .clientClosed = answer { return .close }
     if case .shed(let reason) = answer { data.counters.figures.refusalReasons.record(reason) }
     if record.outcome == .badRequest || record.outcome == .clientTimeout {

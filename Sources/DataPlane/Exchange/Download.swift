@@ -90,7 +90,7 @@ extension Exchange {
     let result: IOResult
     if let stream = client.stream {
       stream.endsWithNextSend = download.isReceived && download.phase != .head && !hasResponseTrailers
-    } else if !isPersistent, download.isReceived, download.phase != .head {
+    } else if !isPersistent, download.isReceived, download.phase != .head, !client.isSide {
       // TLS says its end with the last bytes, in one call of the system.
       client.connection.tls?.isEndingWithNextSend = true
     }
@@ -235,6 +235,9 @@ extension Exchange {
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers
       sendResponseHead(on: stream, endStream: isWhole)
+      download.hasSentFinalHead = true
+    } else if client.isSide {
+      client.responseHeadArrived(self)
       download.hasSentFinalHead = true
     } else {
       appendResponseHead()

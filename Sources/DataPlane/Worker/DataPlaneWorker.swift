@@ -21,6 +21,7 @@ public final class DataPlaneWorker {
   private(set) var globalPlugins: [AttachedPlugin] = []
   /// Requests for which a plugin waits.
   var requestsAtPlugins = 0
+  var sideRequests: SideRequests
   /// Grows when the chains of routes may be others.
   private(set) var pluginRevision: UInt32 = 1
   private(set) var listeners: ListenerTable!
@@ -71,6 +72,7 @@ public final class DataPlaneWorker {
     self.pluginStates = pluginStates
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
+    sideRequests = SideRequests(workerCount: workerCount)
     buffers = BufferBudget(limit: settings.bufferBytesMax)
     tls = TLSWorker(on: worker)
     turns = HTTP2Turns(on: worker)
@@ -387,6 +389,8 @@ public final class DataPlaneWorker {
     figures.buffersLent = worker.buffers.lentCount
     figures.bufferBytesHeld = usedBufferBytes
     figures.openSockets = worker.openSocketCount
+    figures.sideRequestsInFlight = sideRequests.count
+    figures.requestsInFlight -= sideRequests.atEndpoints
     figures.loopRounds = worker.roundCount
     if let accessLog {
       figures.accessLogLines &+= accessLog.linesWritten
@@ -424,6 +428,7 @@ public final class DataPlaneWorker {
   public func abortConnections() {
     forEachConnection { $0.abort() }
     tunnels.abort()
+    sideRequests.abandon()
   }
 
   private func forEachConnection(_ body: (ClientConnection) -> Void) {
@@ -433,8 +438,8 @@ public final class DataPlaneWorker {
     }
   }
 
-  private func finishDrainIfEmpty() {
-    guard connectionCount == 0, let completion = drained else { return }
+  func finishDrainIfEmpty() {
+    guard connectionCount == 0, sideRequests.count == 0, let completion = drained else { return }
     drained = nil
     serviceTable.retireAll()
     completion()
