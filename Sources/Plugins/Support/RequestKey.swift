@@ -1,6 +1,7 @@
 import DataPlane
 import HTTPCodec
 import Resources
+import Runtime
 
 /// What requests are told apart by, where something is counted for each: an address, a consumer, a field.
 struct RequestKey: Sendable {
@@ -78,6 +79,44 @@ struct RequestKey: Sendable {
     return Int(truncatingIfNeeded: state)
   }
 
+  /// All that makes the key, so that no two requests are taken for the same which are not; each part behind its
+  /// length.
+  func bytes(of exchange: Exchange) -> [UInt8] {
+    var key: [UInt8] = []
+    for part in parts {
+      switch part {
+      case .address: Self.append(exchange.clientAddress.networkBytes, to: &key)
+      case .consumer:
+        let name = exchange.consumer?.nameBytes ?? []
+        // Who is not known is told apart by the address.
+        key.append(name.isEmpty ? 0 : 1)
+        Self.append(name.isEmpty ? exchange.clientAddress.networkBytes : name, to: &key)
+      case .service: Self.append(exchange.serviceName, to: &key)
+      case .route: Self.append(exchange.routeName, to: &key)
+      case .path: Self.append(RequestVariable.path(of: exchange), to: &key)
+      case .method: Self.append(exchange.method, to: &key)
+      case .host: Self.append(exchange.host.map(\.asciiLowercased), to: &key)
+      case .header(let name):
+        exchange.withEachField(name) { value in
+          key.append(1)
+          var bytes: [UInt8] = []
+          for index in value.indices { bytes.append(value[index]) }
+          Self.append(bytes, to: &key)
+        }
+        key.append(0)
+      case .cookie(let name): Self.append(exchange.cookie(name), to: &key)
+      case .query(let name): Self.append(exchange.queryParameter(name), to: &key)
+      }
+    }
+    return key
+  }
+
+  private static func append(_ part: [UInt8]?, to key: inout [UInt8]) {
+    guard let part else { return key.append(contentsOf: [0xFF, 0xFF, 0xFF, 0xFF]) }
+    for shift in [24, 16, 8, 0] { key.append(UInt8(truncatingIfNeeded: part.count >> shift)) }
+    key += part
+  }
+
   private static func hash(_ bytes: [UInt8], _ state: UInt64) -> UInt64 {
     KeyHash.of(bytes.span, after: state)
   }
@@ -86,4 +125,9 @@ struct RequestKey: Sendable {
     let input = exchange.input
     return KeyHash.of(input.bytes.extracting(range.range), after: state)
   }
+}
+
+extension SocketAddress {
+  /// As keys go by it: of IPv6 the network of 64 bits, which is what one subscriber gets.
+  fileprivate var networkBytes: [UInt8] { (0..<(isIPv4 ? 16 : 8)).map { octets[$0] } }
 }
