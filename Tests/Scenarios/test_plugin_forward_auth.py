@@ -390,6 +390,37 @@ def test_many_at_once(scenario):
     is_quiet(gateway)
 
 
+def test_what_a_trusted_peer_says_of_the_client(scenario):
+    auth = scenario.origin(lambda exchange: exchange.respond(204))
+    gateway = scenario.gateway(
+        [service("app", scenario.origin()), service("auth", auth)],
+        [route("all", "app", plugins={"forward-auth": {"service": "auth"}})],
+        http={"forwarding": {"trustedNetworks": ["127.0.0.0/8"]}})
+    assert gateway.get("/", "X-Forwarded-Proto: https", "X-Forwarded-Host: shop.test:8443", "X-Forwarded-For: 192.0.2.7",
+                       "X-Forwarded-Uri: /admin", "X-Forwarded-Method: DELETE").status == 200
+    told = {name: auth.last.values(name) for name in ("x-forwarded-proto", "x-forwarded-host", "x-forwarded-for",
+                                                     "x-forwarded-uri", "x-forwarded-method")}
+    assert told == {"x-forwarded-proto": ["https"], "x-forwarded-host": ["shop.test:8443"], "x-forwarded-for": ["192.0.2.7"],
+                    "x-forwarded-uri": ["/"], "x-forwarded-method": ["GET"]}
+
+
+def test_a_change_of_the_service_holds_for_the_next_question(scenario):
+    """And a service that is asked cannot be taken away."""
+    first = scenario.origin(lambda exchange: exchange.respond(200), name="first")
+    second = scenario.origin(lambda exchange: exchange.respond(401), name="second")
+    gateway = scenario.gateway(
+        [service("app", scenario.origin()), service("auth", first)],
+        [route("all", "app", plugins={"forward-auth": {"service": "auth"}})])
+    assert gateway.get().status == 200
+    gateway.configuration["services"][1]["endpoints"] = [second.address]
+    gateway.replace_file(json.dumps(gateway.configuration))
+    wait_until(lambda: gateway.get().status == 401, "the other one is asked")
+    gateway.configuration["services"][1:] = []
+    gateway.replace_file(json.dumps(gateway.configuration))
+    wait_until(lambda: "no service" in gateway.tail() or "auth" in gateway.tail(), "the change is refused")
+    assert gateway.get().status == 401
+
+
 @pytest.mark.parametrize("kind", ["h2", "h2 with TLS", "TLS", "auto"])
 def test_the_service_speaks(scenario, kind):
     def answer(exchange):
