@@ -14,6 +14,8 @@ extension Exchange {
   func beginAnswer(_ answer: Answer) -> Bool {
     record.status = answer.status
     record.outcome = answer.outcome
+    // Nobody is answered: a plugin hears of the outcome.
+    if client.isSide { return false }
     stage = .answering
     heldRange = 0..<0
     if case .clientClosed = answer { return false }

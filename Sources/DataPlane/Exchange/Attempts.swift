@@ -18,7 +18,7 @@ extension Exchange {
     return ending
   }
 
-  private func pursue() async -> Ending {
+  func pursue() async -> Ending {
     if stage == .answering { return await endAnswer() }
     if waitsForPlugin { refusal = await waitForPlugins() ?? settleUpstream() }
     if let refusal { return await answer(refusal) }
@@ -27,14 +27,16 @@ extension Exchange {
       if service.inFlight >= service.adaptiveMax { return await answer(.shed(.serviceConcurrency)) }
       if !service.mayStartRequest, let refusal = await waitForTurn(service) { return await answer(refusal) }
       // Others may have begun while it waited, or since it was admitted.
-      if data.hasRequestsEnough { return await answer(.shed(.inFlight)) }
+      if data.hasRequestsEnough, !client.isSide { return await answer(.shed(.inFlight)) }
       service.requestStarted()
+      if client.isSide { data.sideRequests.atEndpoints += 1 }
       stage = .started
     }
     let result = await attempts(service)
     if case .tunnel(let connection) = result { return .tunnel(connection) }
     // Before an answer of the gateway's own, which a slow client may take its time to read.
     service.requestEnded()
+    if client.isSide { data.sideRequests.atEndpoints -= 1 }
     switch result {
     case .refuse(let refusal): return await answer(refusal)
     case .answered(let keep): return keep && isPersistent ? .keep : .close
@@ -288,6 +290,7 @@ extension Exchange {
   /// Lets go of the request and of all that was found for it.
   func letGo() {
     dropTrailers()
+    if !contentTaps.isEmpty { abandonTaps() }
     if chain != nil { endPlugins() }
     if gatheredBytes > 0 || contentRefusal != nil { releaseGathered() }
     heldAnswer = nil

@@ -106,7 +106,7 @@ extension Exchange {
     let isFinal = download.phase != .head && held == nil
     if let stream = client.stream {
       stream.endsWithNextSend = isWhole && download.isReceived && isFinal && !hasResponseTrailers
-    } else if isWhole, !isPersistent, download.isReceived, isFinal {
+    } else if isWhole, !isPersistent, download.isReceived, isFinal, !client.isSide {
       // TLS says its end with the last bytes, in one call of the system.
       client.connection.tls?.isEndingWithNextSend = true
     }
@@ -262,6 +262,9 @@ extension Exchange {
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers
       sendResponseHead(on: stream, endStream: isWhole)
+      download.hasSentFinalHead = true
+    } else if client.isSide {
+      client.responseHeadArrived(self)
       download.hasSentFinalHead = true
     } else {
       appendResponseHead()

@@ -94,6 +94,8 @@ public final class Exchange {
   var rewrittenHost: [UInt8] = []
   /// Names of cookies that do not go on.
   var droppedCookies: [[UInt8]] = []
+  /// Those that see the request's content.
+  var contentTaps: [ContentTap] = []
   /// That head is an endpoint's, and not of an answer of the gateway's own.
   var isEndpointsResponse = false
   var hasEditedResponse = false
@@ -194,6 +196,9 @@ public final class Exchange {
     // Nearly always the same: then nothing is counted.
     if http !== data.settings { http = data.settings }
   }
+
+  /// Goes by settings of its own.
+  func takeSettings(_ settings: ConnectionSettings) { http = settings }
 
   func begin(on client: ClientSide) {
     self.client = client

@@ -89,7 +89,7 @@ extension Exchange {
 
   /// The route's, or its listener's, for responses that go by TLS.
   var strictTransportSecurity: [UInt8]? {
-    guard client.connection.tls != nil, !client.connection.isPlainOnTLS else { return nil }
+    guard !client.isSide, client.connection.tls != nil, !client.connection.isPlainOnTLS else { return nil }
     guard let route else { return client.listener.strictTransportSecurity }
     return route.strictTransportSecurity(inherited: client.listener.strictTransportSecurity)
   }

@@ -33,6 +33,8 @@ public struct WorkerFigures: Sendable {
   public var refusalReasons = RefusalReasonCounts()
   /// Gauge: at endpoints, or on their way there.
   public var requestsInFlight = 0
+  /// Gauge: requests of the gateway's own to services.
+  public var sideRequestsInFlight = 0
   /// How often admission control has begun to hold requests back.
   public var overloads: UInt64 = 0
   public var retries: UInt64 = 0
@@ -98,6 +100,7 @@ public struct WorkerFigures: Sendable {
     refusals.add(other.refusals)
     refusalReasons.add(other.refusalReasons)
     requestsInFlight &+= other.requestsInFlight
+    sideRequestsInFlight &+= other.sideRequestsInFlight
     overloads &+= other.overloads
     retries &+= other.retries
     retryBudgetExhausted &+= other.retryBudgetExhausted

@@ -45,6 +45,7 @@ extension Exchange {
         switch verdict {
         case .next: pass(link, chain)
         case .answer(let answer):
+          if hasLostClient { return .clientClosed }
           link.counters.figures.answers &+= 1
           return .plugin(answer)
         case .wait: return failed(link, PluginFailure("it waits without end"))

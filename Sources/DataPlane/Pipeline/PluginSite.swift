@@ -29,6 +29,8 @@ public struct PluginSite {
   /// Those that plugins look credentials up in.
   public let consumers: ConsumerTable
   public let workerCount: Int
+  /// Of the plugin's kind, on this worker.
+  public let counters: PluginCounters
   private let shared: PluginStates
   private unowned let data: DataPlaneWorker
   private let own: WorkerObjects
@@ -41,6 +43,7 @@ public struct PluginSite {
     worker = data.worker
     consumers = data.consumers
     workerCount = data.workerCount
+    counters = data.counters.plugin(named: attachment.name)
     shared = data.pluginStates
     self.data = data
     own = data.pluginObjects

@@ -24,6 +24,7 @@ public final class DataPlaneWorker {
   private(set) var globalPlugins: [AttachedPlugin] = []
   /// Requests for which a plugin waits.
   var requestsAtPlugins = 0
+  var sideRequests: SideRequests
   /// Grows when the chains of routes may be others.
   private(set) var pluginRevision: UInt32 = 1
   private(set) var listeners: ListenerTable!
@@ -74,6 +75,7 @@ public final class DataPlaneWorker {
     self.pluginStates = pluginStates
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
+    sideRequests = SideRequests(workerCount: workerCount)
     buffers = BufferBudget(limit: settings.bufferBytesMax)
     tls = TLSWorker(on: worker)
     turns = HTTP2Turns(on: worker)
@@ -391,6 +393,8 @@ public final class DataPlaneWorker {
     figures.buffersLent = worker.buffers.lentCount
     figures.bufferBytesHeld = usedBufferBytes
     figures.openSockets = worker.openSocketCount
+    figures.sideRequestsInFlight = sideRequests.count
+    figures.requestsInFlight -= sideRequests.atEndpoints
     figures.loopRounds = worker.roundCount
     if let accessLog {
       figures.accessLogLines &+= accessLog.linesWritten
@@ -428,6 +432,7 @@ public final class DataPlaneWorker {
   public func abortConnections() {
     forEachConnection { $0.abort() }
     tunnels.abort()
+    sideRequests.abandon()
   }
 
   private func forEachConnection(_ body: (ClientConnection) -> Void) {
@@ -437,8 +442,8 @@ public final class DataPlaneWorker {
     }
   }
 
-  private func finishDrainIfEmpty() {
-    guard connectionCount == 0, let completion = drained else { return }
+  func finishDrainIfEmpty() {
+    guard connectionCount == 0, sideRequests.count == 0, let completion = drained else { return }
     drained = nil
     serviceTable.retireAll()
     completion()
