@@ -378,7 +378,7 @@ extension Exchange {
     if record.responseBodyBytes > responseBytesMax {
       end = .upstreamFailed(.tooLarge)
     } else if held != nil {
-      hold(count)
+      holdBack(count)
     } else if download.framing == .chunked {
       toClient.append(hexadecimal: UInt64(count))
       toClient.append("\r\n")

@@ -53,7 +53,7 @@ extension Exchange {
   }
 
   /// Takes the first `count` bytes of `response`.
-  func hold(_ count: Int) {
+  func holdBack(_ count: Int) {
     guard let held else { return }
     held.buffer.append(response, range: 0..<count)
     response.consume(count)

@@ -4,7 +4,7 @@ import Runtime
 
 /// How a stored response answers a request: as a whole, in part, or by saying that the client has it.
 enum CacheAnswers {
-  static func answer(_ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse) -> PluginAnswer {
+  static func answer(_ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse) -> PluginAnswer {
     let message = stored.message
     let whole = 0..<message.content.count
     if message.status == 200 {
@@ -29,7 +29,7 @@ enum CacheAnswers {
 
   /// RFC 9111 §4.3.2, RFC 9110 §13.2.2.
   private static func isNotModified(
-    _ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse
+    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse
   ) -> Bool {
     let input = exchange.input
     if let list = facts.ifNoneMatch { return EntityTags.matches(list, in: input.bytes, stored.message.entityTag) }
@@ -40,7 +40,7 @@ enum CacheAnswers {
   }
 
   /// RFC 9110 §13.1.5: a validator has to be the same by the strong comparison.
-  private static func mayBePart(_ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse) -> Bool {
+  private static func mayBePart(_ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse) -> Bool {
     guard let ifRange = facts.ifRange else { return true }
     let validator = exchange.copy(ifRange)
     if validator.first == UInt8(ascii: "\"") { return validator == stored.message.entityTag }

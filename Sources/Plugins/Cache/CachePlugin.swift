@@ -36,7 +36,7 @@ final class CachePlugin: Plugin {
     }
     guard exchange.request.framing == .none, !exchange.wantsUpgrade else { return bypass(exchange) }
     if let trigger = settings.bypass, trigger.holds(for: exchange) { return bypass(exchange) }
-    let facts = RequestFacts(exchange, obeysDirectives: settings.obeysRequests)
+    let facts = CacheRequest(exchange, obeysDirectives: settings.obeysRequests)
     guard !facts.mustAskOrigin, key.make(of: exchange, settings.key) else { return bypass(exchange) }
     if let entry = table.find(key, exchange) {
       let age = entry.age(at: now)
@@ -54,7 +54,7 @@ final class CachePlugin: Plugin {
 
   /// A hit that touches nothing that is shared.
   private func hit(
-    _ exchange: Exchange, _ facts: RequestFacts, _ entry: LocalEntry, _ sinceStored: Int64
+    _ exchange: Exchange, _ facts: CacheRequest, _ entry: LocalEntry, _ sinceStored: Int64
   ) -> PluginAnswer {
     entry.shared.noteUse()
     let age = entry.terms.initialAge + sinceStored
@@ -67,7 +67,7 @@ final class CachePlugin: Plugin {
 
   /// Answers with what is stored.
   func answer(
-    _ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse, _ result: CacheResult,
+    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, _ result: CacheResult,
     wasForwarded: Bool = false, isCollapsed: Bool = false
   ) -> PluginAnswer {
     stored.noteUse()
@@ -95,7 +95,7 @@ final class CachePlugin: Plugin {
     return (nil, false)
   }
 
-  private func lookUp(_ exchange: Exchange, _ facts: RequestFacts) -> PluginVerdict {
+  private func lookUp(_ exchange: Exchange, _ facts: CacheRequest) -> PluginVerdict {
     let (stored, isOfOthers) = find(exchange)
     if let stored, let answer = answerAtOnce(exchange, facts, stored) { return .answer(answer) }
     // RFC 9111 §5.2.1.7
@@ -130,7 +130,7 @@ final class CachePlugin: Plugin {
 
   /// Nil where the endpoint has to be asked.
   private func answerAtOnce(
-    _ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse, isCollapsed: Bool = false
+    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, isCollapsed: Bool = false
   ) -> PluginAnswer? {
     let sinceStored = stored.age(at: now)
     switch Reuse(stored.terms, sinceStored: sinceStored, facts.directives) {
@@ -228,7 +228,7 @@ final class CachePlugin: Plugin {
         PluginAnswer(
           count > 0 ? 200 : 404, content: Array("{\"purged\": \(count)}\n".utf8), contentType: "application/json"))
     }
-    let facts = RequestFacts(exchange, obeysDirectives: false)
+    let facts = CacheRequest(exchange, obeysDirectives: false)
     exchange.keep(CacheVisit(.method, facts, key, purges: zone.purges), for: self)
     exchange.noteCache(.bypass)
     return .next

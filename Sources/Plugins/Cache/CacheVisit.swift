@@ -12,7 +12,7 @@ final class CacheVisit {
   }
 
   let reason: Reason
-  let facts: RequestFacts
+  let facts: CacheRequest
   let identity: StoredResponse.Identity
   /// Of ``CacheKey``.
   let hash: UInt64
@@ -34,7 +34,7 @@ final class CacheVisit {
   var isAnswered = false
   var fill: CacheFill?
 
-  init(_ reason: Reason, _ facts: RequestFacts, _ key: CacheKey, purges: UInt64) {
+  init(_ reason: Reason, _ facts: CacheRequest, _ key: CacheKey, purges: UInt64) {
     self.reason = reason
     self.facts = facts
     self.purges = purges

@@ -2,7 +2,7 @@ import DataPlane
 import HTTPCodec
 
 /// What a cache has to know of a request's fields, read in one go. Ranges are into the exchange's input.
-struct RequestFacts {
+struct CacheRequest {
   var directives = RequestDirectives()
   var hasAuthorization = false
   var ifNoneMatch: ByteRange?
