@@ -230,7 +230,10 @@ extension Exchange {
       service.recordSuccess(endpoint)
       record.outcome = .upstreamFailure
       if download.hasSentFinalHead { return cutOff(.upstreamFailure) }
-      if let edits = earlierResponseEdits { responseEdits = edits }
+      if let edits = earlierResponseEdits {
+        responseEdits = edits
+        hasEditedResponse = false
+      }
       return .refuse(.responseTooLarge)
     }
     service.recordFailure(endpoint)

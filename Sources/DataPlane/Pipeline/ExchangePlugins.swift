@@ -11,7 +11,7 @@ extension Exchange {
   func meetPlugins() -> Answer? {
     while let chain, pluginPosition < chain.links.count {
       let link = chain.links[pluginPosition]
-      if link.plugin.phases.contains(.requestHead) {
+      if link.phases.contains(.requestHead) {
         do throws(PluginFailure) {
           switch try link.plugin.requestHead(self) {
           case .next: break
@@ -61,7 +61,7 @@ extension Exchange {
 
   /// Goes to the next plugin; where this one has found out who calls, to those of the consumer as well.
   private func pass(_ link: PluginChain.Link, _ chain: PluginChain) {
-    if link.plugin.phases.contains(.end) { passedPlugins.append(link.plugin) }
+    if link.phases.contains(.end) { passedPlugins.append(link.plugin) }
     pluginPosition += 1
     guard let consumer, consumer !== chainConsumer else { return }
     if chainConsumer == nil, consumer.plugins.isEmpty { return }
@@ -77,7 +77,7 @@ extension Exchange {
   /// Which service takes the request is settled after this.
   func chooseUpstream() -> Answer? {
     guard let chain, chain.phases.contains(.upstreamChoice) else { return nil }
-    for link in chain.links where link.plugin.phases.contains(.upstreamChoice) {
+    for link in chain.links where link.phases.contains(.upstreamChoice) {
       do throws(PluginFailure) {
         try link.plugin.upstreamChoice(self)
       } catch {
@@ -94,7 +94,7 @@ extension Exchange {
     // An answer of the gateway's own may take the place of a response that nothing was sent of.
     if hasEditedResponse { return }
     hasEditedResponse = true
-    for link in chain.links where link.plugin.phases.contains(.responseHead) {
+    for link in chain.links where link.phases.contains(.responseHead) {
       do throws(PluginFailure) {
         try link.plugin.responseHead(self)
       } catch {
@@ -107,7 +107,7 @@ extension Exchange {
   /// All content of the response has come.
   func changeContent(_ content: inout [UInt8]) {
     guard let chain else { return }
-    for link in chain.links where link.plugin.phases.contains(.heldResponse) {
+    for link in chain.links where link.phases.contains(.heldResponse) {
       do throws(PluginFailure) {
         try link.plugin.heldResponse(self, &content)
       } catch {
@@ -118,9 +118,12 @@ extension Exchange {
 
   /// Lets those know that have let the request pass.
   func endPlugins() {
-    for plugin in passedPlugins { plugin.end(self) }
-    passedPlugins.removeAll(keepingCapacity: true)
-    keptForPlugins.removeAll(keepingCapacity: true)
+    if !passedPlugins.isEmpty {
+      for plugin in passedPlugins { plugin.end(self) }
+      passedPlugins.removeAll(keepingCapacity: true)
+    }
+    // To empty what is empty costs as much as to fill it.
+    if !keptForPlugins.isEmpty { keptForPlugins.removeAll(keepingCapacity: true) }
     chain = nil
     followsContent = false
     replacement = nil
@@ -137,9 +140,9 @@ extension Exchange {
     consumer = nil
     requestEdits.removeAll()
     responseEdits.removeAll()
-    rewrittenTarget.removeAll(keepingCapacity: true)
-    rewrittenHost.removeAll(keepingCapacity: true)
-    droppedCookies.removeAll(keepingCapacity: true)
+    if !rewrittenTarget.isEmpty { rewrittenTarget.removeAll(keepingCapacity: true) }
+    if !rewrittenHost.isEmpty { rewrittenHost.removeAll(keepingCapacity: true) }
+    if !droppedCookies.isEmpty { droppedCookies.removeAll(keepingCapacity: true) }
   }
 
   /// Has the log and the counters say that the plugin whose turn it is cannot do all that it is for; the request

@@ -27,7 +27,7 @@ extension Exchange {
 
   private func tellFollowers(_ content: Span<UInt8>) {
     guard let chain else { return }
-    for link in chain.links where link.plugin.phases.contains(.responseContent) {
+    for link in chain.links where link.phases.contains(.responseContent) {
       link.plugin.responseContent(self, content)
     }
   }
@@ -36,7 +36,7 @@ extension Exchange {
   func endFollowing() {
     download.isFollowed = false
     guard let chain else { return }
-    for link in chain.links where link.plugin.phases.contains(.responseContent) {
+    for link in chain.links where link.phases.contains(.responseContent) {
       link.plugin.responseContentEnded(self)
     }
   }
@@ -47,7 +47,7 @@ extension Exchange {
   /// - status: Of the head that has come, or of the answer that says that none will.
   func findReplacement(_ status: UInt16, isEndpoints: Bool) -> PluginAnswer? {
     guard let chain, chain.phases.contains(.replacement) else { return nil }
-    for link in chain.links where link.plugin.phases.contains(.replacement) {
+    for link in chain.links where link.phases.contains(.replacement) {
       if let answer = link.plugin.replacement(self, for: status, isEndpoints: isEndpoints) {
         link.counters.figures.answers &+= 1
         return answer

@@ -36,12 +36,22 @@ final class AttachedPlugin {
 /// A narrower setting takes the place of a wider one of the same plugin, as a whole: consumer before route before
 /// service before everything. One that is not enabled leaves nothing in its place.
 final class PluginChain {
-  struct Link {
+  /// A class, since requests take hold of one at a time: one reference is counted, and not three.
+  final class Link {
     let plugin: Plugin
+    let phases: Plugin.Phases
     let attached: AttachedPlugin
     let counters: PluginCounters
+    let priority: Int
     var name: String { attached.attachment.name }
-    var priority: Int { attached.attachment.priority }
+
+    init(_ plugin: Plugin, _ attached: AttachedPlugin, _ counters: PluginCounters) {
+      self.plugin = plugin
+      phases = plugin.phases
+      self.attached = attached
+      self.counters = counters
+      priority = attached.attachment.priority
+    }
   }
 
   /// In their order.
@@ -68,7 +78,7 @@ final class PluginChain {
     self.attached = effective
     links = effective.compactMap { one -> Link? in
       one.plugin(of: data).map {
-        Link(plugin: $0, attached: one, counters: data.counters.plugin(named: one.attachment.name))
+        Link($0, one, data.counters.plugin(named: one.attachment.name))
       }
     }
     .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }

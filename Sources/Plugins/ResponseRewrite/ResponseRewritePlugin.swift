@@ -22,7 +22,7 @@ final class ResponseRewritePlugin: Plugin {
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
     if !filters.isEmpty {
       // Content that is coded cannot be looked through, nor a part of it.
-      for name in Self.requestFields { exchange.dropRequestField(name) }
+      exchange.dropRequestFields(Self.requestFields)
     }
     return .next
   }
@@ -43,9 +43,9 @@ final class ResponseRewritePlugin: Plugin {
     let isHeld = exchange.holdResponse(atMost: settings.contentBytesMax, cutsOff: settings.body != nil)
     if !isHeld, !exchange.isHeadRequest { return settings.status != nil }
     // They are about what the service has sent.
-    for name in Self.validators { exchange.dropResponseField(name) }
+    exchange.dropResponseFields(Self.validators)
     if settings.body != nil {
-      for name in Self.contentFields { exchange.dropResponseField(name) }
+      exchange.dropResponseFields(Self.contentFields)
       exchange.addResponseLines(contentTypeLine)
     }
     if isHeld { exchange.keep(self, for: self) }
@@ -65,14 +65,12 @@ final class ResponseRewritePlugin: Plugin {
     settings.statuses.isEmpty || settings.statuses.contains(status)
   }
 
-  private static let requestFields = ["accept-encoding", "range", "if-range"].map { Array($0.utf8) }
+  private static let requestFields = FieldNameBlock("accept-encoding", "range", "if-range")
   private static let contentEncoding = Array("content-encoding".utf8)
-  private static let validators = [
-    "etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges",
-  ].map { Array($0.utf8) }
-  private static let contentFields = [
-    "content-type", "content-encoding", "content-language", "content-range", "content-disposition",
-  ].map { Array($0.utf8) }
+  private static let validators = FieldNameBlock(
+    "etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges")
+  private static let contentFields = FieldNameBlock(
+    "content-type", "content-encoding", "content-language", "content-range", "content-disposition")
 }
 
 /// Replaces what a regular expression finds. Belongs to one worker.
