@@ -71,4 +71,30 @@ import Testing
     }
     #expect(cache.count <= DecisionCache.countMax)
   }
+
+  @Test func whatItTakesIsBounded() {
+    var cache = DecisionCache()
+    let lines = Array(repeating: UInt8(1), count: 60_000)
+    var countMax = 0
+    for number in 0..<1_000 {
+      cache.remember(
+        .pass(request: lines, response: []), for: Self.key(number), until: .never, now: Self.start)
+      #expect(cache.byteCount <= DecisionCache.bytesMax)
+      let isKnown = isKnown(&cache, number, at: Self.start)
+      #expect(isKnown)
+      countMax = max(countMax, cache.count)
+    }
+    #expect(countMax > 250)
+    // Taking the place of what is there, and forgetting it, leaves nothing behind.
+    for number in 0..<1_000 {
+      cache.remember(
+        .pass(request: [], response: []), for: Self.key(number), until: Self.later, now: Self.start)
+    }
+    for number in 0..<1_000 { _ = cache.decision(for: Self.key(number), at: Self.later) }
+    #expect(cache.count == 0 && cache.byteCount == 0)
+    cache.remember(
+      .pass(request: Array(repeating: 1, count: DecisionCache.bytesMax), response: []), for: Self.key(1),
+      until: .never, now: Self.start)
+    #expect(cache.count == 0)
+  }
 }

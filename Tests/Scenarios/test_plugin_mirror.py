@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from support.gateway import route, service
+from support.grpc_peer import GRPCClient
 from support.http2_origin import server_context
 from support.plugin_options import check
 from support.ports import is_listening
@@ -301,6 +302,21 @@ def test_the_service_speaks(scenario, kind):
                 assert client.exchange("POST", f"/{size}", body=b"c" * size).status == 200
                 wait_until(lambda: len(shadow.requests) > seen and shadow.last.is_complete, "the copy is there")
                 assert shadow.last.target == f"/{size}" and shadow.last.body == b"c" * size
+    is_quiet(gateway)
+
+
+def test_calls_of_grpc(scenario):
+    server, shadow = scenario.grpc_server(), scenario.grpc_server(name="shadow")
+    gateway = scenario.gateway(
+        [service("app", server, protocol="h2"), service("shadow", shadow, protocol="h2")],
+        [route("all", "app", plugins={"mirror": {"service": "shadow"}})])
+    with GRPCClient(gateway.port) as client:
+        assert client.unary()(b"hello", timeout=10) == b"hello"
+        assert client.client_stream()(iter([b"a", b"b"]), timeout=10) == b"a|b"
+        wait_until(lambda: sorted(shadow.calls) == ["ClientStream", "Unary"], "both are copied")
+        # A conversation that goes on beyond what may be held is none to copy, and goes on.
+        assert len(list(client.both()(iter([b"x" * 100_000] * 20), timeout=30))) == 20
+        wait_until(lambda: copies(gateway, "dropped") == 1, "it is not copied")
     is_quiet(gateway)
 
 

@@ -178,3 +178,54 @@ def test_an_endpoint_that_fails_gives_way_to_another(scenario):
         [route("all", "app", plugins={"forward-auth": {"service": "auth"}})])
     assert gateway.origins_of(50) == {"origin": 50}
     assert len(auth.requests) == 50
+
+
+@pytest.mark.parametrize("kind", ["http/1.1", "TLS", "h2", "h2 with TLS"])
+def test_content_may_come_while_the_service_is_asked(scenario, kind):
+    """News of the client are its end or nothing: what it sends meanwhile stays where it is."""
+    asked = []
+
+    def hold(exchange):
+        exchange.read_body()
+        asked.append(threading.Event())
+        asked[-1].wait(20)
+        exchange.respond(204)
+    auth, origin = scenario.origin(hold), scenario.origin()
+    leaf = scenario.authority().issue("example.test")
+    tls = {} if "TLS" in kind else None
+    gateway = scenario.gateway(
+        [service("app", origin), service("auth", auth)],
+        [route("all", "app", plugins={"forward-auth": {"service": "auth", "timeout": "20s"}})],
+        tls=tls, certificates=[leaf.described("one")] if tls is not None else None)
+    body = b"0123456789" * 20_000
+    for number in range(3):
+        if kind.startswith("h2"):
+            with gateway.http2(tls=tls is not None) as client:
+                stream = client.request("POST", "/", end=False)
+                wait_until(lambda: len(asked) > number, "it is asked")
+                client.send_content(stream, body[:40_000], end=False)
+                client.ping()
+                asked[number].set()
+                client.send_content(stream, body[40_000:])
+                answer = client.response(stream)
+        else:
+            with (gateway.tls_client() if tls is not None else gateway.client()) as client:
+                client.request("POST", "/", f"Content-Length: {len(body)}")
+                wait_until(lambda: len(asked) > number, "it is asked")
+                client.send(body[:40_000])
+                asked[number].set()
+                client.send(body[40_000:])
+                answer = client.response()
+        assert answer.status == 200 and origin.last.body == body
+    assert side_requests(gateway, "answered") == 3
+
+
+@pytest.mark.parametrize("status, code", [(401, "16"), (403, "7"), (503, "14")])
+def test_a_call_of_grpc_is_refused_with_a_status_of_grpc(scenario, status, code):
+    auth = scenario.origin(lambda exchange: exchange.respond(status, "not you"))
+    gateway = scenario.gateway(
+        [service("app", scenario.http2_origin(), protocol="h2"), service("auth", auth, retries="off")],
+        [route("all", "app", plugins={"forward-auth": {"service": "auth"}})])
+    with gateway.http2() as client:
+        answer = client.exchange("POST", "/p.S/M", ("content-type", "application/grpc"), ("te", "trailers"), body=b"\0\0\0\0\0")
+        assert answer.status == 200 and answer.value("grpc-status") == code, answer

@@ -63,7 +63,10 @@ extension Exchange {
     for field in request.fields where isPassedOn(field) {
       connection.engine.encoder.encode(field, in: bytes)
     }
-    if acceptsTrailers(bytes) { connection.engine.encoder.encode(.te, value: Self.trailersToken.span) }
+    // Servers of gRPC want it said; a side request lets trailers go.
+    if client.isSide || acceptsTrailers(bytes) {
+      connection.engine.encoder.encode(.te, value: Self.trailersToken.span)
+    }
     switch request.framing {
     case .length(let length): connection.engine.encoder.encode(.contentLength, decimal: length)
     default: break

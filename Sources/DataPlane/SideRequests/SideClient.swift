@@ -20,7 +20,7 @@ final class SideClient: ClientSide {
     self.request = request
     self.isUnattended = isUnattended
     memory = SideTransport(
-      on: client.worker, bytesMax: request.responseBytesMax, keepsContent: request.keepsResponse)
+      of: client.data, bytesMax: request.responseBytesMax, keepsContent: request.keepsResponse)
     super.init(
       memory, stream: nil, peer: address, listener: client.listener, data: client.data, isSide: true)
   }
@@ -49,7 +49,6 @@ final class SideClient: ClientSide {
   }
 
   override func responseHeadArrived(_ exchange: Exchange) {
-    memory.forgetContent(bytesMax: request.responseBytesMax)
     status = exchange.responseHead.status
     lines = exchange.responseLines()
   }

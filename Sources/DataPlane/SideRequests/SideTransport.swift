@@ -8,19 +8,14 @@ final class SideTransport: Transport {
   private(set) var isOverfull = false
   private var room: Int
   private let keepsContent: Bool
+  private let data: DataPlaneWorker
 
   /// - bytesMax: Of the response's content.
-  init(on worker: Worker, bytesMax: Int, keepsContent: Bool) {
+  init(of data: DataPlaneWorker, bytesMax: Int, keepsContent: Bool) {
+    self.data = data
     room = bytesMax
     self.keepsContent = keepsContent
-    super.init(on: worker, readiness: .writable)
-  }
-
-  /// For a response that comes after all, where an earlier one was not to be had.
-  func forgetContent(bytesMax: Int) {
-    content.removeAll()
-    room = bytesMax
-    isOverfull = false
+    super.init(on: data.worker, readiness: .writable)
   }
 
   override func receive(into buffer: Buffer, atMost limit: Int) -> IOResult { IOResult(code: 0) }
@@ -32,6 +27,8 @@ final class SideTransport: Transport {
     room -= count
     if keepsContent, count > 0 {
       content.append(contentsOf: buffer.copy(range.lowerBound..<range.lowerBound + count))
+      data.buffers.hold(count)
+      data.lookAtBuffers()
     }
     guard count == range.count else {
       // Ends the exchange with the endpoint, as a client does that has gone.
@@ -49,6 +46,7 @@ final class SideTransport: Transport {
   }
 
   override func close(reset: Bool) {
+    if isOpen { data.buffers.release(content.count) }
     isOpen = false
     watcher = nil
     interest = []
