@@ -129,7 +129,10 @@ private struct AskingScene {
 
   /// Until no request of the gateway's own is left.
   func settle() throws {
-    try scene.simulation.run(limit: .seconds(60)) { inFlight == 0 }
+    // A client that takes no answer may be waited for longer.
+    try scene.simulation.run(limit: .seconds(120)) {
+      inFlight == 0 && scene.gateway.holdings.waitingBytes == 0
+    }
     #expect(scene.gateway.snapshotCounters().worker.requestsInFlight == 0)
     #expect(scene.gateway.holdings.waitingBytes == 0)
   }

@@ -297,6 +297,7 @@ extension Exchange {
     if chain != nil { endPlugins() }
     if gatheredBytes > 0 || contentRefusal != nil { releaseGathered() }
     heldAnswer = nil
+    heldRange = 0..<0
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

@@ -137,6 +137,9 @@ enum Selection {
   }
 
   private static let unknown: Set<[UInt8]> = Set(
-    ["x-forwarded-for", "forwarded", "x-request-id", "via", "client-cert", "client-cert-chain", "connection", "te"]
-      .map { Array($0.utf8) })
+    [
+      "x-forwarded-for", "forwarded", "x-request-id", "via", "client-cert", "client-cert-chain", "connection",
+      "te",
+    ]
+    .map { Array($0.utf8) })
 }
