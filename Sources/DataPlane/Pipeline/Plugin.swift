@@ -58,7 +58,7 @@ open class Plugin {
   /// was found.
   open func responseHead(_ exchange: Exchange) throws(PluginFailure) {}
 
-  /// The exchange is over, or has become a tunnel. Called once for each request that ``requestHead(_:)`` has
+  /// The exchange is over, or has become a tunnel; ``Exchange/serviceResult`` says what came of it. Called once for each request that ``requestHead(_:)`` has
   /// let pass.
   open func end(_ exchange: Exchange) {}
 }
