@@ -92,3 +92,29 @@ struct BreakerTests {
     #expect(breaker.openFor(at: 0) == 2 * Self.second)
   }
 }
+
+@Suite("Breakers of many services")
+struct BreakerTableTests {
+  private let limits = BreakerLimits(failures: 1, successes: 1, secondsMax: 300)
+
+  @Test("workers have the same ones, each service its own")
+  func shared() {
+    let table = BreakerTable(limits)
+    var (one, other) = (WorkerBreakers(table), WorkerBreakers(table))
+    one.breaker(of: [1]).fail(at: 0)
+    #expect(other.breaker(of: [1]).openFor(at: 0) > 0 && other.breaker(of: [2]).openFor(at: 0) == 0)
+    #expect(one.breaker(of: [1]) === other.breaker(of: [1]))
+  }
+
+  @Test("names without end do not fill the memory, and workers agree after all have begun anew")
+  func bounded() {
+    let table = BreakerTable(limits)
+    var (one, other) = (WorkerBreakers(table), WorkerBreakers(table))
+    let first = one.breaker(of: [0xFF])
+    first.fail(at: 0)
+    for number in 0..<100_000 { _ = other.breaker(of: Array("\(number)".utf8)) }
+    #expect(table.clearingCount == 1)
+    #expect(one.breaker(of: [0xFF]) !== first)
+    #expect(one.breaker(of: [0xFF]) === other.breaker(of: [0xFF]))
+  }
+}

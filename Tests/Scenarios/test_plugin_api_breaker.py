@@ -186,6 +186,17 @@ class TestScopes:
         assert statuses(gateway, 2, "a.test") + statuses(gateway, 2, "b.test") == [500, 500, 500, 503]
         assert statuses(gateway, 1, "a.test") == [503]
 
+    def test_one_for_everything_has_one_for_each_service(self, scenario, app, health):
+        gateway = scenario.gateway(
+            [service("app", app), service("well", scenario.origin())],
+            [route("app", "app", hosts=["app.test"]), route("same", "app", hosts=["same.test"]),
+             route("well", "well", hosts=["well.test"])],
+            settings={"plugins": [{"name": "api-breaker", **BREAK}]}, workers=2)
+        health.status = 500
+        assert statuses(gateway, 4) == [500, 500, 500, 503]
+        assert statuses(gateway, 2, "same.test") == [503, 503]
+        assert statuses(gateway, 4, "well.test") == [200] * 4
+
     def test_changes_keep_what_was_counted_unless_its_options_change(self, scenario, app, health, tmp_path):
         gateway = gateway_with_store(scenario, app, tmp_path, workers=2)
         api = AdminAPI(gateway)

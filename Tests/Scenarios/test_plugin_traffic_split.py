@@ -285,6 +285,30 @@ class TestChanges:
         assert gateway.metrics().sum("penstock_plugin_failures_total") == 0
 
 
+    @pytest.mark.parametrize("is_used_before", [True, False])
+    def test_a_request_that_waits_while_its_service_is_taken_away(self, scenario, origins, tmp_path, is_used_before):
+        """It has met the split before the change, and so all of it is as before."""
+        gateway = gateway_with_store(scenario, origins["app"], tmp_path)
+        api = AdminAPI(gateway)
+        shop = {"hosts": ["shop.test"], "service": "app"}
+        api.transact(
+            put("services/next", {"endpoints": [origins["next"].address]}),
+            put("routes/shop", {**shop, "plugins": {
+                "traffic-split": {"rules": [rule({"service": "next"})]},
+                "fault": {"delay": {"duration": "2s"}, "trigger": {"headers": {"X-Wait": ""}}}}}))
+        if is_used_before:
+            assert gateway.get(host="shop.test").value("x-origin") == "next"
+        with gateway.client() as client:
+            client.request("GET", "/", "X-Wait: 1", host="shop.test")
+            # The only worker reads what has come before what comes later.
+            assert gateway.get(host="file.test").status == 200
+            api.transact({"op": "delete", "kind": "services", "name": "next"}, put("routes/shop", shop))
+            assert gateway.get(host="shop.test").value("x-origin") == "app"
+            answer = client.response()
+        assert (answer.status, answer.value("x-origin")) == (200, "next")
+        assert gateway.metrics().sum("penstock_plugin_failures_total") == 0
+
+
 class TestExplanations:
     def explain(self, gateway, host, *fields):
         query = "".join(f"&header={field.replace(': ', '%3A')}" for field in fields)

@@ -71,6 +71,7 @@ open class Plugin {
   /// All content of a response has come that ``responseHead(_:)`` has asked to hold, by this plugin or another;
   /// without what its coding for transfer added. It is sent as it is left.
   open func heldResponse(_ exchange: Exchange, _ content: inout [UInt8]) throws(PluginFailure) {}
+
   /// Content of an endpoint's response, without its framing, as it is staged for the client. Where
   /// ``Exchange/followContent()`` was called for this response.
   open func responseContent(_ exchange: Exchange, _ content: Span<UInt8>) {}
@@ -78,8 +79,9 @@ open class Plugin {
   /// All content has come. Not called where it broke off.
   open func responseContentEnded(_ exchange: Exchange) {}
 
-  /// The exchange is over, or has become a tunnel. Called once for each request that ``requestHead(_:)`` has
-  /// let pass.
+
+  /// The exchange is over, or has become a tunnel; ``Exchange/serviceResult`` says what came of it. Called once for
+  /// each request that ``requestHead(_:)`` has let pass.
   open func end(_ exchange: Exchange) {}
 }
 

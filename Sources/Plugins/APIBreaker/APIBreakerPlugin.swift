@@ -9,23 +9,34 @@ extension APIBreaker: RunnablePlugin {
 final class APIBreakerPlugin: Plugin {
   private let settings: APIBreaker
   private let worker: Worker
-  private let breaker: Breaker
   private let answer: ReadyAnswer
+  /// Of a route or a service; nil where it is for the services of many routes, of which one that fails must not stop
+  /// the others.
+  private let breaker: Breaker?
+  private var breakers: WorkerBreakers?
   /// Of a service's own: what other services answer says nothing of it.
   private let service: [UInt8]?
 
   init(_ settings: APIBreaker, _ site: PluginSite) {
     self.settings = settings
     worker = site.worker
-    breaker = site.sharedState { Breaker(settings.limits) }
     answer = ReadyAnswer(settings.answer)
     if case .service(let name) = site.scope { service = Array(name.utf8) } else { service = nil }
+    switch site.scope {
+    case .route, .service:
+      breaker = site.sharedState { Breaker(settings.limits) }
+      breakers = nil
+    case .everything, .consumer:
+      breaker = nil
+      breakers = WorkerBreakers(site.sharedState { BreakerTable(settings.limits) })
+    }
     super.init([.requestHead, .end])
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    let wait = breaker.openFor(at: worker.now.nanoseconds)
-    if wait == 0 { return .next }
+    guard let wait = breaker(for: exchange)?.openFor(at: worker.now.nanoseconds), wait > 0 else {
+      return .next
+    }
     let answer = answer.answer(to: exchange)
     if settings.tellsWhen {
       exchange.editResponseLines { lines in
@@ -36,8 +47,13 @@ final class APIBreakerPlugin: Plugin {
     return .answer(answer)
   }
 
+  private func breaker(for exchange: Exchange) -> Breaker? {
+    breaker ?? breakers?.breaker(of: exchange.serviceName)
+  }
+
   override func end(_ exchange: Exchange) {
     if let service, exchange.serviceName != service { return }
+    guard let breaker = breaker(for: exchange) else { return }
     switch exchange.serviceResult {
     case .unknown: break
     case .failed: breaker.fail(at: worker.now.nanoseconds)
