@@ -496,14 +496,14 @@ class TestKeys:
         pages = Pages(a=lambda exchange: exchange.respond(200, exchange.request.value("x-beta") or "no", FRESH))
         gateway = scenario.gateway(
             [service("app", scenario.origin(pages.answer))],
-            [route("stable", "app"), route("beta", "app", match={"headers": {"X-Beta": "yes"}})],
+            [route("stable", "app"), route("beta", "app", match=[{"path": "/", "headers": {"X-Beta": "yes"}}])],
             settings={"plugins": [{"name": "cache"}]})
         for _ in range(2):
             assert gateway.get("/a").text == "no" and gateway.get("/a", "X-Beta: yes").text == "yes"
         assert pages.counts["/a"] == 2
 
     def test_what_a_proxy_in_front_says_of_the_scheme(self, scenario):
-        site = Site(scenario, http={"forwarding": {"trusted": ["127.0.0.1"]}})
+        site = Site(scenario, http={"forwarding": {"trustedNetworks": ["127.0.0.0/8"]}})
         site.pages["/s"] = lambda exchange: exchange.respond(200, exchange.request.value("x-forwarded-proto"), FRESH)
         for scheme in ("https", "http", "https", "http"):
             assert site.get("/s", f"X-Forwarded-Proto: {scheme}").text == scheme

@@ -307,7 +307,7 @@ class TestStale:
         pages = Pages(e=page("good", "Cache-Control: max-age=10, stale-if-error=600", "Age: 10"))
         origin = scenario.origin(pages.answer)
         gateway = scenario.gateway(
-            [service("app", origin, timeouts={"response": "200ms"}, retries={"attempts": 0})],
+            [service("app", origin, timeouts={"response": "200ms"}, retries="off")],
             [route("all", "app", plugins={"cache": {}})])
         assert gateway.get("/e").text == "good"
         if failure == "down":
@@ -345,12 +345,10 @@ class TestInvalidation:
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "REPORT"])
     def test_a_change_takes_it_out(self, site, method):
         site.pages["/i"] = page("x", FRESH)
-        site.get("/i")
-        assert result(site.get("/i")) == "hit"
+        assert result(site.get("/i")) in ("uri-miss", "hit") and result(site.get("/i")) == "hit"
         with site.gateway.client() as client:
             assert client.exchange(method, "/i", body=b"change").status == 200
-        assert all(result(site.get("/i")) in ("uri-miss", "hit") for _ in range(1))
-        assert site.pages.counts["/i"] % 3 == 0
+        assert result(site.get("/i")) == "uri-miss"
 
     def test_one_that_fails_does_not(self, site):
         site.pages["/fails"] = page("x", FRESH)

@@ -20,6 +20,7 @@ final class CachePlugin: Plugin {
     worker = site.worker
     zone = CacheZones.zone(named: settings.zone, limit: settings.memoryBytes)
     table = site.workerState(zone.name) { CacheTable() }
+    table.bytesMax = settings.memoryBytes / 4 / max(1, site.workerCount)
     fields = CacheFields(tellsStandard: settings.tellsStandard, tellsX: settings.tellsX)
     super.init([.requestHead, .replacement, .responseHead, .responseContent, .end])
   }
@@ -118,6 +119,7 @@ final class CachePlugin: Plugin {
       // Whoever fetches it anew is on the way already.
       if let stored, Reuse(stored.terms, sinceStored: stored.age(at: now), facts.directives) == .staleWhileRevalidate
       {
+        visit.isAnswered = true
         return .answer(answer(exchange, facts, stored, .updating))
       }
       visit.awaited = turn
@@ -156,6 +158,7 @@ final class CachePlugin: Plugin {
     visit.isCollapsed = true
     let (stored, _) = find(exchange)
     if let stored, let answer = answerAtOnce(exchange, visit.facts, stored, isCollapsed: true) {
+      visit.isAnswered = true
       return .answer(answer)
     }
     visit.stale = stored
