@@ -114,7 +114,9 @@ struct AdminRoutes: Sendable {
       AdminRoute(.post, "/v1/upgrade", .api, .upgrade) { call throws(Problem) in
         try await operations.upgrade(call)
       },
-      AdminRoute(.get, "/v1/cache", .api, .cache) { call throws(Problem) in try await CacheHandlers().list(call) },
+      AdminRoute(.get, "/v1/cache", .api, .cache) { call throws(Problem) in
+        try await CacheHandlers().list(call)
+      },
       AdminRoute(.post, "/v1/cache/purge", .api, .purgeCache) { call throws(Problem) in
         try await CacheHandlers().purge(call)
       },

@@ -39,7 +39,8 @@ struct CacheHandlers: Sendable {
         if let zone = body.zone, !CacheZones.figures.contains(where: { $0.name == zone }) {
           throw Self.problem("zone", "there is no zone \"\(zone)\"")
         }
-        throw Self.problem(body.url == nil ? "prefix" : "url", "a URL has a scheme and a host: https://example.com/a")
+        throw Self.problem(
+          body.url == nil ? "prefix" : "url", "a URL has a scheme and a host: https://example.com/a")
       }
       return count
     }

@@ -105,7 +105,8 @@ extension APIOperation {
 
   static let purgeCache = APIOperation(
     id: "purgeCache", tag: "operation", summary: "Take stored responses out.",
-    description: "One of everything, url, prefix and tag. What is being fetched is not stored afterwards either.",
+    description:
+      "One of everything, url, prefix and tag. What is being fetched is not stored afterwards either.",
     body: Body(
       mediaTypes: [RequestContent.json], schema: Schema.reference("Purge"),
       example: ["url": "https://shop.example.com/list?page=2"]),

@@ -76,12 +76,14 @@ extension Exchange {
     appendEndToEndFields(of: responseHead.fields, from: response, to: out) { field in
       if field.known == .date { hasDate = true }
       switch field.known {
-      case .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .upgrade, .te, .trailer,
+      case .connection, .keepAlive, .proxyConnection, .transferEncoding, .contentLength, .upgrade, .te,
+        .trailer,
         .proxyAuthenticate:
         return false
       default: break
       }
-      if responseHead.hasConnectionOptions, isNamedByConnection(field, in: responseHead.fields, bytes: bytes) {
+      if responseHead.hasConnectionOptions, isNamedByConnection(field, in: responseHead.fields, bytes: bytes)
+      {
         return false
       }
       return isWanted(field, bytes)

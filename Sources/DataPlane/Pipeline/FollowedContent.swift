@@ -69,7 +69,9 @@ extension Answer {
   /// The service could not be asked, or has failed to answer.
   fileprivate var tellsOfFailure: Bool {
     switch self {
-    case .noEndpoint, .overloaded, .shed, .connectFailure, .connectTimeout, .upstreamFailure, .responseTimeout: true
+    case .noEndpoint, .overloaded, .shed, .connectFailure, .connectTimeout, .upstreamFailure,
+      .responseTimeout:
+      true
     default: false
     }
   }

@@ -31,12 +31,14 @@ public struct Cache: PluginSettings {
       "Only responses of these types are stored; where this is left out, all are."),
     PluginOption(
       "cacheControl", .flag, default: .flag(true),
-      "Whether what responses say of their freshness counts; otherwise ttl does. no-store and private always do."),
+      "Whether what responses say of their freshness counts; otherwise ttl does. no-store and private always do."
+    ),
     PluginOption(
       "requestCacheControl", .flag, default: .flag(true),
       "Whether what requests say in Cache-Control and Pragma counts."),
     PluginOption(
-      "setCookie", .flag, default: .flag(false), "Whether responses that set cookies are stored, with the cookies."),
+      "setCookie", .flag, default: .flag(false),
+      "Whether responses that set cookies are stored, with the cookies."),
   ]
 
   private static let telling: [PluginOption] = [
@@ -44,7 +46,8 @@ public struct Cache: PluginSettings {
       "varyHeaders", .list(.token("a name of a field"), maximum: 16),
       "Fields of requests with whose values responses differ, beside those that Vary names."),
     PluginOption(
-      "varyCookies", .list(.token("a name of a cookie"), maximum: 16), "Cookies with whose values they differ."),
+      "varyCookies", .list(.token("a name of a cookie"), maximum: 16),
+      "Cookies with whose values they differ."),
     PluginOption(
       "varyQueryParams", .list(.text("a name of a parameter"), maximum: 64),
       "Parameters of the query that count; where this is left out, all do."),
@@ -52,8 +55,10 @@ public struct Cache: PluginSettings {
       "ignoreQueryParams", .list(.text("a name of a parameter"), maximum: 64),
       "Parameters that do not count; with * at the end, all that begin so."),
     PluginOption(
-      "sortQuery", .flag, default: .flag(false), "Whether the order of the query's parameters does not count."),
-    PluginOption("ignoreCase", .flag, default: .flag(false), "Whether upper and lower case of paths are the same."),
+      "sortQuery", .flag, default: .flag(false), "Whether the order of the query's parameters does not count."
+    ),
+    PluginOption(
+      "ignoreCase", .flag, default: .flag(false), "Whether upper and lower case of paths are the same."),
     PluginOption(
       "consumerIsolation", .flag, default: .flag(true), "Whether each consumer has responses of its own."),
     PluginOption(
@@ -62,10 +67,11 @@ public struct Cache: PluginSettings {
 
   private static let behaving: [PluginOption] = [
     PluginOption(
-      "staleWhileRevalidate", .duration(.zero ... (day * 366)), default: .duration(.zero),
-      "How long stale responses are sent while one request fetches them anew, where they do not say so themselves."),
+      "staleWhileRevalidate", .duration(.zero...(day * 366)), default: .duration(.zero),
+      "How long stale responses are sent while one request fetches them anew, where they do not say so themselves."
+    ),
     PluginOption(
-      "staleIfError", .duration(.zero ... (day * 366)), default: .duration(.zero),
+      "staleIfError", .duration(.zero...(day * 366)), default: .duration(.zero),
       "How long stale responses are sent when the service fails, where they do not say so themselves."),
     PluginOption(
       "lock", .flag, default: .flag(true), "Whether only one request at a time fetches what is not stored."),
@@ -108,7 +114,8 @@ public struct Cache: PluginSettings {
     contentBytesMax = Int(values.size("maxSize") ?? 8_388_608)
     guard contentBytesMax <= memoryBytes / 4 else {
       throw OptionProblem(
-        values.isGiven("maxSize") ? "maxSize" : "memory", "one response could take more than a quarter of the memory",
+        values.isGiven("maxSize") ? "maxSize" : "memory",
+        "one response could take more than a quarter of the memory",
         hint: "maxSize is at most a quarter of memory")
     }
     rules = try Self.rules(values)
@@ -131,12 +138,14 @@ public struct Cache: PluginSettings {
     rules.statuses = values.integers("statuses").map { UInt16($0) }
     rules.obeysFreshness = values.flag("cacheControl")
     if !rules.obeysFreshness, rules.lifetime == nil {
-      throw OptionProblem("cacheControl", "nothing would be stored without a lifetime", hint: "set ttl, such as 5m")
+      throw OptionProblem(
+        "cacheControl", "nothing would be stored without a lifetime", hint: "set ttl, such as 5m")
     }
     rules.storesCookies = values.flag("setCookie")
     rules.contentTypes = values.texts("contentTypes").map { Array($0.lowercased().utf8) }
     for (index, type) in rules.contentTypes.enumerated() where type.contains(UInt8(ascii: ";")) {
-      throw OptionProblem("contentTypes[\(index)]", "parameters of types are not looked at", hint: "such as text/html")
+      throw OptionProblem(
+        "contentTypes[\(index)]", "parameters of types are not looked at", hint: "such as text/html")
     }
     rules.staleWhileRevalidate = values.duration("staleWhileRevalidate")?.components.seconds ?? 0
     rules.staleIfError = values.duration("staleIfError")?.components.seconds ?? 0
@@ -147,7 +156,9 @@ public struct Cache: PluginSettings {
     var key = CacheKeySettings()
     key.headers = values.texts("varyHeaders").map { Array($0.lowercased().utf8) }
     key.cookies = values.texts("varyCookies").map { Array($0.utf8) }
-    if values.isGiven("varyQueryParams") { key.parameters = values.texts("varyQueryParams").map { Array($0.utf8) } }
+    if values.isGiven("varyQueryParams") {
+      key.parameters = values.texts("varyQueryParams").map { Array($0.utf8) }
+    }
     key.ignoredParameters = values.texts("ignoreQueryParams").map { Array($0.utf8) }
     key.sortsQuery = values.flag("sortQuery")
     key.ignoresCase = values.flag("ignoreCase")

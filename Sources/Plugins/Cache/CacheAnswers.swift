@@ -17,7 +17,8 @@ enum CacheAnswers {
         case .whole: break
         case .part(let part):
           let line = "Content-Range: bytes \(part.lowerBound)-\(part.upperBound - 1)/\(whole.count)\r\n"
-          return PluginAnswer(stored: 206, lines: message.lines + line.utf8, content: message.content, range: part)
+          return PluginAnswer(
+            stored: 206, lines: message.lines + line.utf8, content: message.content, range: part)
         case .unsatisfiable:
           let line = "Content-Range: bytes */\(whole.count)\r\n"
           return PluginAnswer(stored: 416, lines: StoredLines.withoutContent(message.lines) + line.utf8)
@@ -32,7 +33,9 @@ enum CacheAnswers {
     _ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse
   ) -> Bool {
     let input = exchange.input
-    if let list = facts.ifNoneMatch { return EntityTags.matches(list, in: input.bytes, stored.message.entityTag) }
+    if let list = facts.ifNoneMatch {
+      return EntityTags.matches(list, in: input.bytes, stored.message.entityTag)
+    }
     guard let since = facts.ifModifiedSince, let time = HTTPDate.read(since, in: input.bytes),
       let modified = stored.message.lastModified
     else { return false }
@@ -40,7 +43,8 @@ enum CacheAnswers {
   }
 
   /// RFC 9110 §13.1.5: a validator has to be the same by the strong comparison.
-  private static func mayBePart(_ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse) -> Bool {
+  private static func mayBePart(_ exchange: Exchange, _ facts: RequestFacts, _ stored: StoredResponse) -> Bool
+  {
     guard let ifRange = facts.ifRange else { return true }
     let validator = exchange.copy(ifRange)
     if validator.first == UInt8(ascii: "\"") { return validator == stored.message.entityTag }
@@ -86,7 +90,8 @@ struct CacheFields {
 
   /// What was forwarded.
   func write(
-    _ result: CacheResult, _ reason: CacheVisit.Reason, isStored: Bool, isCollapsed: Bool, to exchange: Exchange
+    _ result: CacheResult, _ reason: CacheVisit.Reason, isStored: Bool, isCollapsed: Bool,
+    to exchange: Exchange
   ) {
     exchange.noteCache(result)
     exchange.editResponseLines { lines in

@@ -124,7 +124,8 @@ final class CacheKey {
   /// path has the form in which paths are forwarded.
   static func url(_ text: String) -> [UInt8]? {
     let bytes = Array(text.utf8)
-    guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }), bytes.count <= bytesMax else {
+    guard bytes.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") }), bytes.count <= bytesMax
+    else {
       return nil
     }
     let lowered = bytes.prefix(8).map(\.asciiLowercased)
@@ -173,7 +174,9 @@ enum CanonicalQuery {
   }
 
   private static func counts(_ name: ArraySlice<UInt8>, _ settings: CacheKeySettings) -> Bool {
-    if let parameters = settings.parameters, !parameters.contains(where: { name.elementsEqual($0) }) { return false }
+    if let parameters = settings.parameters, !parameters.contains(where: { name.elementsEqual($0) }) {
+      return false
+    }
     return !settings.ignoredParameters.contains { ignored in
       ignored.last == UInt8(ascii: "*") ? name.starts(with: ignored.dropLast()) : name.elementsEqual(ignored)
     }

@@ -74,7 +74,8 @@ final class CachePlugin: Plugin {
     stored.noteUse()
     let age = stored.terms.initialAge + stored.age(at: now)
     fields.write(
-      result, age: age, left: stored.terms.lifetime - age, wasForwarded: wasForwarded, isCollapsed: isCollapsed,
+      result, age: age, left: stored.terms.lifetime - age, wasForwarded: wasForwarded,
+      isCollapsed: isCollapsed,
       to: exchange)
     return CacheAnswers.answer(exchange, facts, stored)
   }
@@ -102,7 +103,9 @@ final class CachePlugin: Plugin {
     // RFC 9111 §5.2.1.7
     if facts.directives.onlyIfCached { return .answer(Self.notCached) }
     var reason = isOfOthers ? CacheVisit.Reason.varyMiss : .uriMiss
-    if stored != nil { reason = facts.directives.noCache || facts.directives.maxAge != nil ? .request : .stale }
+    if stored != nil {
+      reason = facts.directives.noCache || facts.directives.maxAge != nil ? .request : .stale
+    }
     let visit = CacheVisit(reason, facts, key, purges: zone.purges)
     visit.stale = stored
     exchange.keep(visit, for: self)
@@ -117,7 +120,8 @@ final class CachePlugin: Plugin {
     case .lead(let turn): visit.turn = turn
     case .wait(let turn):
       // Whoever fetches it anew is on the way already.
-      if let stored, Reuse(stored.terms, sinceStored: stored.age(at: now), facts.directives) == .staleWhileRevalidate
+      if let stored,
+        Reuse(stored.terms, sinceStored: stored.age(at: now), facts.directives) == .staleWhileRevalidate
       {
         visit.isAnswered = true
         return .answer(answer(exchange, facts, stored, .updating))
@@ -179,7 +183,9 @@ final class CachePlugin: Plugin {
     }
     visit.isValidating = true
     var lines: [UInt8] = []
-    if !stale.message.entityTag.isEmpty { FieldLines.append(Self.ifNoneMatch, stale.message.entityTag, to: &lines) }
+    if !stale.message.entityTag.isEmpty {
+      FieldLines.append(Self.ifNoneMatch, stale.message.entityTag, to: &lines)
+    }
     if let modified = StoredLines.value(of: Self.lastModified, in: stale.message.lines),
       stale.message.lastModified != nil
     {
@@ -229,7 +235,8 @@ final class CachePlugin: Plugin {
       let count = zone.invalidate(key.urlHash, key.url.copy(0..<key.url.count))
       return .answer(
         PluginAnswer(
-          count > 0 ? 200 : 404, content: Array("{\"purged\": \(count)}\n".utf8), contentType: "application/json"))
+          count > 0 ? 200 : 404, content: Array("{\"purged\": \(count)}\n".utf8),
+          contentType: "application/json"))
     }
     let facts = RequestFacts(exchange, obeysDirectives: false)
     exchange.keep(CacheVisit(.method, facts, key, purges: zone.purges), for: self)

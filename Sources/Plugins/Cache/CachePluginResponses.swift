@@ -35,7 +35,8 @@ extension CachePlugin {
     var facts = ResponseFacts()
     facts.status = exchange.endpointStatus
     exchange.withResponseFields { facts.note($0, in: $1, tagFields: settings.tagFields) }
-    guard let terms = terms(of: facts, exchange, visit), let selected = Selection.make(facts.vary, for: exchange)
+    guard let terms = terms(of: facts, exchange, visit),
+      let selected = Selection.make(facts.vary, for: exchange)
     else { return false }
     var identity = visit.identity
     identity.selected = selected
@@ -75,10 +76,14 @@ extension CachePlugin {
   // MARK: In place of the endpoint's
 
   /// - status: Of the endpoint's head, or of what the gateway would answer.
-  func replace(_ exchange: Exchange, _ visit: CacheVisit, _ status: UInt16, isEndpoints: Bool) -> PluginAnswer? {
+  func replace(_ exchange: Exchange, _ visit: CacheVisit, _ status: UInt16, isEndpoints: Bool)
+    -> PluginAnswer?
+  {
     guard let stale = visit.stale else { return nil }
     if isEndpoints, status == 304, visit.isValidating { return validated(exchange, visit, stale) }
-    guard !isEndpoints || [500, 502, 503, 504].contains(status), stale.mayReplaceFailure(at: now) else { return nil }
+    guard !isEndpoints || [500, 502, 503, 504].contains(status), stale.mayReplaceFailure(at: now) else {
+      return nil
+    }
     endTurn(visit, mayStore: true)
     visit.isAnswered = true
     return answer(exchange, visit.facts, stale, .stale, wasForwarded: true)

@@ -87,7 +87,9 @@ final class CacheTable {
 
   /// - Returns: nil where it is too large.
   func add(_ shared: StoredResponse, hash: UInt64) -> LocalEntry? {
-    guard shared.message.content.count <= Self.contentBytesMax, shared.bytes <= bytesMax / 8 else { return nil }
+    guard shared.message.content.count <= Self.contentBytesMax, shared.bytes <= bytesMax / 8 else {
+      return nil
+    }
     if bytes + shared.bytes > bytesMax { forgetAll() }
     let entry = LocalEntry(shared, hash: hash)
     let first = Self.set(hash) * Self.wayCount
@@ -156,6 +158,9 @@ enum Selection {
   }
 
   private static let unknown: Set<[UInt8]> = Set(
-    ["x-forwarded-for", "forwarded", "x-request-id", "via", "client-cert", "client-cert-chain", "connection", "te"]
-      .map { Array($0.utf8) })
+    [
+      "x-forwarded-for", "forwarded", "x-request-id", "via", "client-cert", "client-cert-chain", "connection",
+      "te",
+    ]
+    .map { Array($0.utf8) })
 }

@@ -40,7 +40,8 @@ final class CacheVisit {
     self.purges = purges
     hash = key.hash
     identity = StoredResponse.Identity(
-      hash: key.urlHash, url: key.url.copy(0..<key.url.count), partition: key.partition.copy(0..<key.partition.count),
+      hash: key.urlHash, url: key.url.copy(0..<key.url.count),
+      partition: key.partition.copy(0..<key.partition.count),
       selected: [])
   }
 }

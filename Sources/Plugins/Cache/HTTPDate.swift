@@ -7,7 +7,8 @@ enum HTTPDate {
     // Sun, 06 Nov 1994 08:49:37 GMT
     if range.count == 29, byte(range, 3, bytes) == UInt8(ascii: ",") {
       guard byte(range, 4, bytes) == 0x20, byte(range, 7, bytes) == 0x20, byte(range, 11, bytes) == 0x20,
-        isGMT(range, from: 25, bytes), let day = number(range, 5, 2, bytes), let month = month(range, 8, bytes),
+        isGMT(range, from: 25, bytes), let day = number(range, 5, 2, bytes),
+        let month = month(range, 8, bytes),
         let year = number(range, 12, 4, bytes), let time = time(range, 17, bytes)
       else { return nil }
       return seconds(year: year, month, day, time)
@@ -16,7 +17,8 @@ enum HTTPDate {
     if range.count == 24, byte(range, 3, bytes) == 0x20 {
       let isPadded = byte(range, 8, bytes) == 0x20
       guard byte(range, 7, bytes) == 0x20, byte(range, 10, bytes) == 0x20, byte(range, 19, bytes) == 0x20,
-        let month = month(range, 4, bytes), let day = number(range, isPadded ? 9 : 8, isPadded ? 1 : 2, bytes),
+        let month = month(range, 4, bytes),
+        let day = number(range, isPadded ? 9 : 8, isPadded ? 1 : 2, bytes),
         let time = time(range, 11, bytes), let year = number(range, 20, 4, bytes)
       else { return nil }
       return seconds(year: year, month, day, time)
@@ -46,7 +48,8 @@ enum HTTPDate {
     bytes.equals(ByteRange(start: Int(range.start) + offset, count: 4), Array(" GMT".utf8))
   }
 
-  private static func number(_ range: ByteRange, _ offset: Int, _ count: Int, _ bytes: Span<UInt8>) -> Int64? {
+  private static func number(_ range: ByteRange, _ offset: Int, _ count: Int, _ bytes: Span<UInt8>) -> Int64?
+  {
     bytes.decimal(in: ByteRange(start: Int(range.start) + offset, count: count)).map { Int64($0) }
   }
 
@@ -60,7 +63,8 @@ enum HTTPDate {
   }
 
   private static func time(_ range: ByteRange, _ offset: Int, _ bytes: Span<UInt8>) -> Int64? {
-    guard byte(range, offset + 2, bytes) == UInt8(ascii: ":"), byte(range, offset + 5, bytes) == UInt8(ascii: ":"),
+    guard byte(range, offset + 2, bytes) == UInt8(ascii: ":"),
+      byte(range, offset + 5, bytes) == UInt8(ascii: ":"),
       let hour = number(range, offset, 2, bytes), let minute = number(range, offset + 3, 2, bytes),
       let second = number(range, offset + 6, 2, bytes), hour < 24, minute < 60, second <= 60
     else { return nil }

@@ -114,7 +114,8 @@ struct ResponseFacts {
   private mutating func noteTags(_ value: ByteRange, in bytes: Span<UInt8>) {
     var start = Int(value.start)
     for index in Int(value.start)...value.end {
-      guard index == value.end || bytes[index] == 0x20 || bytes[index] == UInt8(ascii: ",") || bytes[index] == 9
+      guard
+        index == value.end || bytes[index] == 0x20 || bytes[index] == UInt8(ascii: ",") || bytes[index] == 9
       else { continue }
       if index > start, index - start <= Self.tagBytesMax, tags.count < Self.tagsMax {
         tags.append(Self.copy(ByteRange(start: start, count: index - start), bytes))

@@ -33,7 +33,10 @@ struct StorageRules: Sendable, Equatable {
   var staleIfError: Int64 = 0
 
   enum Refusal: String, Error, Equatable {
-    case method, status, noStore = "no-store", isPrivate = "private", authorization, cookies, vary, type
+    case method, status
+    case noStore = "no-store"
+    case isPrivate = "private"
+    case authorization, cookies, vary, type
     /// Nothing says for how long.
     case freshness
     /// It is stale when it comes, and cannot be validated.
@@ -88,7 +91,9 @@ struct StorageRules: Sendable, Equatable {
     if request.noStore || directives.noStore && !directives.mustUnderstand { throw .noStore }
     if directives.isPrivate { throw .isPrivate }
     // §3.5
-    if request.hasAuthorization, !directives.isPublic, !directives.mustRevalidate, directives.sharedMaxAge == nil {
+    if request.hasAuthorization, !directives.isPublic, !directives.mustRevalidate,
+      directives.sharedMaxAge == nil
+    {
       throw .authorization
     }
     if response.hasSetCookie, !storesCookies { throw .cookies }

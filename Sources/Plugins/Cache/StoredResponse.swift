@@ -46,7 +46,8 @@ final class StoredResponse: Sendable {
   let isGone = Atomic(false)
 
   init(
-    _ identity: Identity, _ message: Message, _ terms: StorageTerms, at storedAt: Int64, in account: ByteAccount
+    _ identity: Identity, _ message: Message, _ terms: StorageTerms, at storedAt: Int64,
+    in account: ByteAccount
   ) {
     self.identity = identity
     self.message = message

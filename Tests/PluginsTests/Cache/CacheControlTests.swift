@@ -34,7 +34,8 @@ struct CacheControlTests {
 
   @Test("names that only begin like a directive are none")
   func otherNames() {
-    let found = response("no-stores, xprivate, publicly, max-ages=5, immutable, no-transform, =5, , max-age-x=1")
+    let found = response(
+      "no-stores, xprivate, publicly, max-ages=5, immutable, no-transform, =5, , max-age-x=1")
     var nothing = ResponseDirectives()
     nothing.isGiven = true
     #expect(found == nothing)
@@ -54,7 +55,9 @@ struct CacheControlTests {
     #expect(!escaped.isPrivate && escaped.maxAge == 7)
   }
 
-  @Test("a string without an end forbids storing: directives may be in it", arguments: ["a=\"b, private", "a=\"\\"])
+  @Test(
+    "a string without an end forbids storing: directives may be in it",
+    arguments: ["a=\"b, private", "a=\"\\"])
   func unterminated(_ line: String) {
     #expect(response(line).noStore)
     #expect(request(line).noStore)
@@ -71,7 +74,9 @@ struct CacheControlTests {
 
   @Test(
     "RFC 9111 §4.2.1: a number that cannot be read is 0",
-    arguments: ["max-age", "max-age=", "max-age=x", "max-age=-1", "max-age=1.5", "max-age=6 0", "max-age=\"\""])
+    arguments: [
+      "max-age", "max-age=", "max-age=x", "max-age=-1", "max-age=1.5", "max-age=6 0", "max-age=\"\"",
+    ])
   func invalidNumber(_ line: String) {
     #expect(response(line).maxAge == 0)
     #expect(request(line).maxAge == 0)
@@ -98,7 +103,9 @@ struct CacheControlTests {
     var random = SystemRandomNumberGenerator()
     let alphabet = Array("\"\\,=; \tno-storeprivatemax-age0123456789".utf8)
     for _ in 0..<5_000 {
-      var bytes = (0..<Int.random(in: 0...40, using: &random)).map { _ in alphabet.randomElement(using: &random)! }
+      var bytes = (0..<Int.random(in: 0...40, using: &random)).map { _ in
+        alphabet.randomElement(using: &random)!
+      }
       var directives = ResponseDirectives()
       directives.note(ByteRange(start: 0, count: bytes.count), in: bytes.span)
       // In front of everything nothing can hide it.
@@ -132,7 +139,8 @@ struct CacheFieldTests {
   @Test(
     "what is no date",
     arguments: [
-      "", "0", "-1", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC", "Sun, 31 Feb 1994 08:49:37 GMT",
+      "", "0", "-1", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 UTC",
+      "Sun, 31 Feb 1994 08:49:37 GMT",
       "Sun, 29 Feb 2023 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Nox 1994 08:49:37 GMT",
       "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT",
       "Sunday, 06-Nov-1994 08:49:37 GMT", "Sun Nov 6 08:49:37 1994", "Sun, 06 Nov 0000 08:49:37 GMT",
@@ -150,7 +158,9 @@ struct CacheFieldTests {
     #expect(matches("\"a\"", "\"a\"") && matches("W/\"a\"", "\"a\"") && matches("\"a\"", "W/\"a\""))
     #expect(matches("\"x\", W/\"a,b\" ,\"y\"", "\"a,b\""))
     #expect(matches(" * ", "\"a\"") && matches("*", ""))
-    #expect(!matches("\"b\"", "\"a\"") && !matches("\"a\"", "") && !matches("a", "\"a\"") && !matches("\"a", "\"a\""))
+    #expect(
+      !matches("\"b\"", "\"a\"") && !matches("\"a\"", "") && !matches("a", "\"a\"")
+        && !matches("\"a", "\"a\""))
     #expect(!matches("", "\"a\"") && !matches("\"\"", "\"a\""))
   }
 
@@ -161,7 +171,9 @@ struct CacheFieldTests {
       return EntityTags.isValid(ByteRange(start: 0, count: bytes.count), in: bytes.span)
     }
     for text in ["\"\"", "\"a\"", "W/\"a\"", "\"a,b;c\"", "\"\u{e9}\""] { #expect(isValid(text)) }
-    for text in ["", "\"", "a", "W/", "w/\"a\"", "\"a\"b\"", "\"a b\"", "W/a", "\"a\" "] { #expect(!isValid(text)) }
+    for text in ["", "\"", "a", "W/", "w/\"a\"", "\"a\"b\"", "\"a b\"", "W/a", "\"a\" "] {
+      #expect(!isValid(text))
+    }
   }
 
   private func range(_ text: String, _ length: Int) -> RequestedRange {
@@ -186,7 +198,8 @@ struct CacheFieldTests {
   @Test(
     "what is not understood, and several ranges, mean the whole",
     arguments: [
-      "", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=1-2,4-5", "items=0-1", "bytes=1", "bytes=--1",
+      "", "bytes", "bytes=", "bytes=-", "bytes=5-2", "bytes=a-b", "bytes=1-2,4-5", "items=0-1", "bytes=1",
+      "bytes=--1",
       "bytes=1-2-3", "bytes= ", "bytes=0x1-2",
     ])
   func wholes(_ text: String) { #expect(range(text, 10) == .whole) }

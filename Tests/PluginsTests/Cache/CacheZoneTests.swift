@@ -8,7 +8,8 @@ import Testing
 @Suite("zones of the cache")
 struct CacheZoneTests {
   private func response(
-    _ name: String, in zone: CacheZone, selected: [SelectedValue] = [], partition: String = "", size: Int = 10,
+    _ name: String, in zone: CacheZone, selected: [SelectedValue] = [], partition: String = "",
+    size: Int = 10,
     tags: [String] = []
   ) -> StoredResponse {
     let url = CacheURL(Array("http://a.test/\(name)".utf8))
@@ -208,7 +209,10 @@ struct CacheTextTests {
     #expect(url("http://example.com:80?x") == "http://example.com/?x")
     #expect(url("http://example.com:8080/") == "http://example.com:8080/")
     #expect(url("https://example.com:80/") == "https://example.com:80/")
-    for text in ["", "/a", "example.com/a", "ftp://a/", "http://", "http:///a", "http://a/ b", "http://a/#f", "http://a/\u{e9}"] {
+    for text in [
+      "", "/a", "example.com/a", "ftp://a/", "http://", "http:///a", "http://a/ b", "http://a/#f",
+      "http://a/\u{e9}",
+    ] {
       #expect(url(text) == nil)
     }
     #expect(url("http://a/" + String(repeating: "x", count: 9_000)) == nil)

@@ -107,7 +107,9 @@ struct StorageRulesTests {
         == ["accept", "x-a", "x-b"])
   }
 
-  @Test("partial, interim and unknown statuses are not stored", arguments: [206, 201, 202, 205, 401, 407, 416, 429, 599])
+  @Test(
+    "partial, interim and unknown statuses are not stored",
+    arguments: [206, 201, 202, 205, 401, 407, 416, 429, 599])
   func statuses(_ status: UInt16) {
     #expect(terms("Cache-Control: max-age=60", status: status) == .failure(.status))
   }
@@ -116,7 +118,8 @@ struct StorageRulesTests {
   func contentTypes() {
     var rules = StorageRules()
     rules.contentTypes = [Array("text/plain".utf8)]
-    #expect(lifetime(terms("Cache-Control: max-age=6", "Content-Type: Text/Plain; charset=x", rules: rules)) == 6)
+    #expect(
+      lifetime(terms("Cache-Control: max-age=6", "Content-Type: Text/Plain; charset=x", rules: rules)) == 6)
     #expect(terms("Cache-Control: max-age=6", "Content-Type: text/html", rules: rules) == .failure(.type))
     #expect(terms("Cache-Control: max-age=6", rules: rules) == .failure(.type))
   }
@@ -151,7 +154,8 @@ struct StorageRulesTests {
     let said = try terms("Cache-Control: max-age=1, stale-while-revalidate=7", rules: rules).get()
     #expect(said.staleWhileRevalidate == 7 && said.staleIfError == 50)
     let forbidden = try terms(
-      "Cache-Control: max-age=1, must-revalidate, stale-if-error=9", rules: rules).get()
+      "Cache-Control: max-age=1, must-revalidate, stale-if-error=9", rules: rules
+    ).get()
     #expect(forbidden.staleWhileRevalidate == 0 && forbidden.staleIfError == 0 && forbidden.mustRevalidate)
     let shared = try terms("Cache-Control: s-maxage=1", rules: rules).get()
     #expect(shared.staleWhileRevalidate == 0 && shared.mustRevalidate)
@@ -194,7 +198,8 @@ struct StorageRulesTests {
     #expect(reuse(0) { $0.minFresh = 50 } == .fresh && reuse(0) { $0.minFresh = 51 } == .validate)
     #expect(reuse(60) { $0.maxStale = 10 } == .stale && reuse(61) { $0.maxStale = 10 } == .validate)
     terms.staleWhileRevalidate = 20
-    #expect(reuse(50) == .staleWhileRevalidate && reuse(69) == .staleWhileRevalidate && reuse(70) == .validate)
+    #expect(
+      reuse(50) == .staleWhileRevalidate && reuse(69) == .staleWhileRevalidate && reuse(70) == .validate)
     #expect(reuse(50) { $0.maxAge = 1_000 } == .validate)
     terms.mustRevalidate = true
     terms.staleWhileRevalidate = 0
