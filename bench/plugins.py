@@ -54,6 +54,10 @@ CALLER_LIMIT = 1_000_000
 
 LIMIT, LIMIT_SECONDS, LIMIT_DIFFERENCE_MAX = 1_000, 10, 0.01
 
+# What is stored, and how much of nginx's CPU a hit may take.
+CACHED = {"small": PATH, "64 KiB": "/api/large"}
+CACHE_MAX = 0.90
+
 NGINX = """
 daemon off;
 {user}
@@ -69,10 +73,11 @@ http {{
   uwsgi_temp_path {folder}/uwsgi;
   scgi_temp_path {folder}/scgi;
   keepalive_requests 1000000000;
+  {http}
   upstream origin {{ server 127.0.0.1:{origin}; keepalive 128; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://origin; }}
+    location / {{ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://origin; {location} }}
   }}
 }}
 """
@@ -118,12 +123,13 @@ class Setup:
             command = [str(penstock_binary()), *options]
         return self._start(Server("penstock", command, folder, cores, port), "plain.bench.test")
 
-    def nginx(self) -> Server:
-        folder = self.folder / "nginx"
+    def nginx(self, name: str = "nginx", http: str = "", location: str = "") -> Server:
+        folder = self.folder / name
         folder.mkdir()
         port = free_port()
-        (folder / "nginx.conf").write_text(
-            NGINX.format(user=user_directive(), folder=folder, origin=self.origin.port, port=port))
+        (folder / "nginx.conf").write_text(NGINX.format(
+            user=user_directive(), folder=folder, origin=self.origin.port, port=port,
+            http=http.replace("FOLDER", str(folder)), location=location))
         return self._start_nginx(folder, port)
 
     def nginx_lua(self, routes: list[str], callers: int) -> Server:
@@ -159,10 +165,10 @@ class Setup:
              f"http://127.0.0.1:{server.port}{path}", "--", path, str(hosts), str(keys)],
             int(seconds) + 1, {self.load_core})
 
-    def cost(self, server: Server, hosts: int, keys: int, seconds: float) -> Cost:
+    def cost(self, server: Server, hosts: int, keys: int, seconds: float, path: str = PATH) -> Cost:
         pids = server.pids()
         before = cpu_time(pids)
-        result = self.load(server, hosts, keys, seconds)
+        result = self.load(server, hosts, keys, seconds, path)
         time.sleep(0.05)
         used = cpu_time(pids).since(before)
         server.truncate_logs()
@@ -279,7 +285,42 @@ def run_exact(setup: Setup) -> None:
     server.stop()
 
 
-PARTS = {"plain": run_plain, "whole": run_whole, "exact": run_exact}
+def run_cache(setup: Setup) -> None:
+    """Hits, beside nginx's proxy_cache with its files in memory and open; both say Age or the like in a field."""
+    if not str(setup.folder).startswith("/dev/shm"):
+        raise BenchError("nginx's files have to be in /dev/shm")
+    ours = setup.penstock("cache", [
+        {"name": "plain", "hosts": ["plain.bench.test"], "service": "app"},
+        {"name": "one", "hosts": ["h0.bench.test"], "service": "app", "plugins": {"cache": {"ttl": "1h"}}}])
+    theirs = setup.nginx(
+        "nginx-cache",
+        "proxy_cache_path FOLDER/cache levels=1:2 keys_zone=all:10m max_size=64m inactive=1h use_temp_path=off; "
+        "sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;",
+        "proxy_cache all; proxy_cache_valid 200 1h; proxy_cache_key $scheme$host$request_uri; "
+        "add_header X-Cache-Status $upstream_cache_status always;")
+    rows = [("", "penstock CPU µs/request", "of it user", "nginx", "of it user", "ratio")]
+    verdicts, figures = [], {}
+    for name, path in CACHED.items():
+        rounds: dict[str, list[Cost]] = {"penstock": [], "nginx": []}
+        for number in range(3 if setup.options.quick else 8):
+            for which, server in (("penstock", ours), ("nginx", theirs)):
+                cost = setup.cost(server, 1, 0, 1 if setup.options.quick else 3, path)
+                if number > 0:
+                    rounds[which].append(cost)
+        ratio = median(a.total / b.total for a, b in zip(rounds["penstock"], rounds["nginx"], strict=True))
+        rows.append((name, *(f"{median(value):.2f}" for costs in rounds.values()
+                             for value in ([one.total for one in costs], [one.user for one in costs])), f"{ratio:.2f}"))
+        verdicts.append(judge(f"CPU of a hit ({name}) / that of nginx's", ratio, CACHE_MAX))
+        figures[name] = {which: [vars(one) for one in costs] for which, costs in rounds.items()}
+    print("\ncache: hits, keep-alive, one worker")
+    print_table(rows)
+    print_verdicts(verdicts)
+    setup.results.add("cache", figures, verdicts)
+    ours.stop()
+    theirs.stop()
+
+
+PARTS = {"plain": run_plain, "whole": run_whole, "exact": run_exact, "cache": run_cache}
 
 
 def parse_options() -> argparse.Namespace:

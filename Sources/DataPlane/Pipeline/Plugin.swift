@@ -59,6 +59,7 @@ open class Plugin {
   /// Which services ``upstreamChoice(_:)`` would have take such a request; nil: the route's own. For explanations,
   /// which change nothing.
   open func explainUpstreamChoice(_ request: ExplainedRequest) -> [ExplainedShare]? { nil }
+
   /// An endpoint's final head has come, or the gateway is about to say that none will: what the client gets in its
   /// place. A response that is replaced is not passed on, and no plugin sees its head or content.
   /// - isEndpoints: Whether a head has come.
@@ -78,7 +79,6 @@ open class Plugin {
 
   /// All content has come. Not called where it broke off.
   open func responseContentEnded(_ exchange: Exchange) {}
-
 
   /// The exchange is over, or has become a tunnel; ``Exchange/serviceResult`` says what came of it. Called once for
   /// each request that ``requestHead(_:)`` has let pass.

@@ -20,6 +20,7 @@ final class CachePlugin: Plugin {
     worker = site.worker
     zone = CacheZones.zone(named: settings.zone, limit: settings.memoryBytes)
     table = site.workerObject(for: "cache \(zone.name)") { CacheTable() }
+    table.bytesMax = settings.memoryBytes / 4 / max(1, site.workerCount)
     fields = CacheFields(tellsStandard: settings.tellsStandard, tellsX: settings.tellsX)
     super.init([.requestHead, .replacement, .responseHead, .responseContent, .end])
   }
@@ -122,6 +123,7 @@ final class CachePlugin: Plugin {
       if let stored,
         Reuse(stored.terms, sinceStored: stored.age(at: now), facts.directives) == .staleWhileRevalidate
       {
+        visit.isAnswered = true
         return .answer(answer(exchange, facts, stored, .updating))
       }
       visit.awaited = turn
@@ -160,6 +162,7 @@ final class CachePlugin: Plugin {
     visit.isCollapsed = true
     let (stored, _) = find(exchange)
     if let stored, let answer = answerAtOnce(exchange, visit.facts, stored, isCollapsed: true) {
+      visit.isAnswered = true
       return .answer(answer)
     }
     visit.stale = stored

@@ -75,7 +75,7 @@ struct CacheShard {
   /// Looks at every entry.
   mutating func removeAll(where isMeant: (StoredResponse) -> Bool) -> Int {
     var places: [Int32] = []
-    queue.forEach { if isMeant($1) { places.append($0) } }
+    queue.visitAll { if isMeant($1) { places.append($0) } }
     for place in places { remove(place) }
     return places.count
   }

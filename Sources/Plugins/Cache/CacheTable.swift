@@ -55,11 +55,15 @@ final class LocalEntry {
 final class CacheTable {
   private var entries: [LocalEntry?]
   private var turn = 0
+  /// What its entries count as in their zone. What is evicted there stays for as long as it is known here: all
+  /// workers together hold a quarter of the zone so at most.
+  private var bytes = 0
+  var bytesMax = 0
 
   private static let setCount = 1_024
   /// Places that a key may have: for variants, and for keys that meet.
   private static let wayCount = 4
-  /// Larger ones are found in the zone: what is evicted there must not be held for long here.
+  /// Larger ones are found in the zone: for them its lock is little.
   static let contentBytesMax = 65_536
 
   init() { entries = Array(repeating: nil, count: Self.setCount * Self.wayCount) }
@@ -73,7 +77,7 @@ final class CacheTable {
     for place in first..<first + Self.wayCount {
       guard let entry = entries[place], entry.hash == key.hash else { continue }
       if entry.isGone {
-        entries[place] = nil
+        forget(place)
       } else if entry.isRight(key, exchange) {
         return entry
       }
@@ -83,14 +87,31 @@ final class CacheTable {
 
   /// - Returns: nil where it is too large.
   func add(_ shared: StoredResponse, hash: UInt64) -> LocalEntry? {
-    guard shared.message.content.count <= Self.contentBytesMax else { return nil }
+    guard shared.message.content.count <= Self.contentBytesMax, shared.bytes <= bytesMax / 8 else {
+      return nil
+    }
+    if bytes + shared.bytes > bytesMax { forgetAll() }
     let entry = LocalEntry(shared, hash: hash)
     let first = Self.set(hash) * Self.wayCount
     let free = (first..<first + Self.wayCount).first { entries[$0] == nil || entries[$0]?.isGone == true }
     turn &+= 1
-    entries[free ?? first + turn & (Self.wayCount - 1)] = entry
+    let place = free ?? first + turn & (Self.wayCount - 1)
+    forget(place)
+    entries[place] = entry
+    bytes += shared.bytes
     forgetSome()
     return entry
+  }
+
+  private func forget(_ place: Int) {
+    guard let entry = entries[place] else { return }
+    bytes -= entry.shared.bytes
+    entries[place] = nil
+  }
+
+  private func forgetAll() {
+    for place in entries.indices { entries[place] = nil }
+    bytes = 0
   }
 
   private var sweepPosition = 0
@@ -99,7 +120,7 @@ final class CacheTable {
   private func forgetSome() {
     for _ in 0..<16 {
       sweepPosition = (sweepPosition + 1) % entries.count
-      if entries[sweepPosition]?.isGone == true { entries[sweepPosition] = nil }
+      if entries[sweepPosition]?.isGone == true { forget(sweepPosition) }
     }
   }
 }

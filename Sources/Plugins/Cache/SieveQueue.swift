@@ -60,7 +60,7 @@ struct SieveQueue {
   }
 
   /// All, from the newest to the oldest.
-  func forEach(_ body: (Int32, StoredResponse) -> Void) {
+  func visitAll(_ body: (Int32, StoredResponse) -> Void) {
     var place = newest
     while place >= 0 {
       let node = nodes[Int(place)]

@@ -117,12 +117,12 @@ final class ByteAccount: Sendable {
   func take(_ bytes: Int) { held.add(bytes, ordering: .relaxed) }
   func give(_ bytes: Int) { held.subtract(bytes, ordering: .relaxed) }
 
-  /// For what is being received: a quarter above the limit, so that new responses can come while old ones are
-  /// still being sent.
+  /// For what is being received: half as much above the limit, so that new responses can come while old ones are
+  /// still being sent, or known to a worker.
   /// - Returns: false where there is no room.
   func reserve(_ bytes: Int) -> Bool {
     let after = held.add(bytes, ordering: .relaxed).newValue
-    if after <= limit + limit / 4 { return true }
+    if after <= limit + limit / 2 { return true }
     give(bytes)
     return false
   }
