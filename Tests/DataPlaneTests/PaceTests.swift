@@ -25,7 +25,8 @@ struct PaceTests {
     return moved
   }
 
-  @Test("in any time, the rate and an eighth of a second's worth", arguments: [1_024, 10_000, 1 << 20, 1 << 40])
+  @Test(
+    "in any time, the rate and an eighth of a second's worth", arguments: [1_024, 10_000, 1 << 20, 1 << 40])
   func rate(rate: Int) {
     var pace = Pace(rate: UInt64(rate), after: 0)
     let moved = bytes(&pace, until: 10_000)

@@ -85,7 +85,9 @@ struct RedisReplyTests {
     let string = [UInt8](repeating: 0, count: RedisReplyParser.stringBytesMax)
     #expect(try replies(bytes("$65536\r\n") + string + [13, 10], piece: 4_096) == [.bulk(string)])
     let array = bytes("*256\r\n") + Array(repeating: bytes(":1\r\n"), count: 256).joined()
-    #expect(try replies(array + array) == Array(repeating: .array(Array(repeating: .integer(1), count: 256)), count: 2))
+    #expect(
+      try replies(array + array)
+        == Array(repeating: .array(Array(repeating: .integer(1), count: 256)), count: 2))
   }
 
   @Test("bytes of any kind, mutated, end in replies or an error")

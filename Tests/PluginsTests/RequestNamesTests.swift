@@ -24,7 +24,8 @@ struct RequestNamesTests {
   func ksuids() {
     #expect(text(RequestNames.ksuid(seconds: 1_400_000_000, 0, 0)) == "000000000000000000000000000")
     #expect(
-      text(RequestNames.ksuid(seconds: 1_400_000_000 + 0xFFFF_FFFF, .max, .max)) == "aWgEPTl1tmebfsQzFP4bxwgy80V")
+      text(RequestNames.ksuid(seconds: 1_400_000_000 + 0xFFFF_FFFF, .max, .max))
+        == "aWgEPTl1tmebfsQzFP4bxwgy80V")
     let earlier = RequestNames.ksuid(seconds: 1_700_000_000, .max, .max)
     let later = RequestNames.ksuid(seconds: 1_700_000_001, 0, 0)
     #expect(earlier.lexicographicallyPrecedes(later))

@@ -110,7 +110,9 @@ struct BandwidthTests {
     try scene.finish()
   }
 
-  @Test("A client that leaves while its response is held back lets go of the endpoint", arguments: Scene.Version.allCases)
+  @Test(
+    "A client that leaves while its response is held back lets go of the endpoint",
+    arguments: Scene.Version.allCases)
   func leaving(endpoint: Scene.Version) throws {
     let plugins = try Self.plugins("response: {rate: 100}")
     let scene = Scene(endpoints: endpoint) { $0.plugins = plugins }
@@ -129,7 +131,8 @@ struct BandwidthTests {
   func several() throws {
     let plugins = try Self.plugins("response: {rate: 20000}")
     let scene = Scene { $0.plugins = plugins }
-    scene.origin.script = { request, _ in [.respond(200, body: pattern(request.target == "/a" ? 40_000 : 10))] }
+    scene.origin.script = { request, _ in [.respond(200, body: pattern(request.target == "/a" ? 40_000 : 10))]
+    }
     let connection = try scene.connectHTTP2()
     var order: [String] = []
     for target in ["/a", "/b", "/c"] {

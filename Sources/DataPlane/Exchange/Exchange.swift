@@ -343,7 +343,8 @@ public final class Exchange {
     switch end {
     case nil:
       let waitsForMore =
-        downloadTurnsLeft > 0 && clientWants.isEmpty && pausedUntil == .never && !client.transport.readiness.contains(.peerClosed)
+        downloadTurnsLeft > 0 && clientWants.isEmpty && pausedUntil == .never
+        && !client.transport.readiness.contains(.peerClosed)
       return waitsForMore ? .awaitsResponse : .needsTask
     case .complete:
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }

@@ -4,7 +4,8 @@ import Resources
 /// Holds content back. As nginx's limit_rate and limit_rate_after, and Envoy's bandwidth_limit.
 public struct Bandwidth: PluginSettings {
   public static let name = "bandwidth"
-  public static let summary = "Sends the content of requests and responses no faster than so many bytes a second."
+  public static let summary =
+    "Sends the content of requests and responses no faster than so many bytes a second."
   public static let priority = 903
 
   private static let direction = [

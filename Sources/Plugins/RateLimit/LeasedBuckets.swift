@@ -150,7 +150,8 @@ final class LeasedBuckets {
         lease.asked -= wanted
         guard let reply else { return self.failed(lease, call.problem) }
         guard let answer = BucketScript.Answer(reply, wanted: wanted) else {
-          return self.failed(lease, PluginFailure("Redis answers the script of rate limits with something else"))
+          return self.failed(
+            lease, PluginFailure("Redis answers the script of rate limits with something else"))
         }
         self.answered(lease, wanted, answer)
       })
@@ -207,7 +208,9 @@ final class LeasedBuckets {
       lease.asked > 0 || lease.waitingCount > 0 || now - lease.takenAt < Self.keepNanoseconds
         || now < lease.refusedUntil
     }
-    if leases.count > Self.leasesMax { leases = leases.filter { $0.value.asked > 0 || $0.value.waitingCount > 0 } }
+    if leases.count > Self.leasesMax {
+      leases = leases.filter { $0.value.asked > 0 || $0.value.waitingCount > 0 }
+    }
     sweepAt = max(1_024, leases.count * 2)
   }
 }

@@ -60,7 +60,8 @@ struct RedisSettings: Sendable {
     else {
       throw OptionProblem(
         "\(option).host", "\"\(host)\" is not a host",
-        hint: "a name or an address alone, such as redis.internal, 10.0.0.5 or ::1; the port is a key of its own")
+        hint:
+          "a name or an address alone, such as redis.internal, 10.0.0.5 or ::1; the port is a key of its own")
     }
     server = RedisServer(
       host: host, port: UInt16(values.integer("port") ?? 6_379), username: values.text("username"),
