@@ -34,6 +34,7 @@ DESCRIPTORS = 8_192
 # What each plain plugin is set to where it has something to do and lets the request pass.
 PLAIN = {
     "acl": {"allow": ["all"]},
+    "bandwidth": {"response": {"rate": "100GiB"}},
     "cors": {"origins": ["https://app.example.com"]},
     "fault": {"abort": {"status": 503, "percentage": "0%"}},
     "headers": {"request": {"set": {"X-Set": "value"}}, "response": {"set": {"X-Set": "value"}}},
@@ -41,7 +42,9 @@ PLAIN = {
     "key-auth": {},
     "limit-concurrency": {"requests": 10_000},
     "rate-limit": {"limits": [{"requests": 1_000_000_000, "per": "1s"}]},
+    "request-id": {},
     "request-size": {"limit": "1MiB"},
+    "response-size": {"limit": "1MiB"},
     "rewrite": {"replacePrefix": {"from": "/api", "to": "/api"}},
     "ua-restriction": {"deny": ["curl", "(?i)bot"]},
 }
