@@ -60,11 +60,14 @@ else
 	swift test --skip-build --filter TLSTests
 endif
 
+# They wait more than they compute: several at a time, each file in one process.
+PYTEST_PARALLEL := -n 4 --dist loadfile
+
 scenario-tests: ## only the scenario tests (SCENARIO_ARGS="-k retry")
 	swift build --product penstock
 	$(SWIFT_RELEASE)
 	PENSTOCK_BINARY=$(DEBUG_BINARY) PENSTOCK_RELEASE_BINARY=$(RELEASE_BINARY) \
-	  "$$(scripts/python-with pytest)" -m pytest -q -p no:cacheprovider $(SCENARIO_ARGS) Tests/Scenarios
+	  "$$(scripts/python-with pytest)" -m pytest -q -p no:cacheprovider $(PYTEST_PARALLEL) $(SCENARIO_ARGS) Tests/Scenarios
 
 differential-tests: ## hostile requests to origins that disagree (DIFFERENTIAL_ARGS="-k chunks")
 	swift build --product penstock

@@ -17,12 +17,14 @@ from pathlib import Path
 from statistics import median
 
 import ready
+from instructions import counted, counting, stripped
 from load import run_to_result
 from measure import cpu_time
 from origin import start_origin, user_directive
 from process import BenchError, Server, free_port, raise_descriptor_limit
+from plugin_peers import write_envoy, write_nginx_lua
 from programs import find_program
-from proxies import REPOSITORY, penstock_binary
+from proxies import REPOSITORY, find_envoy, penstock_binary
 from report import Results, judge, print_table, print_verdicts
 from run import machine, names_in
 
@@ -53,7 +55,8 @@ BEHIND = {"acl": "key-auth"}
 PLAIN_MICROSECONDS_MAX = 0.2
 
 ROUTES, CONSUMERS = 20_000, 10_000
-NGINX_MAX = 1.0
+NGINX_MAX, NGINX_LUA_MAX, ENVOY_MAX = 1.0, 0.65, 0.40
+CALLER_LIMIT = 1_000_000
 
 LIMIT, LIMIT_SECONDS, LIMIT_DIFFERENCE_MAX = 1_000, 10, 0.01
 GATEWAYS, REDIS_DIFFERENCE_MAX = 3, 0.03
@@ -99,7 +102,9 @@ class Setup:
         self.origin = start_origin("http", folder / "origin", {self.load_core})
         stack.callback(self.origin.stop)
 
-    def penstock(self, name: str, routes: list[dict], workers: int = 1, log: bool = False, **more) -> Server:
+    def penstock(self, name: str, routes: list[dict], workers: int = 1, log: bool = False, counts: bool = False,
+                 **more) -> Server:
+        """`counts`: its instructions are counted, and it is fifty times as slow."""
         folder = self.folder / name
         folder.mkdir()
         port = free_port()
@@ -113,9 +118,12 @@ class Setup:
         # JSON is YAML too.
         (folder / "penstock.yaml").write_text(json.dumps(configuration))
         cores = {self.proxy_core} if workers == 1 else {self.load_core, self.proxy_core}
-        return self._start(Server(
-            "penstock", [str(penstock_binary()), "run", "-c", str(folder / "penstock.yaml"), "--workers", str(workers)],
-            folder, cores, port), "plain.bench.test")
+        options = ["run", "-c", str(folder / "penstock.yaml"), "--workers", str(workers)]
+        if counts:
+            command = counting([str(stripped(penstock_binary(), folder)), *options], folder)
+        else:
+            command = [str(penstock_binary()), *options]
+        return self._start(Server("penstock", command, folder, cores, port), "plain.bench.test")
 
     def nginx(self) -> Server:
         folder = self.folder / "nginx"
@@ -123,8 +131,18 @@ class Setup:
         port = free_port()
         (folder / "nginx.conf").write_text(
             NGINX.format(user=user_directive(), folder=folder, origin=self.origin.port, port=port))
+        return self._start_nginx(folder, port)
+
+    def nginx_lua(self, routes: list[str], callers: int) -> Server:
+        folder = self.folder / "nginx-lua"
+        folder.mkdir()
+        port = free_port()
+        write_nginx_lua(folder, port, self.origin.port, user_directive(), routes, callers, CALLER_LIMIT)
+        return self._start_nginx(folder, port)
+
+    def _start_nginx(self, folder: Path, port: int) -> Server:
         return self._start(Server(
-            "nginx", [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
+            folder.name, [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
             folder, {self.proxy_core}, port), "plain.bench.test")
 
     def redis(self) -> Server:
@@ -137,14 +155,24 @@ class Setup:
         server.wait_until_ready(lambda: redis_status(port))
         return server
 
+    def envoy(self, routes: list[str], callers: int) -> Server:
+        folder = self.folder / "envoy"
+        folder.mkdir()
+        port = free_port()
+        write_envoy(folder, port, free_port(), self.origin.port, routes, callers, CALLER_LIMIT)
+        return self._start(Server(
+            "envoy", [str(find_envoy()), "-c", str(folder / "envoy.json"), "--concurrency", "1", "--disable-hot-restart",
+                      "--log-level", "error"], folder, {self.proxy_core}, port), "plain.bench.test")
+
     def _start(self, server: Server, host: str) -> Server:
         self._stack.callback(server.stop)
         server.wait_until_ready(lambda: ready.status_of("http", server.port, host, PATH))
         return server
 
-    def load(self, server: Server, hosts: int, keys: int, seconds: float, path: str = PATH) -> dict:
+    def load(self, server: Server, hosts: int, keys: int, seconds: float, path: str = PATH,
+             connections: int = CONNECTIONS) -> dict:
         return run_to_result(
-            [find_program("wrk"), "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(SCRIPT),
+            [find_program("wrk"), "-t", "1", "-c", str(connections), "-d", f"{seconds}s", "-s", str(SCRIPT),
              f"http://127.0.0.1:{server.port}{path}", "--", path, str(hosts), str(keys)],
             int(seconds) + 1, {self.load_core})
 
@@ -165,73 +193,88 @@ def consumers(count: int) -> list[dict]:
              "credentials": {"key-auth": [{"key": f"key-of-consumer-{number}"}]}} for number in range(count)]
 
 
+def plain_plugins() -> dict[str, list[str]]:
+    """What a request meets, by the plugin that is measured."""
+    return {"none": [], **{name: [BEHIND[name], name] if name in BEHIND else [name] for name in PLAIN}}
+
+
+def plain_routes(plugins: list[str]) -> list[dict]:
+    attached = {plugin: PLAIN[plugin] for plugin in plugins}
+    return [{"name": "plain", "hosts": ["plain.bench.test"], "service": "app"},
+            {"name": "one", "hosts": ["h0.bench.test"], "service": "app", "plugins": attached}]
+
+
 def run_plain(setup: Setup) -> None:
-    """Each plugin on a gateway of its own, in turn with one that has none; keys are sent to all of them."""
-    names = {"none": [], **{name: [name] for name in PLAIN}}
-    for name, other in BEHIND.items():
-        names[name] = [other, name]
-    servers = {}
-    for name, plugins in names.items():
-        attached = {plugin: PLAIN[plugin] for plugin in plugins}
-        routes = [{"name": "plain", "hosts": ["plain.bench.test"], "service": "app"},
-                  {"name": "one", "hosts": ["h0.bench.test"], "service": "app", "plugins": attached}]
-        servers[name] = setup.penstock(f"plain-{name}", routes, consumers=consumers(1))
-    rounds: dict[str, list[Cost]] = {name: [] for name in servers}
-    order = list(servers)
-    for number in range(3 if setup.options.quick else 9):
-        for name in order:
-            cost = setup.cost(servers[name], 1, 1, 1 if setup.options.quick else 2)
-            if number > 0:  # the first is to get warm
-                rounds[name].append(cost)
-        order = order[1:] + order[:1]
-    for server in servers.values():
+    """Each plugin on a gateway of its own, keys are sent to all of them: instructions, by one connection, and what
+    time they take where they are not counted."""
+    counts: dict[str, float] = {}
+    for name, plugins in plain_plugins().items():
+        server = setup.penstock(f"plain-{name}", plain_routes(plugins), counts=True, consumers=consumers(1))
+
+        def load(server: Server = server) -> int:
+            result = setup.load(server, 1, 1, 2, connections=1)
+            if result["statusErrors"] or result["socketErrors"]:
+                raise BenchError(f"requests to {server.folder.name} failed: {result}")
+            return result["requests"]
+
+        counts[name] = counted(server, load)
         server.stop()
-    report_plain(setup, rounds)
-
-
-def report_plain(setup: Setup, rounds: dict[str, list[Cost]]) -> None:
-    rows = [("plugin", "CPU µs/request", "of it user", "more CPU than without", "more user time")]
-    verdicts = []
-    for name, costs in rounds.items():
-        base = rounds[BEHIND.get(name, "none")]
-        more = median(a.total - b.total for a, b in zip(costs, base, strict=True))
-        user = median(a.user - b.user for a, b in zip(costs, base, strict=True))
-        rows.append((name, f"{median(one.total for one in costs):.2f}", f"{median(one.user for one in costs):.2f}",
-                     f"{more:+.2f}", f"{user:+.2f}"))
+    server = setup.penstock("plain-timed", plain_routes([]), consumers=consumers(1))
+    setup.cost(server, 1, 1, 1)
+    timed = [setup.cost(server, 1, 1, 1 if setup.options.quick else 2) for _ in range(5)]
+    server.stop()
+    nanoseconds = median(one.user for one in timed) * 1e3 / counts["none"]
+    rows, verdicts = [("plugin", "instructions/request", "more than without", "µs of user time")], []
+    for name, count in counts.items():
+        more = count - counts[BEHIND.get(name, "none")]
+        time_more = more * nanoseconds / 1e3
+        rows.append((name, f"{count:,.0f}", f"{more:+,.0f}", f"{time_more:+.2f}"))
         if name != "none":
-            verdicts.append(judge(f"µs of user time that {name} adds", user, PLAIN_MICROSECONDS_MAX))
-    print("\nplain: one plugin at a time, keep-alive, 100-byte response, one worker")
+            verdicts.append(judge(f"µs of user time that {name} adds", time_more, PLAIN_MICROSECONDS_MAX))
+    print(f"\nplain: one plugin at a time; {nanoseconds:.2f} ns for an instruction, as without plugins and 64 connections")
     print_table(rows)
     print_verdicts(verdicts)
-    setup.results.add("plain", {name: [vars(one) for one in costs] for name, costs in rounds.items()}, verdicts)
+    setup.results.add("plain", {"instructions": counts, "nanosecondsPerInstruction": nanoseconds}, verdicts)
 
 
 def run_whole(setup: Setup) -> None:
-    """20,000 routes, key-auth with 10,000 consumers, a limit for each, metrics and a log, against nginx with nothing."""
+    """20,000 routes, key-auth with 10,000 consumers, a limit for each, metrics and a log, against nginx with nothing,
+    and against nginx with Lua and Envoy with the same."""
     count, callers = (2_000, 1_000) if setup.options.quick else (ROUTES, CONSUMERS)
     plugins = [{"name": "key-auth"},
-               {"name": "rate-limit", "limits": [{"requests": 1_000_000, "per": "1s", "by": ["consumer"]}]}]
-    routes = [{"name": f"r{number}", "hosts": [f"h{number}.bench.test"], "service": "app"} for number in range(count)]
+               {"name": "rate-limit", "limits": [{"requests": CALLER_LIMIT, "per": "1s", "by": ["consumer"]}]}]
+    hosts = [f"h{number}.bench.test" for number in range(count)]
+    routes = [{"name": f"r{number}", "hosts": [host], "service": "app"} for number, host in enumerate(hosts)]
     routes.append({"name": "plain", "hosts": ["plain.bench.test"], "service": "app",
                    "plugins": {"key-auth": {"enabled": False}}})
-    ours = setup.penstock("whole", routes, log=True, consumers=consumers(callers), plugins=plugins)
-    theirs = setup.nginx()
-    rounds: dict[str, list[Cost]] = {"penstock": [], "nginx": []}
+    hosts.append("plain.bench.test")
+    servers = {
+        "penstock": setup.penstock("whole", routes, log=True, consumers=consumers(callers), plugins=plugins),
+        "nginx": setup.nginx(),
+        "nginx-lua": setup.nginx_lua(hosts, callers),
+        "envoy": setup.envoy(hosts, callers),
+    }
+    rounds: dict[str, list[Cost]] = {name: [] for name in servers}
     for number in range(3 if setup.options.quick else 8):
-        for name, server in (("penstock", ours), ("nginx", theirs)):
+        for name, server in servers.items():
             cost = setup.cost(server, count, callers, 2 if setup.options.quick else 4)
             if number > 0:
                 rounds[name].append(cost)
-    ratio = median(a.total / b.total for a, b in zip(rounds["penstock"], rounds["nginx"], strict=True))
-    print(f"\nwhole: {count:,} routes, key-auth with {callers:,} consumers, a rate limit for each, metrics and JSON log")
+    print(f"\nwhole: {count:,} routes, key-auth with {callers:,} consumers, a rate limit for each, metrics and JSON log; "
+          "nginx has none of it")
     print_table([("", "CPU µs/request", "of it user")] + [
         (name, f"{median(one.total for one in costs):.2f}", f"{median(one.user for one in costs):.2f}")
         for name, costs in rounds.items()])
-    verdicts = [judge("CPU / that of nginx without features and log", ratio, NGINX_MAX)]
+    verdicts = [
+        judge(f"CPU / that of {text}",
+              median(a.total / b.total for a, b in zip(rounds["penstock"], rounds[peer], strict=True)), limit)
+        for peer, text, limit in (("nginx", "nginx without features and log", NGINX_MAX),
+                                  ("nginx-lua", "nginx with Lua and the same", NGINX_LUA_MAX),
+                                  ("envoy", "Envoy with the same", ENVOY_MAX))]
     print_verdicts(verdicts)
     setup.results.add("whole", {name: [vars(one) for one in costs] for name, costs in rounds.items()}, verdicts)
-    ours.stop()
-    theirs.stop()
+    for server in servers.values():
+        server.stop()
 
 
 def run_exact(setup: Setup) -> None:

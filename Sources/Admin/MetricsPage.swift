@@ -30,6 +30,7 @@ struct MetricsPage: Sendable {
   private func append(_ sum: CountersSnapshot, to page: inout PrometheusText) {
     RouteMetrics.append(selection.select(sum.routes), to: &page)
     PluginMetrics.append(sum.plugins, to: &page)
+    CacheMetrics.append(sum.worker.cache, to: &page)
     WorkerMetrics.append(sum.worker, to: &page)
     TLSMetrics.append(sum.worker, to: &page)
     EndpointMetrics.append(sum.services, endpointsMax: Self.endpointsMax, to: &page)

@@ -47,6 +47,9 @@ enum WorkerMetrics {
     page.gauge(
       "penstock_requests_in_flight", "Requests at endpoints, or on their way there.",
       figures.requestsInFlight)
+    page.gauge(
+      "penstock_side_requests_in_flight", "Requests of the gateway's own to services, for plugins.",
+      figures.sideRequestsInFlight)
     page.single(
       "penstock_overloads_total", .counter, "How often a worker has begun to hold requests back.",
       figures.overloads)

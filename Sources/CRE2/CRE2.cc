@@ -65,15 +65,16 @@ extern "C" int cre2_group_count(const cre2_regex *regex) {
   return std::max(0, regex->re2.NumberOfCapturingGroups());
 }
 
-extern "C" int cre2_full_match_groups(const cre2_regex *regex, const char *text, size_t text_size, int *bounds,
-                                      int count) {
+extern "C" int cre2_match_groups(const cre2_regex *regex, const char *text, size_t text_size, size_t from,
+                                 int is_whole, int *bounds, int count) {
   try {
-    if (count < 0 || count > CRE2_BOUNDS_MAX || text_size > INT_MAX) return 0;
+    if (count < 0 || count > CRE2_BOUNDS_MAX || text_size > INT_MAX || from > text_size) return 0;
     const re2::StringPiece piece(text, text_size);
     re2::StringPiece groups[CRE2_BOUNDS_MAX];
     // RE2 refuses to look for more groups than there are.
     const int known = std::min(count, regex->re2.NumberOfCapturingGroups() + 1);
-    if (!regex->re2.Match(piece, 0, text_size, re2::RE2::ANCHOR_BOTH, groups, known)) return 0;
+    const auto anchor = is_whole ? re2::RE2::ANCHOR_BOTH : re2::RE2::UNANCHORED;
+    if (!regex->re2.Match(piece, from, text_size, anchor, groups, known)) return 0;
     for (int index = 0; index < count; ++index) {
       const bool took_part = index < known && groups[index].data() != nullptr;
       bounds[2 * index] = took_part ? static_cast<int>(groups[index].data() - text) : -1;

@@ -53,10 +53,13 @@ struct OriginCommand: AsyncParsableCommand {
   @Option(help: "The IP address to listen on.")
   var address = "127.0.0.1"
 
+  @Option(help: "What it calls itself in its answers, to tell several apart.")
+  var name = "origin"
+
   func run() async throws {
     let origins = EmbeddedOrigins()
     do {
-      let bound = try await origins.start(name: "origin", ip: address, port: port)
+      let bound = try await origins.start(name: name, ip: address, port: port)
       say("echo origin on http://\(bound.description)")
     } catch {
       complain("cannot listen on \(address):\(port): \(error.description)")

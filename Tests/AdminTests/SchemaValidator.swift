@@ -16,7 +16,7 @@ struct SchemaValidator {
   static let keywords: Set<String> = [
     "$ref", "type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf",
     "oneOf", "allOf", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern",
-    "maxProperties",
+    "maxProperties", "propertyNames",
   ]
 
   func validate(_ value: Any, _ schema: [String: Any], at place: String = "") throws {
@@ -69,6 +69,11 @@ struct SchemaValidator {
     }
   }
 
+  /// Any value: the forms of names are schemas as well.
+  private func validate(_ name: String, _ schema: [String: Any], at place: String) throws {
+    try validate(name as Any, schema, at: place)
+  }
+
   private func validate(_ text: String, _ schema: [String: Any], _ place: String) throws {
     let count = text.unicodeScalars.count
     guard count >= schema["minLength"] as? Int ?? 0, count <= schema["maxLength"] as? Int ?? .max else {
@@ -93,7 +98,11 @@ struct SchemaValidator {
       throw Failure(place: place, reason: "\(name) is missing")
     }
     let properties = schema["properties"] as? [String: [String: Any]] ?? [:]
+    guard object.count <= schema["maxProperties"] as? Int ?? .max else {
+      throw Failure(place: place, reason: "there are too many properties")
+    }
     for (name, value) in object {
+      if let names = schema["propertyNames"] as? [String: Any] { try validate(name, names, at: place) }
       if let property = properties[name] {
         try validate(value, property, at: "\(place).\(name)")
       } else if let others = schema["additionalProperties"] as? [String: Any] {

@@ -158,6 +158,39 @@ import Testing
     await third.stop()
   }
 
+  /// Of every kind that has plugins.
+  @Test(arguments: [
+    ("routes/shop", #"{"service":"site","hosts":["shop.test"],"plugins":{"traffic-split":SPLIT}}"#),
+    ("services/shop", #"{"endpoints":["127.0.0.1:4000"],"plugins":{"traffic-split":SPLIT}}"#),
+    ("consumers/alice", #"{"plugins":{"traffic-split":SPLIT}}"#),
+    ("plugins/traffic-split", "SPLIT"),
+  ])
+  func areServedWhenTheServicesThatTheirPluginsNameAreThere(path: String, body: String) async throws {
+    let body = body.replacing("SPLIT", with: #"{"canary":{"service":"base","weight":10}}"#)
+    let folder = try TestFolder()
+    let full = Self.text.replacing(
+      "services: [", with: #"services: [{name: base, endpoints: ["127.0.0.1:5000"]}, "#)
+    let first = try RunningPlane(full, in: folder)
+    try await first.start()
+    try await first.apply(put(path, body))
+    #expect(await first.control.resourceStatus.unservedCount == 0)
+    await first.stop()
+    // The file does not have the service any more.
+    let second = try RunningPlane(Self.text, in: folder)
+    try await second.start()
+    let refusal = try #require(try await second.view(path)?.unserved)
+    #expect(refusal.contains(#"canary.service: no service is named "base""#), "\(refusal)")
+    try await reload(second, full)
+    #expect(try await second.view(path)?.unserved == nil)
+    #expect(await second.control.status.unservedProblem == nil)
+    // While it is named, neither a file nor the store may take it away.
+    try second.folder.write(Self.text, to: "penstock.yaml")
+    #expect(await second.control.reload(reason: .request) == false)
+    try await second.apply(delete(path))
+    #expect(await second.control.reload(reason: .request))
+    await second.stop()
+  }
+
   @Test func areServedWhenTheirFilesCanBeRead() async throws {
     let folder = try TestFolder()
     try TestCertificate.write("shop", hosts: ["shop.test"], in: folder)

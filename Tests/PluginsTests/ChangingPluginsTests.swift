@@ -52,6 +52,8 @@ import Testing
     "fault: {abort: {status: 503, percentage: 0.0001%}, delay: {duration: 1ms, percentage: 50}}",
     "maintenance: {allow: {networks: [10.0.0.0/8, '::1'], consumers: [a], groups: [b], headers: {X-A: b}}, retryAfter: 0s}",
     "request-size: {limit: 1KiB, requireContentLength: true}",
+    "forward-auth: {service: shop, path: '/a?$args', host: 'a:1', requestMethod: POST, requestHeaders: [], extraHeaders: {X-A: $uri}, cache: {by: ['cookie:a', path], ttl: 1s, statuses: [200]}}",
+    "mirror: {service: shop, path: /a, pathConcatMode: prefix, percentage: 0.5%, mirrorBody: false, maxBodySize: 0, timeout: 1ms}",
   ])
   func whatLoadsComesBackEqual(plugin: String) throws {
     let first = try load("{name: a, service: shop, plugins: {\(plugin)}}")

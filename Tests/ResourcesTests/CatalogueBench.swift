@@ -9,7 +9,8 @@ final class CatalogueBench {
 
   /// The resource of `routes/shop` and its body.
   static func resource(_ id: ResourceID, _ body: String) throws -> Resource {
-    try ResourceReader.read(id, ResourceBody(yaml: body), folder: "")
+    try ResourceReader.read(
+      id, ResourceBody(yaml: body), folder: "", plugins: PluginCatalog([Sender.self, Tracer.self]))
   }
 
   static func id(_ text: String) throws -> ResourceID {
@@ -68,6 +69,44 @@ final class CatalogueBench {
 extension Catalogue {
   /// Everything that has to be as before when a change is undone or refused.
   var dump: [String] {
-    listenerTable.dump + serviceTable.dump + certificateTable.dump + routeTable.dump + links.dump
+    listenerTable.dump + serviceTable.dump + certificateTable.dump + routeTable.dump + consumerTable.dump
+      + pluginTable.dump + links.dump
   }
+}
+
+/// A plugin that names services in each way in which an option can.
+struct Sender: PluginSettings {
+  static let name = "sender"
+  static let summary = "Sends to services."
+  static let priority = 10
+  static let options = [
+    PluginOption("to", .service, "One."),
+    PluginOption("others", .list(.service, maximum: 8), "Several."),
+    PluginOption("byKey", .map(.token("a key"), .service, maximum: 8), "By key."),
+    PluginOption(
+      "rules",
+      .list(
+        .object([
+          PluginOption("to", .list(.object([.required("service", .service, "One.")]), maximum: 4), "Some.")
+        ]), maximum: 8),
+      "In lists of lists."),
+    PluginOption("word", .text("a word"), "Another option."),
+  ]
+  init(_ values: OptionValues) throws(OptionProblem) {}
+
+  static func attachment(to services: [String]) -> PluginAttachment {
+    var values = OptionValues(options)
+    values.set("others", .list(services.map(OptionValue.text)))
+    // swift-format-ignore: NeverUseForceTry
+    return PluginAttachment(name: name, isEnabled: true, values: values, settings: try! Sender(values))
+  }
+}
+
+/// The same under another name, so that there can be two of them for all requests.
+struct Tracer: PluginSettings {
+  static let name = "tracer"
+  static let summary = "Sends to services."
+  static let priority = 9
+  static let options = Sender.options
+  init(_ values: OptionValues) throws(OptionProblem) {}
 }

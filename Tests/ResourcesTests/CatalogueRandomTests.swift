@@ -82,6 +82,21 @@ import Testing
         try #require(catalogue.routes(usingService: service.number).contains(route.number))
       }
     }
+    try checkUsers(of: catalogue, whole)
+  }
+
+  /// Who refers to a service is known, and nobody else.
+  private func checkUsers(of catalogue: Catalogue, _ whole: WholeValidation) throws {
+    for service in catalogue.services {
+      for kind in ResourceKind.allCases {
+        let users = catalogue.links.services.users(of: service.number, kind).numbers.sorted()
+        let named = whole.resources.filter {
+          $0.key.kind == kind && $0.value.resource.namedServices.contains(service.value.name)
+        }
+        let numbers = named.keys.compactMap { catalogue.holder(of: $0)?.number }.sorted()
+        try #require(users == numbers)
+      }
+    }
   }
 
   // MARK: Batches
@@ -142,12 +157,26 @@ import Testing
   }
 
   private static func resource(_ random: inout SeededGenerator) -> Resource {
-    switch Int.random(in: 0..<10, using: &random) {
+    switch Int.random(in: 0..<12, using: &random) {
     case 0, 1: .listener(listener(&random))
     case 2, 3: .service(service(&random))
     case 4, 5: .certificate(certificate(&random))
+    case 6: .consumer(consumer(&random))
+    case 7: .plugin(GlobalPlugin(sender(&random)))
     default: .route(route(&random))
     }
+  }
+
+  private static func consumer(_ random: inout SeededGenerator) -> Consumer {
+    var consumer = Consumer(name: name("u", 3, &random))
+    if oneIn(2, &random) { consumer.plugins = [sender(&random)] }
+    return consumer
+  }
+
+  /// A plugin that names services, mostly one.
+  private static func sender(_ random: inout SeededGenerator) -> PluginAttachment {
+    Sender.attachment(
+      to: (0...Int.random(in: 0...1, using: &random)).map { _ in name("s", 4, &random) })
   }
 
   private static func listener(_ random: inout SeededGenerator) -> Listener {
@@ -163,6 +192,7 @@ import Testing
   private static func service(_ random: inout SeededGenerator) -> Service {
     var service = Service(name: name("s", 4, &random), endpoints: [])
     service.protocol = Bool.random(using: &random) ? .http1 : .http2
+    if oneIn(4, &random) { service.plugins = [sender(&random)] }
     return service
   }
 
@@ -188,6 +218,7 @@ import Testing
     if oneIn(5, &random) { route.redirect = .on(HTTPSRedirect()) }
     if oneIn(6, &random) { route.hsts = .on(StrictTransportSecurity()) }
     if route.redirect != nil, oneIn(2, &random) { route.backends = [] }
+    if oneIn(4, &random) { route.plugins = [sender(&random)] }
     return route
   }
 }

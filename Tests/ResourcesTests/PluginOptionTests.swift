@@ -22,6 +22,7 @@ struct PluginOptionTests {
       PluginOption("value", .fieldValue, "A field's value."),
       PluginOption("networks", .list(.network, maximum: 3), "Networks."),
       PluginOption("regex", .regex, "An expression."),
+      PluginOption("service", .service, "A service."),
       PluginOption("map", .map(.token("a field's name"), .fieldValue, maximum: 2), "A map."),
       PluginOption(
         "objects", .list(.object([.required("n", .integer(0...9), "A digit.")]), maximum: 2), "Objects."),
@@ -57,7 +58,7 @@ struct PluginOptionTests {
     let route = try read(
       """
       {flag: false, integer: 4, share: 12.5%, text: word, content: "a\\nb", choice: two, duration: 1500ms,
-      size: 16KiB, token: X-A, value: "a: b", networks: [10.0.0.0/8, "::1"], regex: "a+",
+      size: 16KiB, token: X-A, value: "a: b", service: app-2.b, networks: [10.0.0.0/8, "::1"], regex: "a+",
       map: {X-One: "1"}, objects: [{n: 1}, {n: 2}]}
       """)
     let values = route.plugins[0].values
@@ -102,6 +103,7 @@ struct PluginOptionTests {
       ("{networks: [10.0.0.1/8]}", "plugins.everything.networks[0]", "has bits set"),
       ("{networks: [1.1.1.1, 1.1.1.2, 1.1.1.3, 1.1.1.4]}", "plugins.everything.networks", "4 are too many"),
       ("{regex: \"(\"}", "plugins.everything.regex", "is not a regular expression"),
+      ("{service: \"a b\"}", "plugins.everything.service", "is not a name"),
       ("{map: {\"a b\": c}}", "plugins.everything.map.\"a b\"", "is not a field's name"),
       ("{objects: [{n: 1}, {}]}", "plugins.everything.objects[1]", "\"n\" is missing"),
       ("{objects: [{m: 1, n: 1}]}", "plugins.everything.objects[0].m", "unknown key"),

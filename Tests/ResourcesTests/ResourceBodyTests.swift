@@ -1,3 +1,4 @@
+import Plugins
 import Testing
 
 @testable import Resources
@@ -74,5 +75,36 @@ import Testing
     for wrong in ["[]", "1", #"{"name":null}"#, #"{"name":{}}"#, #"{"name":"shop","name":"other"}"#] {
       #expect(throws: ResourceProblem.self) { try body(wrong).named(id) }
     }
+  }
+
+  private func keeping(_ patch: String) throws -> ResourceBody {
+    try body(patch).keepingCredentials(
+      of: ResourceID(.consumers, "alice"), folder: "/", plugins: .standard)
+  }
+
+  @Test func passwordsOfAPatchAreHashedBeforeItIsApplied() throws {
+    let patch =
+      #"{"groups":null,"credentials":{"key-auth":null,"basic-auth":[{"username":"a","password":"secret-1"}]}}"#
+    let kept = try keeping(patch)
+    #expect(!kept.json.contains("secret-1"))
+    #expect(
+      kept.json.hasPrefix(
+        #"{"groups":null,"credentials":{"key-auth":null,"basic-auth":[{"username":"a","password":"$2"#))
+    // What is kept is kept as it is.
+    #expect(try keeping(kept.json).json == kept.json)
+  }
+
+  @Test(arguments: [
+    #"{"groups":["gold"]}"#, #"{"credentials":null}"#, #"{"credentials":{"basic-auth":null}}"#, "[]",
+  ])
+  func aPatchWithoutCredentialsIsLeftAlone(patch: String) throws {
+    #expect(try keeping(patch).json == patch)
+  }
+
+  @Test func credentialsOfAPatchThatAreWrongAreRefused() throws {
+    let problems = #expect(throws: ResourceProblems.self) {
+      try keeping(#"{"credentials":{"key-auth":[{"key":"short"}]}}"#)
+    }
+    #expect(problems?.problems.first?.field == "credentials.key-auth[0].key")
   }
 }

@@ -40,7 +40,8 @@ struct WholeValidation {
     let routes = all { if case .route(let route) = $0 { route } else { nil } }
     let certificates = all { if case .certificate(let certificate) = $0 { certificate } else { nil } }
     let listeners = all { if case .listener(let listener) = $0 { listener } else { nil } }
-    return routes.allSatisfy { isValid($0.value, $0.owner, listeners.map(\.value)) }
+    return resources.values.allSatisfy(areServicesThere)
+      && routes.allSatisfy { isValid($0.value, $0.owner, listeners.map(\.value)) }
       && pairs(routes.map(\.value)).allSatisfy { !areSame($0, $1) }
       && pairs(listeners.map(\.value)).allSatisfy { $0.address != $1.address }
       && certificates.allSatisfy { certificate in
@@ -62,6 +63,11 @@ struct WholeValidation {
   private func mayUse(_ id: ResourceID, _ owner: ResourceOwner) -> Resource? {
     guard let owned = resources[id], owner == .store || owned.owner != .store else { return nil }
     return owned.resource
+  }
+
+  /// Those that it names in any way.
+  private func areServicesThere(_ owned: Owned) -> Bool {
+    owned.resource.namedServices.allSatisfy { mayUse(ResourceID(.services, $0), owned.owner) != nil }
   }
 
   private func listener(_ name: String, _ owner: ResourceOwner) -> Listener? {

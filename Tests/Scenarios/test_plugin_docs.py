@@ -14,6 +14,8 @@ from support.programs import penstock_binary
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "plugins").glob("*.md"))
 EXAMPLES = [page for page in PAGES if "```console" in page.read_text()]
 GATEWAY, ORIGIN = "127.0.0.1:8080", "127.0.0.1:9000"
+# Of examples with two services.
+OTHER_ORIGIN = re.compile(r"penstock origin --port 9001 --name (\w+)")
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -61,9 +63,12 @@ def test_every_plugin_has_a_page(shared):
 def test_example(page, scenario, tmp_path):
     text = page.read_text()
     [configuration] = blocks(text, "yaml")[-1:]
-    origin = scenario.echo_origin()
+    name = re.search(r"penstock origin --port 9000 --name (\w+)", text)
+    origin = scenario.echo_origin(name=name[1] if name else "origin")
     port = free_port()
     replaced = {GATEWAY: f"127.0.0.1:{port}", ORIGIN: origin.address}
+    if other := OTHER_ORIGIN.search(text):
+        replaced["127.0.0.1:9001"] = scenario.echo_origin(name=other[1]).address
 
     def adapted(text: str) -> str:
         for written, real in replaced.items():

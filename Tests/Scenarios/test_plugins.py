@@ -2,11 +2,14 @@
 
 import json
 
+import grpc
 import pytest
 
 from support.admin_api import AdminAPI
 from support.command_line import gateway_with_store
 from support.gateway import route, service
+from support.grpc_peer import GRPCClient
+from support.origin import raw_answer
 from support.waiting import wait_until
 
 ALICE = {"name": "alice", "customID": "c-42", "groups": ["gold", "eu"],
@@ -175,6 +178,40 @@ class TestErrors:
         assert gateway.get().status == 500
         assert gateway.metrics().sum("penstock_plugin_failures_total", plugin="key-auth") == 1
         assert "there is no consumer nobody" in gateway.stderr
+
+
+class TestAnswers:
+    def test_edits_of_a_response_that_fails_are_made_once(self, scenario, origin):
+        """The gateway's own answer takes the place of one whose head had been edited."""
+        origin.answer = raw_answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", closes=True)
+        gateway = scenario.gateway(
+            [service("app", origin)],
+            [route("all", "app", plugins={"headers": {"response": {"add": {"X-Added": "1"}}}})])
+        response = gateway.get()
+        assert response.status == 502
+        assert response.values("x-added") == ["1"]
+
+    @pytest.mark.parametrize("plugins, code", [
+        ({"rate-limit": TIGHT}, grpc.StatusCode.UNAVAILABLE),
+        ({"mock": {"status": 404, "body": "no"}}, grpc.StatusCode.UNIMPLEMENTED),
+        ({"mock": {"status": 413, "body": "no"}}, grpc.StatusCode.RESOURCE_EXHAUSTED),
+        ({"mock": {"status": 400, "body": "no"}}, grpc.StatusCode.INTERNAL),
+        ({"key-auth": {}}, grpc.StatusCode.UNAUTHENTICATED),
+    ])
+    def test_calls_of_grpc_are_answered_by_statuses_and_with_all_fields(self, scenario, plugins, code):
+        server = scenario.grpc_server()
+        gateway = scenario.gateway(
+            [service("app", server, protocol="h2")],
+            [route("all", "app", plugins={**plugins, "headers": {"response": {"add": {"X-Added": "1"}}}})])
+        with GRPCClient(gateway.port) as client:
+            if "rate-limit" in plugins:
+                assert client.unary()(b"hello", timeout=10) == b"hello"
+            error = client.status("Unary")
+        assert error.code() is code
+        fields = dict(error.trailing_metadata())
+        assert fields["x-added"] == "1"
+        assert ("retry-after" in fields) == ("rate-limit" in plugins)
+        assert ("www-authenticate" in fields) == ("key-auth" in plugins)
 
 
 class TestWhatTells:

@@ -114,6 +114,10 @@ struct AdminRoutes: Sendable {
       AdminRoute(.post, "/v1/upgrade", .api, .upgrade) { call throws(Problem) in
         try await operations.upgrade(call)
       },
+      AdminRoute(.get, "/v1/cache", .api, .cache) { call throws(Problem) in try await CacheHandlers().list(call) },
+      AdminRoute(.post, "/v1/cache/purge", .api, .purgeCache) { call throws(Problem) in
+        try await CacheHandlers().purge(call)
+      },
       AdminRoute(.get, "/v1/status", .api, .status) { call throws(Problem) in
         try await operations.status(call)
       },

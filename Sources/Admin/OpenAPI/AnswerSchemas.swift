@@ -71,6 +71,28 @@ enum AnswerSchemas {
         ],
         "listener": Schema.text("A listener's name, where the URL's port does not say which is meant."),
       ]),
+    "CacheZones": ChangeSchemas.answer(
+      "What is stored.", ["zones"],
+      [
+        "zones": Schema.list(
+          "By name.",
+          of: ChangeSchemas.answer(
+            "A zone.", ["zone", "entries", "bytes", "memory", "evictions"],
+            [
+              "zone": Schema.text("Its name."), "entries": count, "bytes": count, "memory": count,
+              "evictions": count,
+            ]))
+      ]),
+    "Purge": Schema.object(
+      "What is to be taken out: one of everything, url, prefix and tag.", required: [],
+      [
+        "everything": Schema.boolean("All that is stored."),
+        "url": Schema.text("As clients ask for it, with scheme and host."),
+        "prefix": Schema.text("What such a URL begins with."),
+        "tag": Schema.text("A word of the fields that carry tags, such as Surrogate-Key."),
+        "zone": Schema.text("In this zone only."),
+      ]),
+    "Purged": ChangeSchemas.answer("What was taken out.", ["purged"], ["purged": count]),
     "Upgraded": ChangeSchemas.answer(
       "The new process is ready, and this one drains.", ["upgraded"],
       ["upgraded": Schema.boolean("Always true.")]),

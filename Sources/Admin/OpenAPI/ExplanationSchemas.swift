@@ -72,7 +72,8 @@ enum ExplanationSchemas {
       [
         "service": Schema.reference("Name"),
         "weight": ["type": "integer", "minimum": 0],
-        "share": ["type": "number", "minimum": 0, "maximum": 1, "description": "Of the route's requests."],
+        "share": ["type": "number", "minimum": 0, "maximum": 1, "description": "Of such requests."],
+        "chosenBy": Schema.text("The plugin that has it take them; left out where the route's weights do."),
         "balance": Schema.text("How an endpoint is picked."),
         "endpoints": Schema.list("The first of them.", of: Schema.reference("ExplainedEndpoint")),
         "endpointCount": ["type": "integer", "minimum": 0, "description": "All of them."],

@@ -99,6 +99,18 @@ extension APIOperation {
     answers: [json("The new process serves.", "Upgraded")],
     problems: [.upgradeInProgress, .upgradeFailed, .outcomeUnknown])
 
+  static let cache = APIOperation(
+    id: "getCache", tag: "operation", summary: "Say what the plugin cache has stored, by zone.",
+    answers: [json("The zones.", "CacheZones")])
+
+  static let purgeCache = APIOperation(
+    id: "purgeCache", tag: "operation", summary: "Take stored responses out.",
+    description: "One of everything, url, prefix and tag. What is being fetched is not stored afterwards either.",
+    body: Body(
+      mediaTypes: [RequestContent.json], schema: Schema.reference("Purge"),
+      example: ["url": "https://shop.example.com/list?page=2"]),
+    answers: [json("How many there were.", "Purged")], problems: [.invalidQuestion] + contentProblems)
+
   static let status = APIOperation(
     id: "getStatus", tag: "operation", summary: "Read the revision, the owners and the state of the store.",
     answers: [json("The status.", "Status", fields: [.revision])], problems: [.noAnswer])

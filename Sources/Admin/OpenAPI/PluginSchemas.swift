@@ -79,7 +79,7 @@ enum PluginSchemas {
     ])
   }
 
-  private static func schema(_ option: PluginOption) -> JSON {
+  static func schema(_ option: PluginOption) -> JSON {
     guard case .object(var members) = schema(option.type) else { return schema(option.type) }
     members.removeAll { $0.name == "description" }
     members.append(JSON.Member(name: "description", value: .string(option.summary)))
@@ -92,22 +92,45 @@ enum PluginSchemas {
     case .flag: ["type": "boolean"]
     case .integer(let range):
       ["type": "integer", "minimum": .number(range.lowerBound), "maximum": .number(range.upperBound)]
-    case .percentage: ["type": ["string", "number"], "pattern": #"^\d{1,3}(\.\d{1,4})?%?$"#]
-    case .text, .content, .file, .fieldValue: ["type": "string"]
+    case .percentage:
+      [
+        "type": ["string", "number"], "minimum": 0, "maximum": 100,
+        "pattern": #"^(0?\d{1,2}(\.\d{1,4})?|100(\.0{1,4})?)%?$"#,
+      ]
+    case .text: ["type": "string", "minLength": 1, "pattern": #"^[^\x00-\x1F\x7F]+$"#]
+    case .content(let bytesMax): ["type": "string", "maxLength": .number(bytesMax)]
+    case .file: ["type": "string", "minLength": 1]
+    case .fieldValue:
+      [
+        "type": "string", "maxLength": 8_192,
+        "pattern": #"^([^\x00-\x20\x7F]([^\x00-\x1F\x7F]*[^\x00-\x20\x7F])?)?$"#,
+      ]
     case .choice(let words): ["enum": .array(words.map(JSON.string))]
     case .duration: Schema.reference("Duration")
-    case .size: Schema.reference("Size")
-    case .token: ["type": "string", "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"]
-    case .network: ["type": "string", "description": "An address, or a network in CIDR form."]
-    case .regex: Schema.reference("RegularExpression")
+    case .size(let range):
+      .members([
+        "$ref": "#/components/schemas/Size", "minimum": .number(Int(clamping: range.lowerBound)),
+        "maximum": .number(Int(clamping: range.upperBound)),
+      ])
+    case .token: ["type": "string", "maxLength": 200, "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"]
+    case .network:
+      [
+        "type": "string", "description": "An address, or a network in CIDR form.",
+        "pattern": "^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$",
+      ]
+    case .regex: Schema.reference("RegularExpression", "RE2.")
+    case .service: Schema.reference("Name", "The name of a service.")
     case .list(let items, let maximum):
       .members([
         "anyOf": [
           ["type": "array", "items": schema(items), "maxItems": .number(maximum)], schema(items),
         ]
       ])
-    case .map(_, let values, let maximum):
-      ["type": "object", "additionalProperties": schema(values), "maxProperties": .number(maximum)]
+    case .map(let keys, let values, let maximum):
+      [
+        "type": "object", "propertyNames": schema(keys), "additionalProperties": schema(values),
+        "maxProperties": .number(maximum),
+      ]
     case .object(let options): self.options(options, "", isAttachment: false)
     }
   }

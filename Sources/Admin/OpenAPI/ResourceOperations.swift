@@ -21,8 +21,12 @@ extension APIOperation {
     if kind == .routes || kind == .certificates {
       parameters.append(query("host", "Only those that list exactly this host.", string))
     }
-    if kind == .routes {
-      parameters.append(query("service", "Only those that have this service as a backend.", string))
+    if [.services, .routes, .consumers, .plugins].contains(kind) {
+      let meaning =
+        kind == .routes
+        ? "Only those that have this service as a backend, or whose plugins name it."
+        : "Only those whose plugins name this service."
+      parameters.append(query("service", meaning, string))
     }
     parameters.append(
       query("owner", "Only those of this owner: store, built-in, file (any), or file:PATH.", string))

@@ -80,7 +80,10 @@ public enum ExplanationText {
     let share = backend["share"]?.text.flatMap(Double.init).map { "\(rounded($0 * 100)) % of the requests" }
     let title = named(
       backend, "service",
-      [share, backend["balance"]?.text, backend["key"]?.text.map { "by \($0)" }])
+      [
+        share, backend["chosenBy"]?.text.map { "chosen by \($0)" }, backend["balance"]?.text,
+        backend["key"]?.text.map { "by \($0)" },
+      ])
     let endpoints = backend["endpoints"]?.items ?? []
     let others = (backend["endpointCount"]?.number() ?? endpoints.count) - endpoints.count
     return [title] + (endpoints.isEmpty ? ["  no endpoint"] : endpoints.map { "  " + endpoint($0) })

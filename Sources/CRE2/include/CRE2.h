@@ -30,11 +30,13 @@ int cre2_full_match(const cre2_regex *regex, const char *text, size_t text_size)
 // The number of groups of a pattern that was compiled with CRE2_GROUPS; 0 without.
 int cre2_group_count(const cre2_regex *regex);
 
-// As cre2_full_match. On a match, `bounds` has where the first `count` groups begin and end, two
-// numbers each, the whole text first; -1 and -1 for a group that took no part, or does not exist.
-// `bounds` has room for 2 * `count` numbers, and `count` is at most CRE2_BOUNDS_MAX.
+// 1 where the pattern is found at `from` or behind it, or, with `is_whole`, where it is the whole text. Then
+// `bounds` has where the first `count` groups begin and end, two numbers each, what was found first; -1 and -1 for
+// a group that took no part, or does not exist. `bounds` has room for 2 * `count` numbers, and `count` is at most
+// CRE2_BOUNDS_MAX. As cre2_full_match otherwise.
 enum { CRE2_BOUNDS_MAX = 32 };
-int cre2_full_match_groups(const cre2_regex *regex, const char *text, size_t text_size, int *bounds, int count);
+int cre2_match_groups(const cre2_regex *regex, const char *text, size_t text_size, size_t from, int is_whole,
+                      int *bounds, int count);
 
 // 1 where the pattern is found anywhere in the text. As cre2_full_match otherwise.
 int cre2_partial_match(const cre2_regex *regex, const char *text, size_t text_size);

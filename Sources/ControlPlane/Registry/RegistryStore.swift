@@ -108,8 +108,7 @@ extension Registry {
       }
     }
     if let service = filter.service {
-      guard case .route(let route) = resource else { return false }
-      return route.backends.contains { $0.service == service }
+      return resource?.namedServices.contains(service) ?? false
     }
     return true
   }

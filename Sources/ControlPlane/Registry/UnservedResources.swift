@@ -106,10 +106,10 @@ struct UnservedResources {
       if !entry.reason.field.hasPrefix("listeners") { causes.insert(.certificates) }
     case .route(let route):
       for name in route.listeners { causes.insert(.resource(ResourceID(.listeners, name))) }
-      for backend in route.backends { causes.insert(.resource(ResourceID(.services, backend.service))) }
       for host in hosts(of: route) { causes.insert(.host(host)) }
       if route.redirect != nil || route.hsts != nil { causes.insert(.listeners) }
     }
+    for name in resource.namedServices { causes.insert(.resource(ResourceID(.services, name))) }
     return causes
   }
 

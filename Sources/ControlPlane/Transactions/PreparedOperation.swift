@@ -37,7 +37,10 @@ struct OperationReader: Sendable {
     switch operation.action {
     case .delete:
       return PreparedOperation(id: operation.id, condition: operation.condition)
-    case .patch(let patch):
+    case .patch(var patch):
+      if operation.id.kind == .consumers {
+        patch = try patch.keepingCredentials(of: operation.id, folder: folder, plugins: .standard)
+      }
       return PreparedOperation(id: operation.id, condition: operation.condition, patch: patch)
     case .put(let body):
       let result = try read(operation.id, body)

@@ -66,6 +66,7 @@ final class ClientConnection: ClientSide {
     isAborted = true
     if partialHead != nil { return close() }
     if isHandshaking { return handshakeEnded(nil) }
+    sideClient?.abandon()
     if state == .awaitsResponse { serveByTask() } else { wake() }
   }
 

@@ -33,14 +33,19 @@ class ClientSide: Waiter {
   final var state = State.served
   /// In flight without a task.
   final var exchange: Exchange?
+  /// A request of the gateway's own, which has no connection; see ``SideClient``.
+  final let isSide: Bool
+  /// The request of the gateway's own that its task waits for.
+  final var sideClient: SideClient?
   /// What it holds meanwhile, where that is more than every exchange counts as.
   private final var heldBytes = 0
 
   init(
     _ transport: Transport, stream: HTTP2Stream?, peer: SocketAddress, listener: BoundListener,
-    data: DataPlaneWorker
+    data: DataPlaneWorker, isSide: Bool = false
   ) {
     self.data = data
+    self.isSide = isSide
     self.transport = transport
     self.stream = stream
     self.listener = listener
@@ -64,6 +69,8 @@ class ClientSide: Waiter {
   func headIsPartial(_ exchange: Exchange) { preconditionFailure("abstract") }
   /// The tunnel that took it over has ended.
   func tunnelEnded() { preconditionFailure("abstract") }
+  /// A final head of the exchange's; where ``isSide``, in place of sending it.
+  func responseHeadArrived(_ exchange: Exchange) { preconditionFailure("abstract") }
   /// Serves on with a task, from wherever the exchange stands.
   func serve() async { preconditionFailure("abstract") }
 
@@ -73,7 +80,9 @@ class ClientSide: Waiter {
     switch state {
     case .idle: idleTransportIsReady()
     case .awaitsResponse: responseArrived()
-    case .served: super.socketIsReady(socket)
+    case .served:
+      // Only its end is of interest meanwhile.
+      if let sideClient { sideClient.abandon() } else { super.socketIsReady(socket) }
     }
   }
 

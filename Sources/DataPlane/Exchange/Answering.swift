@@ -5,23 +5,48 @@ import Runtime
 extension Exchange {
   /// Answers a request by the gateway itself.
   func answer(_ answer: Answer) async -> Ending {
+    guard beginAnswer(replaced(answer)) else { return .close }
+    return await endAnswer()
+  }
+
+  /// Writes the answer's head, and of its content what is sent with it.
+  /// - Returns: false where nobody is left to answer.
+  func beginAnswer(_ answer: Answer) -> Bool {
     record.status = answer.status
     record.outcome = answer.outcome
-    if case .clientClosed = answer { return .close }
+    // Nobody is answered: a plugin hears of the outcome.
+    if client.isSide { return false }
+    stage = .answering
+    heldRange = 0..<0
+    if case .clientClosed = answer { return false }
     if case .shed(let reason) = answer { data.counters.figures.refusalReasons.record(reason) }
     if record.outcome == .badRequest || record.outcome == .clientTimeout {
       data.counters.figures.refusals.record(answer.status)
     }
-    if let stream = client.stream { return await self.answer(answer, on: stream) }
-    if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead {
-      isPersistent = false
+    if let stream = client.stream {
+      writeAnswer(answer, on: stream)
+    } else {
+      if record.outcome == .badRequest || record.outcome == .clientTimeout || !upload.isRead {
+        isPersistent = false
+      }
+      if data.isDraining { isPersistent = false }
+      // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
+      if request.method == .connect { isPersistent = false }
+      if chain != nil { editResponse() }
+      appendAnswer(answer)
     }
-    if data.isDraining { isPersistent = false }
-    // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
-    if request.method == .connect { isPersistent = false }
-    if chain != nil { editResponse() }
-    appendAnswer(answer)
-    return await sendAnswer() && isPersistent ? .keep : .close
+    // How fast the client takes it counts from here.
+    download.lastClientProgress = worker.now
+    download.takenAt = .never
+    download.rate = ClientRate()
+    return true
+  }
+
+  /// Sends what of the answer is still to be sent.
+  func endAnswer() async -> Ending {
+    let isSent = await sendAnswer()
+    heldAnswer = nil
+    return isSent && isPersistent && client.stream == nil ? .keep : .close
   }
 
   private func appendAnswer(_ answer: Answer) {
@@ -33,7 +58,7 @@ extension Exchange {
     out.append(" ")
     out.append(Answer.reason(of: answer.status))
     out.append("\r\n")
-    data.appendDate(to: out)
+    if !answer.isStored { data.appendDate(to: out) }
     if !answer.contentType.isEmpty, !responseEdits.drops(FieldEdits.contentType) {
       out.append("Content-Type: ")
       out.append(answer.contentType)
@@ -48,9 +73,17 @@ extension Exchange {
     appendAnswerFields(answer, to: out)
     appendPersistence(to: out)
     out.append("\r\n")
-    if request.method != .head {
-      answer.appendContent(to: out)
-      record.responseBodyBytes = UInt64(answer.contentCount)
+    if request.method != .head { stageContent(of: answer) }
+  }
+
+  /// Small content goes behind the head; what is large is sent from where it is.
+  private func stageContent(of answer: Answer) {
+    record.responseBodyBytes = UInt64(answer.contentCount)
+    if case .plugin(let answer) = answer, answer.held != nil {
+      heldAnswer = answer
+      heldRange = answer.heldRange
+    } else {
+      answer.appendContent(to: toClient)
     }
   }
 
@@ -65,7 +98,12 @@ extension Exchange {
       out.append("Location: ")
       appendSecureURL(redirect, to: out)
       out.append("\r\n")
-    case .plugin(let answer): out.append(responseEdits.kept(of: answer.lines))
+    case .plugin(let answer):
+      if answer.hasTransportSecurity, strictTransportSecurity != nil {
+        responseEdits.drop(PluginAnswer.transportSecurity)
+      }
+      out.append(responseEdits.kept(of: answer.lines))
+      if answer.isStored, http.addsVia { out.append("Via: 1.1 penstock\r\n") }
     default: break
     }
     if !responseEdits.isEmpty { out.append(responseEdits.lines) }
@@ -87,39 +125,97 @@ extension Exchange {
     appendTarget(to: out)
   }
 
-  private func sendAnswer() async -> Bool {
-    let deadline = worker.now.advanced(byNanoseconds: data.settings.sendNanoseconds)
-    while !toClient.isEmpty || client.transport.hasUnsentBytes {
+  enum AnswerProgress {
+    case sent
+    /// The client takes no more for now, or others should have a turn.
+    case blocked
+    case failed
+  }
+
+  /// Sends as much of the answer as goes without waiting.
+  func sendAnswerAtOnce() -> AnswerProgress {
+    let socket = client.transport
+    var sends = 0
+    while !toClient.isEmpty || !heldRange.isEmpty {
+      if sends == Self.receivesPerRound { return .blocked }
+      sends += 1
+      let result: IOResult
       if !toClient.isEmpty {
-        let result = client.transport.send(toClient)
-        if result.isError { return false }
-        if !result.isWouldBlock {
-          record.sentBytes += UInt64(result.bytes)
-          toClient.consume(result.bytes)
-          continue
+        if let held = heldAnswer?.held, !heldRange.isEmpty {
+          result = socket.send(toClient, held, range: heldRange)
+        } else {
+          result = socket.send(toClient)
         }
+      } else if let held = heldAnswer?.held {
+        result = socket.send(held, range: heldRange)
+      } else {
+        return .failed
       }
-      let wake = await client.wait(for: client.transport, [.writable, .peerClosed], until: deadline)
-      guard wake == .ready, !client.transport.readiness.contains(.peerClosed) else { return false }
+      if result.isWouldBlock { return .blocked }
+      if result.isError { return .failed }
+      noteSent(result.bytes)
     }
+    return socket.hasUnsentBytes ? .blocked : .sent
+  }
+
+  private func noteSent(_ bytes: Int) {
+    record.sentBytes += UInt64(bytes)
+    download.lastClientProgress = worker.now
+    let fromHead = min(bytes, toClient.count)
+    toClient.consume(fromHead)
+    heldRange = heldRange.lowerBound + bytes - fromHead..<heldRange.upperBound
+  }
+
+  /// Sends what is in `toClient`, and what is held of an answer.
+  /// - Returns: false where the client is gone, or does not take it in time.
+  func sendAnswer() async -> Bool {
+    while true {
+      switch sendAnswerAtOnce() {
+      case .sent: return true
+      case .failed: return false
+      case .blocked: break
+      }
+      if !client.transport.hasUnsentBytes, client.transport.readiness.contains(.writable), !client.isAborted {
+        await Task.yield()
+        continue
+      }
+      clientWants = .writable
+      let held = willWait()
+      let start = worker.now
+      let silence = download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds)
+      let wake = await client.wait(
+        for: client.transport, [.writable, .peerClosed], until: min(silence, rateDeadline()))
+      hasWaited(since: start, holding: held)
+      if wake == .interrupted || client.transport.readiness.contains(.peerClosed) { return false }
+      if wake == .deadline, isTooSlow() { return false }
+    }
+  }
+
+  private func isTooSlow() -> Bool {
+    let silence = download.lastClientProgress.advanced(byNanoseconds: data.settings.sendNanoseconds)
+    if silence <= worker.now, !clientTakes() { return true }
+    guard let reason = slowness() else { return false }
+    data.counters.figures.refusalReasons.record(reason)
+    // What the system still holds for it would go on taking memory for as long as it likes.
+    client.mustReset = true
     return true
   }
 
   // MARK: Streams
 
-  private func answer(_ answer: Answer, on stream: HTTP2Stream) async -> Ending {
+  private func writeAnswer(_ answer: Answer, on stream: HTTP2Stream) {
     if isGRPC {
-      answerCall(answer, on: stream)
-      return .close
+      toClient.removeAll()
+      return answerCall(answer, on: stream)
     }
-    guard let connection = stream.connection, stream.slot >= 0 else { return .close }
+    guard let connection = stream.connection, stream.slot >= 0 else { return toClient.removeAll() }
     if chain != nil { editResponse() }
     toClient.removeAll()
     appendAnswerFields(answer, to: toClient)
     let lines = toClient
     connection.engine.encoder.begin()
     connection.engine.encoder.encode(status: answer.status)
-    data.encodeDate(with: &connection.engine.encoder)
+    if !answer.isStored { data.encodeDate(with: &connection.engine.encoder) }
     let contentType = answer.contentType
     if !contentType.isEmpty, !responseEdits.drops(FieldEdits.contentType) {
       connection.engine.encoder.encode(.contentType, value: contentType.span)
@@ -132,15 +228,9 @@ extension Exchange {
     record.sentBytes += UInt64(connection.engine.encoder.blockCount)
     connection.appendHeaders(slot: stream.slot, endStream: !hasContent)
     toClient.removeAll()
-    guard hasContent else {
-      stream.noteFinished()
-      return .close
-    }
-    answer.appendContent(to: toClient)
-    record.responseBodyBytes = UInt64(answer.contentCount)
+    guard hasContent else { return stream.noteFinished() }
+    stageContent(of: answer)
     stream.endsWithNextSend = true
-    _ = await sendAnswer()
-    return .close
   }
 
   // MARK: What was not understood

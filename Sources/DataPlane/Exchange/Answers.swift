@@ -107,8 +107,14 @@ enum Answer {
     }
   }
 
+  /// It came from an endpoint before, and has its date.
+  var isStored: Bool {
+    if case .plugin(let answer) = self { return answer.isStored }
+    return false
+  }
+
   var contentCount: Int {
-    if case .plugin(let answer) = self { return answer.content.count }
+    if case .plugin(let answer) = self { return answer.contentCount }
     return text.utf8CodeUnitCount
   }
 

@@ -18,7 +18,8 @@ extension Exchange {
     return ending
   }
 
-  private func pursue() async -> Ending {
+  func pursue() async -> Ending {
+    if stage == .answering { return await endAnswer() }
     if waitsForPlugin { refusal = await waitForPlugins() ?? settleUpstream() }
     if let refusal { return await answer(refusal) }
     let service = service!
@@ -26,14 +27,16 @@ extension Exchange {
       if service.inFlight >= service.adaptiveMax { return await answer(.shed(.serviceConcurrency)) }
       if !service.mayStartRequest, let refusal = await waitForTurn(service) { return await answer(refusal) }
       // Others may have begun while it waited, or since it was admitted.
-      if data.hasRequestsEnough { return await answer(.shed(.inFlight)) }
+      if data.hasRequestsEnough, !client.isSide { return await answer(.shed(.inFlight)) }
       service.requestStarted()
+      if client.isSide { data.sideRequests.atEndpoints += 1 }
       stage = .started
     }
     let result = await attempts(service)
     if case .tunnel(let connection) = result { return .tunnel(connection) }
     // Before an answer of the gateway's own, which a slow client may take its time to read.
     service.requestEnded()
+    if client.isSide { data.sideRequests.atEndpoints -= 1 }
     switch result {
     case .refuse(let refusal): return await answer(refusal)
     case .answered(let keep): return keep && isPersistent ? .keep : .close
@@ -66,6 +69,7 @@ extension Exchange {
     download = Download()
     download.lastClientProgress = worker.now
     response.removeAll()
+    if held != nil { dropHeld() }
     // Interim responses of an attempt before were not passed on, and are not of this one.
     toClient.removeAll()
     responseParser.reset()
@@ -152,6 +156,18 @@ extension Exchange {
       service.close(connection)
       if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
       return again()
+    case .replaced:
+      if isFailure(responseHead.status) {
+        service.recordFailure(endpoint)
+      } else {
+        service.recordSuccess(endpoint)
+      }
+      if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
+        service.close(connection)
+      } else {
+        service.giveBack(connection)
+      }
+      return .refuse(replacement.map { .plugin($0) } ?? .upstreamFailure)
     case .upstreamFailed(let failure):
       service.close(connection)
       return settleFailure(failure, wasReused: connection.isReused, endpoint, service)
@@ -214,7 +230,10 @@ extension Exchange {
       service.recordSuccess(endpoint)
       record.outcome = .upstreamFailure
       if download.hasSentFinalHead { return cutOff(.upstreamFailure) }
-      if let edits = earlierResponseEdits { responseEdits = edits }
+      if let edits = earlierResponseEdits {
+        responseEdits = edits
+        hasEditedResponse = false
+      }
       return .refuse(.responseTooLarge)
     }
     service.recordFailure(endpoint)
@@ -274,7 +293,10 @@ extension Exchange {
   /// Lets go of the request and of all that was found for it.
   func letGo() {
     dropTrailers()
+    if !contentTaps.isEmpty { abandonTaps() }
     if chain != nil { endPlugins() }
+    if gatheredBytes > 0 || contentRefusal != nil { releaseGathered() }
+    heldAnswer = nil
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

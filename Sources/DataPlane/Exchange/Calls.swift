@@ -25,6 +25,9 @@ enum CallStatus: UInt8 {
     case .clientClosed: self = .cancelled
     default:
       switch answer.status {
+      case 400: self = .internal
+      case 404: self = .unimplemented
+      case 413: self = .resourceExhausted
       case 502, 503, 504, 429: self = .unavailable
       case 401: self = .unauthenticated
       case 403: self = .permissionDenied
@@ -96,9 +99,22 @@ extension Exchange {
     connection.engine.encoder.encode(status: 200)
     connection.engine.encoder.encode(.contentType, value: Self.grpcContentType.span)
     encodeCallStatus(answer, connection)
+    encodeCallFields(answer, connection)
     record.sentBytes += UInt64(connection.engine.encoder.blockCount)
     connection.appendHeaders(slot: stream.slot, endStream: true)
     stream.noteFinished()
+  }
+
+  /// What plugins add to an answer.
+  private func encodeCallFields(_ answer: Answer, _ connection: HTTP2Connection) {
+    if chain == nil { return }
+    editResponse()
+    if case .plugin(let answer) = answer {
+      let lines = responseEdits.kept(of: answer.lines)
+      encodeLines(lines.span, connection)
+    }
+    let added = responseEdits.lines
+    encodeLines(added.span, connection)
   }
 
   private static let grpcStatusName = HPACKName("grpc-status")

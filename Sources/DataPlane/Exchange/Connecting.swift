@@ -36,7 +36,7 @@ extension Exchange {
   func connect(to endpoint: Endpoint, of service: UpstreamService) async -> Connecting {
     let started = worker.now
     // What came with the head waits as well.
-    let held = input.count
+    let held = input.count - gatheredBytes
     data.buffers.hold(held)
     defer {
       data.buffers.release(held)
@@ -202,7 +202,7 @@ extension Exchange {
   /// - Returns: what to answer when it was in vain.
   func waitForTurn(_ service: UpstreamService) async -> Answer? {
     let started = worker.now
-    let held = input.count
+    let held = input.count - gatheredBytes
     data.buffers.hold(held)
     defer {
       data.buffers.release(held)

@@ -37,8 +37,14 @@ struct Download {
   var hasSentFinalHead = false
   /// All content was received.
   var isReceived = false
+  /// Plugins see the content, and have not been told of its end.
+  var isFollowed = false
   /// The endpoint's connection cannot be used again.
   var mustCloseUpstream = false
+  /// The status is a plugin's, and so is its reason.
+  var isStatusReplaced = false
+  /// What the endpoint says of the content's length does not hold.
+  var hidesLength = false
   var lastUpstreamProgress = MonotonicTime.never
   var lastClientProgress = MonotonicTime.never
   var rate = ClientRate()
@@ -62,6 +68,7 @@ extension Exchange {
       case .head:
         guard receiveHead(connection) else { return }
       case .content:
+        if held != nil, advanceHeld() { continue }
         if download.isReceived {
           download.phase = .done
         } else {
@@ -96,10 +103,10 @@ extension Exchange {
       staged = staged.prefix(allowed - headCount)
     }
     let result: IOResult
+    let isFinal = download.phase != .head && held == nil
     if let stream = client.stream {
-      stream.endsWithNextSend =
-        isWhole && download.isReceived && download.phase != .head && !hasResponseTrailers
-    } else if isWhole, !isPersistent, download.isReceived, download.phase != .head {
+      stream.endsWithNextSend = isWhole && download.isReceived && isFinal && !hasResponseTrailers
+    } else if isWhole, !isPersistent, download.isReceived, isFinal, !client.isSide {
       // TLS says its end with the last bytes, in one call of the system.
       client.connection.tls?.isEndingWithNextSend = true
     }
@@ -119,7 +126,7 @@ extension Exchange {
       return false
     }
     download.lastClientProgress = worker.now
-    if download.phase != .head { download.hasSentFinalHead = true }
+    if isFinal { download.hasSentFinalHead = true }
     record.sentBytes += UInt64(result.bytes)
     if downloadPace.isLimited { downloadPace.moved(result.bytes) }
     let fromHead = min(headCount, result.bytes)
@@ -228,8 +235,11 @@ extension Exchange {
     }
     if responseBytesMax != .max, refusesLongResponse() { return }
     let head = responseHead.byteCount
-    download.phase = .content
     download.mustCloseUpstream = !responseHead.isPersistent
+    if chain != nil, let answer = findReplacement(responseHead.status, isEndpoints: true) {
+      return replaceResponse(with: answer)
+    }
+    download.phase = .content
     if let stream = upstream?.stream {
       frameStreamContent(stream)
     } else {
@@ -241,17 +251,36 @@ extension Exchange {
       isPersistent = false
     }
     if data.isDraining || client.listener.number < 0 { isPersistent = false }
-    if chain != nil { editResponse(isEndpoints: true) }
+    if chain != nil {
+      followsContent = false
+      editResponse(isEndpoints: true)
+      // What plugins change is followed by none.
+      if holdBytesMax > 0 { return beginHolding() }
+      download.isFollowed = followsContent
+    }
     record.status = responseHead.status
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers
       sendResponseHead(on: stream, endStream: isWhole)
+      download.hasSentFinalHead = true
+    } else if client.isSide {
+      client.responseHeadArrived(self)
       download.hasSentFinalHead = true
     } else {
       appendResponseHead()
     }
     response.consume(head)
     stageContent()
+  }
+
+  /// The endpoint's connection can be used again where nothing more is to come.
+  private func replaceResponse(with answer: PluginAnswer) {
+    replacement = answer
+    hasReplacement = true
+    if upstream?.stream == nil, responseHead.framing != .none || response.count > responseHead.byteCount {
+      download.mustCloseUpstream = true
+    }
+    end = .replaced
   }
 
   /// How a stream's content ends, and how it is framed for the client.
@@ -306,7 +335,12 @@ extension Exchange {
   }
 
   /// Stages what content `response` holds.
-  private func stageContent() {
+  func stageContent() {
+    stageWhatCame()
+    if download.isFollowed, download.isReceived, end == nil { endFollowing() }
+  }
+
+  private func stageWhatCame() {
     if download.endsWithStream { return stageStreamContent() }
     if download.isReceived {
       // What follows was not asked for: such a connection is not used again.
@@ -340,8 +374,11 @@ extension Exchange {
   /// Stages the first `count` bytes of `response`.
   private func stage(_ count: Int) {
     record.responseBodyBytes += UInt64(count)
+    if download.isFollowed { follow(0..<count) }
     if record.responseBodyBytes > responseBytesMax {
       end = .upstreamFailed(.tooLarge)
+    } else if held != nil {
+      holdBack(count)
     } else if download.framing == .chunked {
       toClient.append(hexadecimal: UInt64(count))
       toClient.append("\r\n")
@@ -357,6 +394,7 @@ extension Exchange {
   }
 
   private func stageChunks() {
+    if download.isFollowed { followChunks() }
     do {
       let (consumed, isComplete, section) =
         download.framing == .chunked
@@ -364,7 +402,7 @@ extension Exchange {
           response, from: 0, decoder: &download.decoder, into: toClient,
           contentBytes: &record.responseBodyBytes)
         : try unframe(
-          response, from: 0, decoder: &download.decoder, into: toClient,
+          response, from: 0, decoder: &download.decoder, into: held?.buffer ?? toClient,
           contentBytes: &record.responseBodyBytes)
       if client.stream != nil { try keepTrailers(response, section) }
       response.consume(consumed)

@@ -31,6 +31,8 @@ public final class Exchange {
     case chosen
     /// The request is on its way on ``upstream``.
     case sent
+    /// The gateway's own answer is on its way.
+    case answering
     /// The exchange is over, and with it the connection, but the client may still be sending.
     case closing
   }
@@ -77,8 +79,9 @@ public final class Exchange {
   var pluginPosition = 0
   /// One of them has to wait for something.
   var waitsForPlugin = false
-  /// Whose own plugins the chain has.
+  /// Whose own plugins the chain has, and what it is without them.
   var chainConsumer: WorkerConsumer?
+  var chainForAll: PluginChain?
   /// Those that want to know when it is over.
   var passedPlugins: [Plugin] = []
   var keptForPlugins: [(plugin: Plugin, object: AnyObject)] = []
@@ -91,11 +94,24 @@ public final class Exchange {
   var rewrittenHost: [UInt8] = []
   /// Names of cookies that do not go on.
   var droppedCookies: [[UInt8]] = []
+  /// Those that see the request's content.
+  var contentTaps: [ContentTap] = []
   /// That head is an endpoint's, and not of an answer of the gateway's own.
   var isEndpointsResponse = false
+  var hasEditedResponse = false
+  /// Plugins want to see the content of the response.
+  var followsContent = false
+  /// What a plugin answers in place of the endpoint whose head has come.
+  var replacement: PluginAnswer?
+  /// An answer has been replaced already.
+  var hasReplacement = false
 
   // The way up.
   var upload = Upload()
+  /// Content that is held back for a plugin, as far as it did not come with the head.
+  var gatheredBytes = 0
+  /// What a client is answered whose content could not be gathered.
+  var contentRefusal: Answer?
   /// What its content may have: what is set for all, or less.
   var bodyBytesMax = UInt64.max
   var uploadPace = Pace()
@@ -121,6 +137,12 @@ public final class Exchange {
   var responseParser: ResponseParser
   var responseHead = ResponseHead()
 
+  /// The response, while plugins wait for all of its content.
+  var held: HeldResponse?
+  /// Of content that is to be held; 0: none is.
+  var holdBytesMax = 0
+  var holdCutsOff = false
+
   // The pump.
   var clientWants: Readiness = []
   var upstreamWants: Readiness = []
@@ -133,6 +155,11 @@ public final class Exchange {
   /// Trailer lines of chunked content that go to a stream; a buffer is held only while there are some.
   var trailers: Buffer?
   var trailerFields: [Field] = []
+
+  // The gateway's own answer.
+  /// Whose content is sent from where it is, and what of it is still to be sent.
+  var heldAnswer: PluginAnswer?
+  var heldRange = 0..<0
 
   var record = ExchangeRecord()
   var isPersistent = false
@@ -170,6 +197,9 @@ public final class Exchange {
     if http !== data.settings { http = data.settings }
   }
 
+  /// Goes by settings of its own.
+  func takeSettings(_ settings: ConnectionSettings) { http = settings }
+
   func begin(on client: ClientSide) {
     self.client = client
     headBegan = nil
@@ -187,6 +217,7 @@ public final class Exchange {
     response.reset(to: BufferPool.bufferBytes)
     toClient.reset(to: BufferPool.bufferBytes)
     dropTrailers()
+    dropHeld()
     stage = .head
     client = nil
   }
@@ -315,6 +346,7 @@ public final class Exchange {
   /// Sends what was prepared, if nothing has to be waited for.
   private func sendWithoutWaiting() -> Progress {
     stage = .prepared
+    if case .plugin? = refusal { return answerWithoutWaiting() }
     guard refusal == nil, upgrade == .none, !waitsForPlugin, let service, service.mayStartRequest else {
       return .needsTask
     }
@@ -350,13 +382,22 @@ public final class Exchange {
       guard case .answered(let keep) = settle(.complete, connection, service) else { return .needsTask }
       endpoint.inFlight -= 1
       service.requestEnded()
-      let mayContinue = keep && isPersistent
-      finish()
-      if mayContinue || client.stream != nil || !leavesUnreadBytes { return .done(keep: mayContinue) }
-      stage = .closing
-      return .needsTask
+      return finishWithoutWaiting(keep: keep && isPersistent)
     default: return .needsTask
     }
+  }
+
+  private func finishWithoutWaiting(keep: Bool) -> Progress {
+    finish()
+    if keep || client.stream != nil || !leavesUnreadBytes { return .done(keep: keep) }
+    stage = .closing
+    return .needsTask
+  }
+
+  /// Sends what a plugin answers, as far as the client takes it at once.
+  private func answerWithoutWaiting() -> Progress {
+    guard let answer = refusal, beginAnswer(answer), sendAnswerAtOnce() == .sent else { return .needsTask }
+    return finishWithoutWaiting(keep: isPersistent && client.stream == nil)
   }
 
   // MARK: The end

@@ -33,6 +33,8 @@ enum PumpEnd {
   /// The endpoint has agreed to another protocol.
   case switched
   case retry(RetryReason)
+  /// A plugin answers in place of the endpoint.
+  case replaced
   case upstreamFailed(UpstreamFailure)
   /// The client's content is malformed or too large.
   case requestRefused(ContentError)

@@ -63,7 +63,10 @@ extension Exchange {
     for field in request.fields where isPassedOn(field) {
       connection.engine.encoder.encode(field, in: bytes)
     }
-    if acceptsTrailers(bytes) { connection.engine.encoder.encode(.te, value: Self.trailersToken.span) }
+    // Servers of gRPC want it said; a side request lets trailers go.
+    if client.isSide || acceptsTrailers(bytes) {
+      connection.engine.encoder.encode(.te, value: Self.trailersToken.span)
+    }
     switch request.framing {
     case .length(let length): connection.engine.encoder.encode(.contentLength, decimal: length)
     default: break
@@ -161,7 +164,7 @@ extension Exchange {
   }
 
   /// Whether a request's field goes on as it is; the others are left out or written anew.
-  private func isPassedOn(_ field: Field) -> Bool {
+  func isPassedOn(_ field: Field) -> Bool {
     if requestEdits.dropsAny, isDropped(field) { return false }
     switch field.known {
     case .other:
@@ -196,7 +199,7 @@ extension Exchange {
     return requestEdits.drops(field.name, in: input.bytes)
   }
 
-  private func appendForwardingFields(to out: Buffer) {
+  func appendForwardingFields(to out: Buffer) {
     let settings = http
     if !requestEdits.isEmpty { out.append(requestEdits.lines) }
     if settings.addsXForwarded { appendXForwarded(to: out) }
@@ -316,7 +319,7 @@ extension Exchange {
 
   // MARK: Trust
 
-  private func trustedField(_ known: KnownField) -> ByteRange? {
+  func trustedField(_ known: KnownField) -> ByteRange? {
     guard isPeerTrusted else { return nil }
     for field in request.fields where field.known == known && !field.value.isEmpty { return field.value }
     return nil

@@ -89,7 +89,7 @@ extension Exchange {
 
   /// The route's, or its listener's, for responses that go by TLS.
   var strictTransportSecurity: [UInt8]? {
-    guard client.connection.tls != nil, !client.connection.isPlainOnTLS else { return nil }
+    guard !client.isSide, client.connection.tls != nil, !client.connection.isPlainOnTLS else { return nil }
     guard let route else { return client.listener.strictTransportSecurity }
     return route.strictTransportSecurity(inherited: client.listener.strictTransportSecurity)
   }
@@ -109,7 +109,11 @@ extension Exchange {
     out.append("HTTP/1.1 ")
     out.append(decimal: UInt64(responseHead.status))
     out.append(UInt8(ascii: " "))
-    out.append(response, range: responseHead.reason.range)
+    if download.isStatusReplaced {
+      out.append(Answer.reason(of: responseHead.status))
+    } else {
+      out.append(response, range: responseHead.reason.range)
+    }
     out.append("\r\n")
   }
 
@@ -143,6 +147,7 @@ extension Exchange {
 
   /// The length that is announced, if there is one.
   private var contentLength: UInt64? {
+    if download.hidesLength { return nil }
     switch download.framing {
     case .chunked: return nil
     case .verbatim:

@@ -51,6 +51,7 @@ extension Exchange {
 
   /// Whether trailers follow the request's content on the endpoint's stream.
   var hasRequestTrailers: Bool {
+    if upload.dropsTrailers { return false }
     if let stream = client.stream { return stream.hasTrailers }
     return upload.isChunked && trailers != nil
   }
@@ -63,6 +64,7 @@ extension Exchange {
 
   /// Ends the endpoint's stream, with trailers where there are some.
   func endRequest(on stream: HTTP2Stream) {
+    if upload.dropsTrailers { return stream.finish() }
     if let source = client.stream {
       if let lines = source.trailers { sendTrailers(source.trailerFields, of: lines, on: stream) }
     } else if let trailers {

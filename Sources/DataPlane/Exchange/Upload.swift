@@ -30,6 +30,8 @@ struct Upload {
   var doneAt = MonotonicTime.never
   var lastProgress = MonotonicTime.never
   var rate = ClientRate()
+  /// Trailers do not go on.
+  var dropsTrailers = false
   /// Bytes at the front of `input` that belong to this request, once it was read whole.
   var inputBytes = 0
 
@@ -116,6 +118,7 @@ extension Exchange {
     guard upload.hasDecoded, !upload.hasStreamed else { return }
     upload.decoder = ChunkedDecoder()
     record.requestBodyBytes = 0
+    for tap in contentTaps { tap.restart(self) }
     _ = decodeContent()
   }
 
@@ -154,6 +157,7 @@ extension Exchange {
         continue
       }
       if upload.isRead {
+        if !contentTaps.isEmpty { endTaps() }
         if let stream = connection.stream { endRequest(on: stream) }
         upload.isDone = true
         upload.doneAt = worker.now
@@ -251,6 +255,7 @@ extension Exchange {
     upload.inputBytes = request.byteCount
     if upload.isRead { upload.inputBytes = before + result.bytes }
     record.requestBodyBytes += UInt64(result.bytes)
+    if !contentTaps.isEmpty { tap(input, upload.staged) }
     if upload.sendsChunks {
       appendChunk(of: input, upload.staged)
       upload.staged = upload.staged.upperBound..<upload.staged.upperBound
@@ -282,10 +287,10 @@ extension Exchange {
         upstream?.stream != nil
         ? try unframe(
           input, from: head, decoder: &upload.decoder, into: toUpstream,
-          contentBytes: &record.requestBodyBytes)
+          contentBytes: &record.requestBodyBytes, tapped: true)
         : try reframe(
           input, from: head, decoder: &upload.decoder, into: toUpstream,
-          contentBytes: &record.requestBodyBytes)
+          contentBytes: &record.requestBodyBytes, tapped: true)
       if isComplete {
         upload.isRead = true
         upload.inputBytes = consumed
@@ -312,7 +317,7 @@ extension Exchange {
   ///   trailer lines are that are still to be passed on, which is nowhere.
   func reframe(
     _ source: Buffer, from: Int, decoder: inout ChunkedDecoder, into target: Buffer,
-    contentBytes: inout UInt64
+    contentBytes: inout UInt64, tapped: Bool = false
   ) throws(HTTP1Error) -> (consumed: Int, isComplete: Bool, trailers: ByteRange) {
     var position = from
     while true {
@@ -323,6 +328,7 @@ extension Exchange {
         target.append(source, range: range.range)
         target.append("\r\n")
         contentBytes += UInt64(range.count)
+        if tapped, !contentTaps.isEmpty { tap(source, range.range) }
         position = range.end
       case .needMore(let consumed):
         return (consumed, false, .empty)
@@ -340,7 +346,7 @@ extension Exchange {
   ///   its trailer lines are.
   func unframe(
     _ source: Buffer, from: Int, decoder: inout ChunkedDecoder, into target: Buffer,
-    contentBytes: inout UInt64
+    contentBytes: inout UInt64, tapped: Bool = false
   ) throws(HTTP1Error) -> (consumed: Int, isComplete: Bool, trailers: ByteRange) {
     var position = from
     while true {
@@ -348,6 +354,7 @@ extension Exchange {
       case .data(let range):
         target.append(source, range: range.range)
         contentBytes += UInt64(range.count)
+        if tapped, !contentTaps.isEmpty { tap(source, range.range) }
         position = range.end
       case .needMore(let consumed): return (consumed, false, .empty)
       case .end(let section, let consumed): return (consumed, true, section)

@@ -57,6 +57,7 @@ public struct ExchangeRecord {
   /// Sent to the client; 499 when it went away before.
   public var status: UInt16 = 0
   public var outcome = Outcome.answered
+  public var cacheResult = CacheResult.none
   /// Attempts beyond the first.
   public var retries: UInt8 = 0
   /// Content only, without framing.

@@ -58,6 +58,11 @@ enum JSONLine {
     out.append(",\"outcome\":\"")
     out.append(record.outcome.name)
     out.append("\"")
+    if record.cacheResult != .none {
+      out.append(",\"cache\":\"")
+      out.append(record.cacheResult.name)
+      out.append("\"")
+    }
     if let failure = record.tlsFailure {
       out.append(",\"tlsError\":\"")
       LogText.appendJSON(failure.description.utf8.span, limit: LogLimits.nameBytesMax, to: &out)

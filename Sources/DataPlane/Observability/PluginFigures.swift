@@ -4,6 +4,8 @@ public struct PluginFigures: Sendable {
   public var answers: UInt64 = 0
   /// Calls that have failed.
   public var failures: UInt64 = 0
+  /// What it has asked services.
+  public var sideRequests = SideFigures()
 
   public init() {}
 
@@ -11,11 +13,15 @@ public struct PluginFigures: Sendable {
     var sum = a
     sum.answers &+= b.answers
     sum.failures &+= b.failures
+    sum.sideRequests.add(b.sideRequests)
     return sum
   }
 }
 
 /// Where they are counted. Belongs to one worker's thread.
-final class PluginCounters {
+public final class PluginCounters {
   var figures = PluginFigures()
+
+  /// Counts a side request that was not made.
+  public func countDropped() { figures.sideRequests.count(.dropped) }
 }

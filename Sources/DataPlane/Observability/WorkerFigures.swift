@@ -33,11 +33,16 @@ public struct WorkerFigures: Sendable {
   public var refusalReasons = RefusalReasonCounts()
   /// Gauge: at endpoints, or on their way there.
   public var requestsInFlight = 0
+  /// Gauge: requests of the gateway's own to services.
+  public var sideRequestsInFlight = 0
   /// How often admission control has begun to hold requests back.
   public var overloads: UInt64 = 0
   public var retries: UInt64 = 0
   /// Retries that the budget forbade.
   public var retryBudgetExhausted: UInt64 = 0
+
+  /// Requests that have met a cache, by what it had.
+  public var cache = CacheFigures()
 
   // Connections to endpoints.
   public var upstreamConnects: UInt64 = 0
@@ -95,12 +100,14 @@ public struct WorkerFigures: Sendable {
     refusals.add(other.refusals)
     refusalReasons.add(other.refusalReasons)
     requestsInFlight &+= other.requestsInFlight
+    sideRequestsInFlight &+= other.sideRequestsInFlight
     overloads &+= other.overloads
     retries &+= other.retries
     retryBudgetExhausted &+= other.retryBudgetExhausted
     upstreamConnects &+= other.upstreamConnects
     upstreamConnectFailures &+= other.upstreamConnectFailures
     poolReused &+= other.poolReused
+    cache.add(other.cache)
     poolIdle &+= other.poolIdle
     poolExpired &+= other.poolExpired
     poolStale &+= other.poolStale

@@ -59,8 +59,11 @@ extension Exchange {
     return held
   }
 
-  /// What its buffers hold.
-  var heldBytes: Int { input.count + toUpstream.count + response.count + toClient.count }
+  /// What its buffers hold, but for what is counted until it is over.
+  var heldBytes: Int {
+    input.count + toUpstream.count + response.count + toClient.count + (held?.buffer.count ?? 0)
+      - gatheredBytes
+  }
 
   func hasWaited(since start: MonotonicTime, holding held: Int) {
     data.buffers.release(held)

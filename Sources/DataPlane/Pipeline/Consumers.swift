@@ -4,6 +4,8 @@ import Resources
 public final class WorkerConsumer {
   public let name: String
   public let nameBytes: [UInt8]
+  /// Of the name, the same on every worker of the process; see ``KeyHash``.
+  public let nameHash: UInt64
   public let groups: [String]
   /// The fields that tell an endpoint who calls: `name: value` and CRLF each.
   let lines: [UInt8]
@@ -12,8 +14,10 @@ public final class WorkerConsumer {
 
   init(_ number: Int, _ consumer: Consumer, before: WorkerConsumer?) {
     self.number = number
-    name = consumer.name
-    nameBytes = Array(consumer.name.utf8)
+    self.name = consumer.name
+    let name = Array(consumer.name.utf8)
+    nameBytes = name
+    nameHash = KeyHash.of(name.span)
     groups = consumer.groups
     var lines = "X-Consumer-Username: \(consumer.name)\r\n"
     if let customID = consumer.customID { lines += "X-Consumer-Custom-ID: \(customID)\r\n" }

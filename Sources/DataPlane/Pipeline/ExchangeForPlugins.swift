@@ -92,6 +92,8 @@ extension Exchange {
   /// - name: In lower case.
   public func dropRequestField(_ name: [UInt8]) { requestEdits.drop(name) }
 
+  public func dropRequestFields(_ names: FieldNameBlock) { requestEdits.drop(names) }
+
   /// - lines: `name: value` and CRLF each.
   public func addRequestLines(_ lines: [UInt8]) { requestEdits.add(lines) }
 
@@ -123,6 +125,8 @@ extension Exchange {
   /// Fields of this name that an endpoint has sent do not go to the client.
   /// - name: In lower case.
   public func dropResponseField(_ name: [UInt8]) { responseEdits.drop(name) }
+
+  public func dropResponseFields(_ names: FieldNameBlock) { responseEdits.drop(names) }
 
   /// Adds lines in place: `name: value` and CRLF each.
   public func editResponseLines(_ body: (inout [UInt8]) -> Void) { responseEdits.edit(body) }

@@ -13,9 +13,23 @@ extension Exchange {
 
   public var query: [UInt8] { request.hasQuery ? copy(request.query) : [] }
 
+  public var isHeadRequest: Bool { request.method == .head }
+
   /// Whether the head that is about to be sent is an endpoint's, and not an answer of the gateway's own; in
   /// ``Plugin/responseHead(_:)``.
   public var isAnsweredByEndpoint: Bool { isEndpointsResponse }
+
+  /// The status of the endpoint's head that is about to be sent, in ``Plugin/responseHead(_:)`` and
+  /// ``Plugin/heldResponse(_:_:)``.
+  public var responseStatus: UInt16 { responseHead.status }
+
+  /// Whether that head has a field of a name.
+  /// - name: In lower case.
+  public func responseHasField(_ name: [UInt8]) -> Bool {
+    let response = response
+    let bytes = response.bytes
+    return responseHead.fields.contains { bytes.equalsIgnoringCase($0.name, lowercase: name) }
+  }
 
   /// Whether the head that is about to be sent lists a member in the fields of a name: `Origin` in `Vary`. Of an
   /// answer of the gateway's own, only what plugins have added is looked at.

@@ -11,7 +11,7 @@ extension Exchange {
   func meetPlugins() -> Answer? {
     while let chain, pluginPosition < chain.links.count {
       let link = chain.links[pluginPosition]
-      if link.plugin.phases.contains(.requestHead) {
+      if link.phases.contains(.requestHead) {
         do throws(PluginFailure) {
           switch try link.plugin.requestHead(self) {
           case .next: break
@@ -40,9 +40,12 @@ extension Exchange {
       waitsForPlugin = false
       let link = chain.links[pluginPosition]
       do throws(PluginFailure) {
-        switch try await link.plugin.finishWaiting(self) {
+        let verdict = try await link.plugin.finishWaiting(self)
+        if let contentRefusal { return contentRefusal }
+        switch verdict {
         case .next: pass(link, chain)
         case .answer(let answer):
+          if hasLostClient { return .clientClosed }
           link.counters.figures.answers &+= 1
           return .plugin(answer)
         case .wait: return failed(link, PluginFailure("it waits without end"))
@@ -58,12 +61,13 @@ extension Exchange {
 
   /// Goes to the next plugin; where this one has found out who calls, to those of the consumer as well.
   private func pass(_ link: PluginChain.Link, _ chain: PluginChain) {
-    if link.plugin.phases.contains(.end) { passedPlugins.append(link.plugin) }
+    if link.phases.contains(.end) { passedPlugins.append(link.plugin) }
     pluginPosition += 1
     guard let consumer, consumer !== chainConsumer else { return }
     if chainConsumer == nil, consumer.plugins.isEmpty { return }
     // Another one may be known than before: who was let pass without credentials shows some after all.
-    let shared = chainConsumer == nil ? chain : route.flatMap { data.plugins(of: $0, service) } ?? chain
+    let shared = chainForAll ?? chain
+    chainForAll = shared
     chainConsumer = consumer
     let own = consumer.plugins.isEmpty ? shared : shared.chain(for: consumer, of: data)
     self.chain = own
@@ -73,7 +77,7 @@ extension Exchange {
   /// Which service takes the request is settled after this.
   func chooseUpstream() -> Answer? {
     guard let chain, chain.phases.contains(.upstreamChoice) else { return nil }
-    for link in chain.links where link.plugin.phases.contains(.upstreamChoice) {
+    for link in chain.links where link.phases.contains(.upstreamChoice) {
       do throws(PluginFailure) {
         try link.plugin.upstreamChoice(self)
       } catch {
@@ -87,7 +91,10 @@ extension Exchange {
   func editResponse(isEndpoints: Bool = false) {
     guard let chain, chain.phases.contains(.responseHead) else { return }
     isEndpointsResponse = isEndpoints
-    for link in chain.links where link.plugin.phases.contains(.responseHead) {
+    // An answer of the gateway's own may take the place of a response that nothing was sent of.
+    if hasEditedResponse { return }
+    hasEditedResponse = true
+    for link in chain.links where link.phases.contains(.responseHead) {
       do throws(PluginFailure) {
         try link.plugin.responseHead(self)
       } catch {
@@ -97,12 +104,30 @@ extension Exchange {
     }
   }
 
+  /// All content of the response has come.
+  func changeContent(_ content: inout [UInt8]) {
+    guard let chain else { return }
+    for link in chain.links where link.phases.contains(.heldResponse) {
+      do throws(PluginFailure) {
+        try link.plugin.heldResponse(self, &content)
+      } catch {
+        note(link, error)
+      }
+    }
+  }
+
   /// Lets those know that have let the request pass.
   func endPlugins() {
-    for plugin in passedPlugins { plugin.end(self) }
-    passedPlugins.removeAll(keepingCapacity: true)
-    keptForPlugins.removeAll(keepingCapacity: true)
+    if !passedPlugins.isEmpty {
+      for plugin in passedPlugins { plugin.end(self) }
+      passedPlugins.removeAll(keepingCapacity: true)
+    }
+    // To empty what is empty costs as much as to fill it.
+    if !keptForPlugins.isEmpty { keptForPlugins.removeAll(keepingCapacity: true) }
     chain = nil
+    followsContent = false
+    replacement = nil
+    hasReplacement = false
     pluginPosition = 0
     waitsForPlugin = false
     uploadPace = Pace()
@@ -110,12 +135,14 @@ extension Exchange {
     responseBytesMax = .max
     earlierResponseEdits = nil
     chainConsumer = nil
+    chainForAll = nil
+    hasEditedResponse = false
     consumer = nil
     requestEdits.removeAll()
     responseEdits.removeAll()
-    rewrittenTarget.removeAll(keepingCapacity: true)
-    rewrittenHost.removeAll(keepingCapacity: true)
-    droppedCookies.removeAll(keepingCapacity: true)
+    if !rewrittenTarget.isEmpty { rewrittenTarget.removeAll(keepingCapacity: true) }
+    if !rewrittenHost.isEmpty { rewrittenHost.removeAll(keepingCapacity: true) }
+    if !droppedCookies.isEmpty { droppedCookies.removeAll(keepingCapacity: true) }
   }
 
   /// Has the log and the counters say that the plugin whose turn it is cannot do all that it is for; the request
@@ -132,6 +159,6 @@ extension Exchange {
 
   private func note(_ link: PluginChain.Link, _ failure: PluginFailure) {
     link.counters.figures.failures &+= 1
-    data.report(failure, of: link.name, link.attached.scope)
+    data.report(failure, of: link.attached)
   }
 }

@@ -1,18 +1,48 @@
 import HTTPCodec
 
+/// Names of fields, made once for all requests.
+public struct FieldNameBlock: Sendable {
+  /// In lower case, each behind its length.
+  let block: [UInt8]
+  let mask: UInt64
+  let names: [[UInt8]]
+
+  /// - names: In lower case, each of at most 255 bytes.
+  public init(_ names: [[UInt8]]) {
+    self.names = names
+    block = names.flatMap { [UInt8($0.count)] + $0 }
+    mask = names.reduce(0) { $0 | FieldEdits.bit(count: $1.count, last: $1.last ?? 0) }
+  }
+
+  public init(_ names: String...) { self.init(names.map { Array($0.utf8) }) }
+
+  public var isEmpty: Bool { block.isEmpty }
+}
+
 /// What plugins change of a head's fields: names whose lines do not go on, and lines that are added.
 struct FieldEdits {
   /// `name: value` and CRLF each.
   private(set) var lines: [UInt8] = []
   /// Names in lower case, each behind its length.
   private var dropped: [UInt8] = []
+  /// Bits of these names: most fields are seen not to be one of them at once.
+  private var mask: UInt64 = 0
 
   @inline(__always) var isEmpty: Bool { lines.isEmpty && dropped.isEmpty }
   @inline(__always) var dropsAny: Bool { !dropped.isEmpty }
 
   mutating func removeAll() {
-    lines.removeAll(keepingCapacity: true)
+    // To empty what is empty costs as much as to fill it.
+    if !lines.isEmpty { lines.removeAll(keepingCapacity: true) }
+    if dropped.isEmpty { return }
     dropped.removeAll(keepingCapacity: true)
+    mask = 0
+  }
+
+  /// One of 64 for a name. `_` counts as `-`.
+  @inline(__always) static func bit(count: Int, last: UInt8) -> UInt64 {
+    let last = last == UInt8(ascii: "_") ? UInt8(ascii: "-") : last.asciiLowercased
+    return 1 << UInt64((count &* 7 &+ Int(last)) & 63)
   }
 
   /// Adds to ``lines``.
@@ -35,8 +65,17 @@ struct FieldEdits {
   mutating func drop(_ name: [UInt8]) {
     guard let count = UInt8(exactly: name.count) else { return }
     if !lines.isEmpty { dropLines(name) }
+    mask |= Self.bit(count: name.count, last: name.last ?? 0)
     dropped.append(count)
     dropped += name
+  }
+
+  mutating func drop(_ names: FieldNameBlock) {
+    if !lines.isEmpty {
+      for name in names.names { dropLines(name) }
+    }
+    mask |= names.mask
+    dropped += names.block
   }
 
   private mutating func dropLines(_ name: [UInt8]) {
@@ -77,11 +116,26 @@ struct FieldEdits {
     return false
   }
 
+  /// Whether there is a line of a name.
+  /// - name: In lower case.
+  static func has(_ name: [UInt8], in lines: [UInt8]) -> Bool {
+    lines.split(separator: 10).contains { line in
+      line.count > name.count && line[line.startIndex + name.count] == UInt8(ascii: ":")
+        && zip(line, name).allSatisfy { $0.asciiLowercased == $1 }
+    }
+  }
+
   static let contentType = Array("content-type".utf8)
   static let retryAfter = Array("retry-after".utf8)
 
   /// Whether fields of a name do not go on. `_` counts as `-`: some servers read both alike.
   func drops(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
+    if name.range.isEmpty { return false }
+    if mask & Self.bit(count: name.range.count, last: bytes[name.end - 1]) == 0 { return false }
+    return isDropped(name, in: bytes)
+  }
+
+  private func isDropped(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
     var position = 0
     while position < dropped.count {
       let count = Int(dropped[position])

@@ -1,4 +1,5 @@
 import Resources
+import Runtime
 
 /// The settings of a plugin that workers can run. From any thread.
 public protocol RunnablePlugin: PluginSettings {
@@ -11,7 +12,8 @@ public protocol RunnablePlugin: PluginSettings {
 ///
 /// The calls are the phases of the pipeline, in their order; docs/plugins has the diagram:
 ///
-///     request head ─► upstream choice ─► (endpoint) ─► response head ─► end
+///     request head ─► upstream choice ─► (endpoint) ─► replacement ─► response head ─► (held response)
+///                  ─► response content ─► end
 ///
 /// A plugin overrides the calls of its ``phases``, and is not called for others. A call that throws answers the
 /// request with 500, is counted and logged, and touches no other request.
@@ -25,12 +27,16 @@ open class Plugin {
     public static let upstreamChoice = Phases(rawValue: 2)
     public static let responseHead = Phases(rawValue: 4)
     public static let end = Phases(rawValue: 8)
+    public static let responseContent = Phases(rawValue: 16)
+    public static let replacement = Phases(rawValue: 32)
+    public static let heldResponse = Phases(rawValue: 64)
 
     /// In their order, as explanations call them.
     var names: [String] {
       [
         (Phases.requestHead, "request head"), (.upstreamChoice, "upstream choice"),
-        (.responseHead, "response head"), (.end, "end"),
+        (.replacement, "replacement"), (.responseHead, "response head"), (.heldResponse, "held response"),
+        (.responseContent, "response content"), (.end, "end"),
       ]
       .filter { contains($0.0) }.map(\.1)
     }
@@ -50,13 +56,47 @@ open class Plugin {
   /// All have let the request pass; which service takes it may still be changed.
   open func upstreamChoice(_ exchange: Exchange) throws(PluginFailure) {}
 
+  /// Which services ``upstreamChoice(_:)`` would have take such a request; nil: the route's own. For explanations,
+  /// which change nothing.
+  open func explainUpstreamChoice(_ request: ExplainedRequest) -> [ExplainedShare]? { nil }
+  /// An endpoint's final head has come, or the gateway is about to say that none will: what the client gets in its
+  /// place. A response that is replaced is not passed on, and no plugin sees its head or content.
+  /// - isEndpoints: Whether a head has come.
+  open func replacement(_ exchange: Exchange, for status: UInt16, isEndpoints: Bool) -> PluginAnswer? { nil }
+
   /// A final head is about to be sent: an endpoint's, or that of an answer of the gateway's own after the route
   /// was found.
   open func responseHead(_ exchange: Exchange) throws(PluginFailure) {}
 
+  /// All content of a response has come that ``responseHead(_:)`` has asked to hold, by this plugin or another;
+  /// without what its coding for transfer added. It is sent as it is left.
+  open func heldResponse(_ exchange: Exchange, _ content: inout [UInt8]) throws(PluginFailure) {}
+  /// Content of an endpoint's response, without its framing, as it is staged for the client. Where
+  /// ``Exchange/followContent()`` was called for this response.
+  open func responseContent(_ exchange: Exchange, _ content: Span<UInt8>) {}
+
+  /// All content has come. Not called where it broke off.
+  open func responseContentEnded(_ exchange: Exchange) {}
+
   /// The exchange is over, or has become a tunnel. Called once for each request that ``requestHead(_:)`` has
   /// let pass.
   open func end(_ exchange: Exchange) {}
+}
+
+/// A service that a plugin has take such requests as one that is explained.
+public struct ExplainedShare {
+  /// Nil: the one that the route has chosen.
+  public var service: NamedService?
+  /// Of such requests, 0 to 1.
+  public var share: Double
+  /// In a few words: `rule 1`.
+  public var reason: String
+
+  public init(_ service: NamedService?, share: Double, reason: String) {
+    self.service = service
+    self.share = share
+    self.reason = reason
+  }
 }
 
 /// What becomes of a request.
@@ -75,13 +115,37 @@ public struct PluginFailure: Error {
 }
 
 /// An answer of a plugin's. Immutable, so that one may be sent many times.
-public final class PluginAnswer {
+public final class PluginAnswer: Sendable {
   public let status: UInt16
   /// Of the content; empty: there is no content.
   public let contentType: [UInt8]
   public let content: [UInt8]
   /// Further fields: `name: value` and CRLF each.
   public let lines: [UInt8]
+  /// In place of ``content``: bytes that are sent from where they are.
+  let held: FrozenBytes?
+  let heldRange: Range<Int>
+  /// It came from an endpoint before: ``lines`` has its date, and its type.
+  let isStored: Bool
+  /// ``lines`` says what the gateway may say itself.
+  let hasTransportSecurity: Bool
+
+  /// What an endpoint has answered before.
+  /// - lines: With `Date` and all that is said of the content but its length.
+  public init(stored status: UInt16, lines: [UInt8], content: FrozenBytes? = nil, range: Range<Int> = 0..<0) {
+    self.status = status
+    self.lines = lines
+    held = range.count > Exchange.copiedContentMax ? content : nil
+    heldRange = range
+    isStored = true
+    hasTransportSecurity = FieldEdits.has(Self.transportSecurity, in: lines)
+    contentType = []
+    self.content = held == nil ? content?.copy(range) ?? [] : []
+  }
+
+  static let transportSecurity = Array("strict-transport-security".utf8)
+
+  var contentCount: Int { held == nil ? content.count : heldRange.count }
 
   /// - content: UTF-8; empty: none.
   public init(
@@ -91,6 +155,10 @@ public final class PluginAnswer {
     self.content = content
     self.contentType = content.isEmpty ? [] : Array(contentType.utf8)
     self.lines = lines
+    held = nil
+    heldRange = 0..<0
+    isStored = false
+    hasTransportSecurity = false
   }
 
   /// One sentence for the person who sees it.

@@ -1,9 +1,12 @@
 import Resources
+import Runtime
 
 /// A use of a plugin on one worker, made when the first request meets it.
 final class AttachedPlugin {
   let attachment: PluginAttachment
   let scope: PluginSite.Scope
+  /// Failures before this are not reported: each ten seconds one is.
+  var quietUntil = MonotonicTime(nanoseconds: 0)
   private var made: Plugin?
 
   init(_ attachment: PluginAttachment, _ scope: PluginSite.Scope) {
@@ -33,12 +36,22 @@ final class AttachedPlugin {
 /// A narrower setting takes the place of a wider one of the same plugin, as a whole: consumer before route before
 /// service before everything. One that is not enabled leaves nothing in its place.
 final class PluginChain {
-  struct Link {
+  /// A class, since requests take hold of one at a time: one reference is counted, and not three.
+  final class Link {
     let plugin: Plugin
+    let phases: Plugin.Phases
     let attached: AttachedPlugin
     let counters: PluginCounters
+    let priority: Int
     var name: String { attached.attachment.name }
-    var priority: Int { attached.attachment.priority }
+
+    init(_ plugin: Plugin, _ attached: AttachedPlugin, _ counters: PluginCounters) {
+      self.plugin = plugin
+      phases = plugin.phases
+      self.attached = attached
+      self.counters = counters
+      priority = attached.attachment.priority
+    }
   }
 
   /// In their order.
@@ -48,8 +61,8 @@ final class PluginChain {
   private let attached: [AttachedPlugin]
   /// With the plugins of consumers that have their own, by their numbers.
   private var ofConsumers: [Int: (consumer: WorkerConsumer, chain: PluginChain)] = [:]
-  /// Above, all are forgotten.
-  private static let consumersMax = 10_000
+  /// Counts this, where it is a consumer's.
+  private var count: ConsumerChainCount?
 
   /// - attached: From the widest to the narrowest.
   init?(_ attached: [[AttachedPlugin]], of data: DataPlaneWorker) {
@@ -65,7 +78,7 @@ final class PluginChain {
     self.attached = effective
     links = effective.compactMap { one -> Link? in
       one.plugin(of: data).map {
-        Link(plugin: $0, attached: one, counters: data.counters.plugin(named: one.attachment.name))
+        Link($0, one, data.counters.plugin(named: one.attachment.name))
       }
     }
     .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
@@ -75,16 +88,38 @@ final class PluginChain {
   /// This with a consumer's own plugins.
   func chain(for consumer: WorkerConsumer, of data: DataPlaneWorker) -> PluginChain {
     if let known = ofConsumers[consumer.number], known.consumer === consumer { return known.chain }
-    if ofConsumers.count >= Self.consumersMax { ofConsumers = [:] }
     guard let chain = PluginChain([attached, consumer.plugins], of: data) else { return self }
+    if data.consumerChains.isFull { ofConsumers = [:] }
+    // Where other routes have them all, this one is made for each request.
+    if data.consumerChains.isFull { return chain }
+    data.consumerChains.count += 1
+    chain.count = data.consumerChains
     ofConsumers[consumer.number] = (consumer, chain)
     return chain
   }
+
+  deinit { count?.count -= 1 }
 
   /// The first link behind all of at least a priority.
   func position(behind priority: Int) -> Int {
     links.firstIndex { $0.priority < priority } ?? links.count
   }
+}
+
+/// How many chains of consumers all routes of a worker keep.
+final class ConsumerChainCount {
+  var count = 0
+  var isFull: Bool { count >= Self.countMax }
+  /// Some 300 bytes each.
+  private static let countMax = 100_000
+}
+
+/// Chains of routes that have no plugins of their own.
+struct SharedChains {
+  /// Of the plugins of services, and of those for everything.
+  var revision: UInt32 = 0
+  /// By the numbers of services that have plugins; -1 for the others.
+  var byService: [Int: PluginChain?] = [:]
 }
 
 extension DataPlaneWorker {
@@ -120,6 +155,17 @@ extension DataPlaneWorker {
   }
 
   private func makeChain(_ route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {
-    PluginChain([globalPlugins, service?.plugins ?? [], route.plugins], of: self)
+    let ofService = service?.plugins ?? []
+    guard route.plugins.isEmpty else {
+      return PluginChain([globalPlugins, ofService, route.plugins], of: self)
+    }
+    // The same for all routes that have none of their own: of 20,000 chains, no cache would hold the one that a
+    // request needs.
+    if sharedChains.revision != pluginRevision { sharedChains = SharedChains(revision: pluginRevision) }
+    let number = ofService.isEmpty ? -1 : Int(service?.countersNumber ?? -1)
+    if let known = sharedChains.byService[number] { return known }
+    let chain = PluginChain([globalPlugins, ofService], of: self)
+    sharedChains.byService[number] = .some(chain)
+    return chain
   }
 }

@@ -32,7 +32,10 @@ public struct PluginSite {
   /// Those that plugins look credentials up in.
   public let consumers: ConsumerTable
   public let workerCount: Int
+  /// Of the plugin's kind, on this worker.
+  public let counters: PluginCounters
   private let shared: PluginStates
+  private unowned let data: DataPlaneWorker
   private let own: WorkerObjects
   private let values: OptionValues
 
@@ -44,9 +47,14 @@ public struct PluginSite {
     tls = data.tls
     consumers = data.consumers
     workerCount = data.workerCount
+    counters = data.counters.plugin(named: attachment.name)
     shared = data.pluginStates
+    self.data = data
     own = data.pluginObjects
   }
+
+  /// A service that an option of the type ``OptionType/service`` names. For the making of a plugin, not for requests.
+  public func service(named name: String) -> NamedService { NamedService(name, of: data) }
 
   /// What the workers share for this use of the plugin with these settings: the first of them makes it. Takes a
   /// lock: for the making of a plugin, not for requests.

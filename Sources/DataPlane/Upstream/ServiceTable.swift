@@ -14,6 +14,8 @@ final class ServiceTable {
   private let workerCount: Int
   private let tls: TLSWorker
   private var services = NumberedSlots<UpstreamService>()
+  /// Numbers by name, also of what is not settled yet and of what has just gone; what they stand for is compared.
+  private var numbers = HashIndex()
   private var isFlipped = false
   /// Replaced or removed, and still to be retired.
   private var leaving: [UpstreamService] = []
@@ -44,6 +46,16 @@ final class ServiceTable {
     if service.staged?.isRemoved == true { return nil }
     adopt(service, number)
     return services[number]
+  }
+
+  /// The service of a name as requests see it now. Does not depend on how many there are.
+  func number(named name: String) -> Int? {
+    numbers.first(name.hashValue) { number in
+      guard let service = services[number] else { return false }
+      guard isFlipped else { return service.name == name && !service.isArriving }
+      guard let staged = service.staged else { return service.name == name }
+      return !staged.isRemoved && (staged.replacement ?? service).name == name
+    }
   }
 
   var count: Int { services.count }
@@ -96,6 +108,7 @@ final class ServiceTable {
     if let known = services[number], known.name == definition.name {
       let staged = known.beginStaging()
       staged.isRemoved = false
+      forget(staged.replacement, number)
       staged.replacement = nil
       return stage(definition, endpoints, security, of: known, staged)
     }
@@ -105,6 +118,9 @@ final class ServiceTable {
     let new = UpstreamService(
       definition.name, settings(for: definition), endpoints: endpoints ?? [],
       security: security.map { ServiceContext($0, on: tls) }, table: self)
+    new.isArriving = true
+    forget(services[number]?.staged?.replacement, number)
+    numbers.insert(new.name.hashValue, number)
     guard let old = services[number] else {
       services[number] = new
       return
@@ -158,19 +174,30 @@ final class ServiceTable {
   private func adopt(_ service: UpstreamService, _ number: Int) {
     guard let replacement = service.staged?.replacement else { return service.adoptStaged() }
     services[number] = replacement
+    forget(service, number)
     leaving.append(service)
     replacement.adoptStaged()
   }
 
   /// Tidies up after a number of the change; nothing happens where that was done.
   func settle(number: Int) {
+    services[number]?.isArriving = false
     guard let service = services[number], let staged = service.staged else { return }
     if staged.isRemoved {
+      forget(staged.replacement, number)
       services[number] = nil
+      forget(service, number)
       leaving.append(service)
     } else {
       adopt(service, number)
+      services[number]?.isArriving = false
     }
+  }
+
+  /// A service no longer has the number, nor will have it.
+  private func forget(_ service: UpstreamService?, _ number: Int) {
+    guard let name = service?.name, services[number]?.name != name else { return }
+    numbers.remove(name.hashValue, number)
   }
 
   /// Retires what is gone, and closes what is left over.

@@ -44,6 +44,8 @@ public final class UpstreamService {
   var isRetired = false
   /// What the change under way makes of it.
   var staged: StagedService?
+  /// It comes with the change under way.
+  var isArriving = false
   /// Connections that were idle and are still to be closed; see ``closeLeftovers(_:)``.
   var leftovers: [UpstreamConnection] = []
   /// Its place in ``ServiceTable/active``; -1: it is not there.

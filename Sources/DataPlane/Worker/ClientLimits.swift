@@ -48,9 +48,10 @@ extension DataPlaneWorker {
 
   // MARK: Requests
 
-  /// No more requests may be at endpoints than there are.
+  /// No more requests may be at endpoints than there are. What the gateway asks itself is on behalf of one of them,
+  /// or bounded apart.
   var hasRequestsEnough: Bool {
-    counters.figures.requestsInFlight + requestsAtPlugins >= settings.inFlightMax
+    counters.figures.requestsInFlight - sideRequests.atEndpoints + requestsAtPlugins >= settings.inFlightMax
   }
 
   // MARK: Buffers

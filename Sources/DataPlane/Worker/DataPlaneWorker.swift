@@ -15,6 +15,8 @@ public final class DataPlaneWorker {
   let serviceTable: ServiceTable
   let certificates = CertificateTable()
   let consumers = ConsumerTable()
+  let consumerChains = ConsumerChainCount()
+  var sharedChains = SharedChains()
   /// What plugins share with those of other workers.
   let pluginStates: PluginStates
   let pluginObjects = WorkerObjects()
@@ -22,6 +24,7 @@ public final class DataPlaneWorker {
   private(set) var globalPlugins: [AttachedPlugin] = []
   /// Requests for which a plugin waits.
   var requestsAtPlugins = 0
+  var sideRequests: SideRequests
   /// Grows when the chains of routes may be others.
   private(set) var pluginRevision: UInt32 = 1
   private(set) var listeners: ListenerTable!
@@ -72,6 +75,7 @@ public final class DataPlaneWorker {
     self.pluginStates = pluginStates
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
+    sideRequests = SideRequests(workerCount: workerCount)
     buffers = BufferBudget(limit: settings.bufferBytesMax)
     tls = TLSWorker(on: worker)
     turns = HTTP2Turns(on: worker)
@@ -252,13 +256,13 @@ public final class DataPlaneWorker {
 
   /// Told of plugins that cannot do what they are for, each every ten seconds at most. As ``noticeSink``.
   public var pluginSink: (@Sendable (PluginNotice) -> Void)?
-  private var pluginQuietUntil: [String: MonotonicTime] = [:]
 
-  func report(_ failure: PluginFailure, of plugin: String, _ scope: PluginSite.Scope) {
-    let key = "\(plugin) \(scope)"
-    guard let pluginSink, pluginQuietUntil[key] ?? worker.now <= worker.now else { return }
-    pluginQuietUntil[key] = worker.now.advanced(byNanoseconds: 10_000_000_000)
-    pluginSink(PluginNotice(plugin: plugin, scope: scope.description, text: failure.message))
+  func report(_ failure: PluginFailure, of plugin: AttachedPlugin) {
+    guard let pluginSink, plugin.quietUntil <= worker.now else { return }
+    plugin.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
+    pluginSink(
+      PluginNotice(
+        plugin: plugin.attachment.name, scope: plugin.scope.description, text: failure.message))
   }
 
   /// Told, every minute at most, why connections cannot be accepted for now. As ``noticeSink``.
@@ -315,6 +319,7 @@ public final class DataPlaneWorker {
 
   func count(_ record: ExchangeRecord, route: CompiledRoute?, service: UpstreamService?) {
     counters.figures.requests &+= 1
+    if record.cacheResult != .none { counters.figures.cache.record(record.cacheResult) }
     guard let found = route == nil ? counters.noRoute : route?.counters ?? beginCounting(route) else {
       return
     }
@@ -388,6 +393,8 @@ public final class DataPlaneWorker {
     figures.buffersLent = worker.buffers.lentCount
     figures.bufferBytesHeld = usedBufferBytes
     figures.openSockets = worker.openSocketCount
+    figures.sideRequestsInFlight = sideRequests.count
+    figures.requestsInFlight -= sideRequests.atEndpoints
     figures.loopRounds = worker.roundCount
     if let accessLog {
       figures.accessLogLines &+= accessLog.linesWritten
@@ -425,6 +432,7 @@ public final class DataPlaneWorker {
   public func abortConnections() {
     forEachConnection { $0.abort() }
     tunnels.abort()
+    sideRequests.abandon()
   }
 
   private func forEachConnection(_ body: (ClientConnection) -> Void) {
@@ -434,8 +442,8 @@ public final class DataPlaneWorker {
     }
   }
 
-  private func finishDrainIfEmpty() {
-    guard connectionCount == 0, let completion = drained else { return }
+  func finishDrainIfEmpty() {
+    guard connectionCount == 0, sideRequests.count == 0, let completion = drained else { return }
     drained = nil
     serviceTable.retireAll()
     completion()

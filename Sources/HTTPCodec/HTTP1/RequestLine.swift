@@ -184,7 +184,7 @@ extension HTTPVersion {
 
 extension HTTPMethod {
   /// The method of this name; methods are case-sensitive (RFC 9110 §9.1).
-  init(_ bytes: Span<UInt8>, _ range: ByteRange) {
+  public init(_ bytes: Span<UInt8>, _ range: ByteRange) {
     self =
       switch range.count {
       case 3: Self.match(bytes, range, "GET", .get) ?? Self.match(bytes, range, "PUT", .put) ?? .other

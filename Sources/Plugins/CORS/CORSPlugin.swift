@@ -23,11 +23,10 @@ final class CORSPlugin: Plugin {
   private static let allowOrigin = Array("Access-Control-Allow-Origin".utf8)
   private static let allowHeaders = Array("Access-Control-Allow-Headers".utf8)
   /// What an endpoint says of this does not go on: there is one place that says it.
-  private static let owned = [
+  private static let owned = FieldNameBlock(
     "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers",
     "access-control-allow-methods", "access-control-allow-headers", "access-control-max-age",
-    "access-control-allow-private-network",
-  ].map { Array($0.utf8) }
+    "access-control-allow-private-network")
   /// Longer lists of fields are not repeated.
   private static let requestedBytesMax = 4_096
 
@@ -60,16 +59,39 @@ final class CORSPlugin: Plugin {
     let isPreflight = isPreflight(exchange)
     // The endpoint has answered it as it likes.
     if isPreflight, settings.continues, exchange.isAnsweredByEndpoint { return }
-    for name in Self.owned { exchange.dropResponseField(name) }
+    exchange.dropResponseFields(Self.owned)
     if !settings.allowsAll { addVary(exchange) }
-    guard let origin = exchange.firstField(Self.origin), isAllowed(origin, exchange) else { return }
+    guard let origin = exchange.firstField(Self.origin) else { return }
+    if !isPreflight, known.isSame(origin, exchange) { return exchange.addResponseLines(known.lines) }
+    guard isAllowed(origin, exchange) else { return }
     var lines: [UInt8] = []
     FieldLines.append(
       Self.allowOrigin, settings.allowsAll ? Self.anything : exchange.copy(origin), to: &lines)
     if settings.allowsCredentials { lines += Self.credentialsLine }
-    if isPreflight { addPreflight(exchange, to: &lines) } else { lines += exposedLine }
+    if isPreflight {
+      addPreflight(exchange, to: &lines)
+    } else {
+      lines += exposedLine
+      known = KnownOrigin(origin: exchange.copy(origin), lines: lines)
+    }
     exchange.addResponseLines(lines)
   }
+
+  /// The last that was allowed, and its lines: mostly it is the next as well.
+  private struct KnownOrigin {
+    var origin: [UInt8] = []
+    var lines: [UInt8] = []
+
+    func isSame(_ other: ByteRange, _ exchange: Exchange) -> Bool {
+      guard !origin.isEmpty, other.range.count == origin.count else { return false }
+      let input = exchange.input
+      let bytes = input.bytes
+      for index in origin.indices where bytes[Int(other.start) + index] != origin[index] { return false }
+      return true
+    }
+  }
+
+  private var known = KnownOrigin()
 
   /// The Fetch standard: OPTIONS with these two fields is a preflight.
   private func isPreflight(_ exchange: Exchange) -> Bool {

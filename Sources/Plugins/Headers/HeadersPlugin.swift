@@ -8,9 +8,13 @@ extension Headers: RunnablePlugin {
 
 final class HeadersPlugin: Plugin {
   private let settings: Headers
+  private let droppedOfRequest: FieldNameBlock
+  private let droppedOfResponse: FieldNameBlock
 
   init(_ settings: Headers) {
     self.settings = settings
+    droppedOfRequest = FieldNameBlock(settings.request.dropped)
+    droppedOfResponse = FieldNameBlock(settings.response.dropped)
     var phases: Phases = []
     if !settings.request.isEmpty { phases.insert(.requestHead) }
     if !settings.response.isEmpty { phases.insert(.responseHead) }
@@ -18,26 +22,27 @@ final class HeadersPlugin: Plugin {
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    let changes = settings.request
-    let renamed = changes.renamed.isEmpty ? [] : renamedLines(changes, exchange)
-    for name in changes.dropped { exchange.dropRequestField(name) }
+    let renamed = settings.request.renamed.isEmpty ? [] : renamedLines(settings.request, exchange)
+    if !droppedOfRequest.isEmpty { exchange.dropRequestFields(droppedOfRequest) }
     if !renamed.isEmpty { exchange.addRequestLines(renamed) }
-    let lines = lines(of: changes, exchange)
-    if !lines.isEmpty { exchange.addRequestLines(lines) }
+    exchange.addRequestLines(settings.request.lines)
+    if !settings.request.texts.isEmpty {
+      exchange.addRequestLines(lines(of: settings.request.texts, exchange))
+    }
     return .next
   }
 
   override func responseHead(_ exchange: Exchange) throws(PluginFailure) {
-    let changes = settings.response
-    for name in changes.dropped { exchange.dropResponseField(name) }
-    let lines = lines(of: changes, exchange)
-    if !lines.isEmpty { exchange.addResponseLines(lines) }
+    if !droppedOfResponse.isEmpty { exchange.dropResponseFields(droppedOfResponse) }
+    exchange.addResponseLines(settings.response.lines)
+    if !settings.response.texts.isEmpty {
+      exchange.addResponseLines(lines(of: settings.response.texts, exchange))
+    }
   }
 
-  private func lines(of changes: Headers.Changes, _ exchange: Exchange) -> [UInt8] {
-    if changes.texts.isEmpty { return changes.lines }
-    var lines = changes.lines
-    for (name, value) in changes.texts { FieldLines.append(name, value, of: exchange, to: &lines) }
+  private func lines(of texts: [(name: [UInt8], value: TextTemplate)], _ exchange: Exchange) -> [UInt8] {
+    var lines: [UInt8] = []
+    for (name, value) in texts { FieldLines.append(name, value, of: exchange, to: &lines) }
     return lines
   }
 

@@ -139,7 +139,7 @@ public struct Rewrite: PluginSettings {
     return parameters
   }
 
-  private static func host(_ text: String) throws(OptionProblem) -> [UInt8] {
+  static func host(_ text: String) throws(OptionProblem) -> [UInt8] {
     let problem = OptionProblem(
       "host", "this is not a host", hint: "such as internal.example.com, or with a port")
     let bytes = Array(text.utf8)

@@ -71,7 +71,7 @@ enum OwnedFields {
     }
   }
 
-  private static func checkMessage(_ name: String, option: String) throws(OptionProblem) {
+  static func checkMessage(_ name: String, option: String) throws(OptionProblem) {
     guard name.utf8.count <= nameBytesMax else {
       throw OptionProblem(option, "the name is longer than \(nameBytesMax) bytes")
     }

@@ -62,10 +62,9 @@ struct RequestKey: Sendable {
       case .address: state = KeyHash.of(exchange.clientAddress, after: state)
       case .consumer:
         // Who is not known is told apart by the address.
-        let name = exchange.consumer?.nameBytes ?? []
         state =
-          name.isEmpty
-          ? KeyHash.of(exchange.clientAddress, after: state) : KeyHash.of(name.span, after: ~state)
+          exchange.consumer.map { KeyHash.of(hash: $0.nameHash, after: ~state) }
+          ?? KeyHash.of(exchange.clientAddress, after: state)
       case .service: state = Self.hash(exchange.serviceName, state)
       case .route: state = Self.hash(exchange.routeName, state)
       case .path: state = exchange.withPath { KeyHash.of($0, after: state) }
@@ -79,35 +78,75 @@ struct RequestKey: Sendable {
     return Int(truncatingIfNeeded: state)
   }
 
-  /// What tells requests apart, as bytes that are the same in every process: each part behind its length.
-  func append(of exchange: Exchange, to bytes: inout [UInt8]) {
+  /// The same on every gateway, and after every start; nil where a request has no such field, cookie or parameter,
+  /// and so nothing that it could be told apart by.
+  func stableHash(of request: some RequestFacts, after state: UInt64) -> UInt64? {
+    var state: UInt64? = state
+    for part in parts {
+      guard let before = state else { return nil }
+      let next = { (bytes: Span<UInt8>) in StableHash.of(bytes, after: before) }
+      switch part {
+      case .address: state = request.sender.map { StableHash.of($0, after: before) }
+      case .consumer:
+        // Who is not known is told apart by the address.
+        if let name = request.consumer?.nameBytes {
+          state = StableHash.of(name.span, after: ~before)
+        } else {
+          state = request.sender.map { StableHash.of($0, after: before) }
+        }
+      case .service: state = next(request.serviceName.span)
+      case .route: state = next(request.routeName.span)
+      case .path: state = request.withPath(next)
+      case .method: state = request.withPart({ $0.methodRange }, next)
+      case .host: state = request.withPart({ $0.host }, next)
+      case .header(let name): state = request.withFirstField(name, next)
+      case .cookie(let name): state = request.withCookie(name, next)
+      case .query(let name): state = request.withParameter(name, next)
+      }
+    }
+    return state
+  }
+
+  /// All that makes the key, so that no two requests are taken for the same which are not; each part behind its
+  /// length.
+  func append(of exchange: Exchange, to key: inout [UInt8]) {
     for part in parts {
       switch part {
-      case .address: Self.append(Self.network(of: exchange.clientAddress), to: &bytes)
+      case .address: Self.append(exchange.clientAddress.networkBytes, to: &key)
       case .consumer:
         let name = exchange.consumer?.nameBytes ?? []
-        bytes.append(name.isEmpty ? 0 : 1)
-        Self.append(name.isEmpty ? Self.network(of: exchange.clientAddress) : name, to: &bytes)
-      case .service: Self.append(exchange.serviceName, to: &bytes)
-      case .route: Self.append(exchange.routeName, to: &bytes)
-      case .path: Self.append(RequestVariable.path(of: exchange), to: &bytes)
-      case .method: Self.append(exchange.method, to: &bytes)
-      case .host: Self.append(exchange.host, to: &bytes)
-      case .header(let name): Self.append(exchange.firstField(name).map(exchange.copy) ?? [], to: &bytes)
-      case .cookie(let name): Self.append(exchange.cookie(name) ?? [], to: &bytes)
-      case .query(let name): Self.append(exchange.queryParameter(name) ?? [], to: &bytes)
+        // Who is not known is told apart by the address.
+        key.append(name.isEmpty ? 0 : 1)
+        Self.append(name.isEmpty ? exchange.clientAddress.networkBytes : name, to: &key)
+      case .service: Self.append(exchange.serviceName, to: &key)
+      case .route: Self.append(exchange.routeName, to: &key)
+      case .path: Self.append(RequestVariable.path(of: exchange), to: &key)
+      case .method: Self.append(exchange.method, to: &key)
+      case .host: Self.append(exchange.host.map(\.asciiLowercased), to: &key)
+      case .header(let name):
+        exchange.withEachField(name) { value in
+          key.append(1)
+          var bytes: [UInt8] = []
+          for index in value.indices { bytes.append(value[index]) }
+          Self.append(bytes, to: &key)
+        }
+        key.append(0)
+      case .cookie(let name): Self.append(exchange.cookie(name), to: &key)
+      case .query(let name): Self.append(exchange.queryParameter(name), to: &key)
       }
     }
   }
 
-  private static func append(_ part: [UInt8], to bytes: inout [UInt8]) {
-    for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: part.count >> shift)) }
-    bytes += part
+  func bytes(of exchange: Exchange) -> [UInt8] {
+    var key: [UInt8] = []
+    append(of: exchange, to: &key)
+    return key
   }
 
-  /// The address; of IPv6 the network of 64 bits, as in ``KeyHash``.
-  private static func network(of address: SocketAddress) -> [UInt8] {
-    (0..<(address.isIPv4 ? 16 : 8)).map { address.octets[$0] }
+  private static func append(_ part: [UInt8]?, to key: inout [UInt8]) {
+    guard let part else { return key.append(contentsOf: [0xFF, 0xFF, 0xFF, 0xFF]) }
+    for shift in [24, 16, 8, 0] { key.append(UInt8(truncatingIfNeeded: part.count >> shift)) }
+    key += part
   }
 
   private static func hash(_ bytes: [UInt8], _ state: UInt64) -> UInt64 {
@@ -118,4 +157,9 @@ struct RequestKey: Sendable {
     let input = exchange.input
     return KeyHash.of(input.bytes.extracting(range.range), after: state)
   }
+}
+
+extension SocketAddress {
+  /// As keys go by it: of IPv6 the network of 64 bits, which is what one subscriber gets.
+  fileprivate var networkBytes: [UInt8] { (0..<(isIPv4 ? 16 : 8)).map { octets[$0] } }
 }

@@ -33,11 +33,31 @@ struct TextTemplate: Sendable {
     }
   }
 
+  /// Whether it speaks of the request.
+  var hasVariables: Bool {
+    parts.contains {
+      if case .variable = $0 { true } else { false }
+    }
+  }
+
   /// What it is without variables.
   var literal: [UInt8] {
     parts.flatMap { part -> [UInt8] in
       if case .literal(let bytes) = part { bytes } else { [] }
     }
+  }
+
+  /// A text without variables, for what an expression has found.
+  func text(matched: [UInt8], groups: [Range<Int>]) -> [UInt8] {
+    var text: [UInt8] = []
+    for part in parts {
+      switch part {
+      case .literal(let bytes): text += bytes
+      case .group(let number) where number < groups.count: text += matched[groups[number]]
+      case .group, .variable: break
+      }
+    }
+    return text
   }
 
   /// - matched: what ``Part/group(_:)`` refers to, and where its groups are.

@@ -39,7 +39,35 @@ final class UARestrictionPlugin: Plugin {
     return (isMissing ? passesMissing : passes) ? .next : .answer(refusal)
   }
 
+  /// There are many requests of few programs.
   private func passes(_ name: Span<UInt8>) -> Bool {
+    let hash = KeyHash.of(name)
+    if let known = verdicts[hash], known.isSame(name) { return known.passes }
+    let verdict = match(name)
+    if name.count <= Self.nameBytesMax {
+      if verdicts.count >= Self.verdictsMax { verdicts = [:] }
+      verdicts[hash] = Verdict(name: name.indices.map { name[$0] }, passes: verdict)
+    }
+    return verdict
+  }
+
+  private struct Verdict {
+    let name: [UInt8]
+    let passes: Bool
+
+    func isSame(_ other: Span<UInt8>) -> Bool {
+      guard name.count == other.count else { return false }
+      for index in name.indices where name[index] != other[index] { return false }
+      return true
+    }
+  }
+
+  private var verdicts: [UInt64: Verdict] = [:]
+  /// 1 MiB at most; above, all are forgotten.
+  private static let verdictsMax = 2_048
+  private static let nameBytesMax = 512
+
+  private func match(_ name: Span<UInt8>) -> Bool {
     for expression in allowed where expression.matchesPart(of: name) { return true }
     if denied.isEmpty { return false }
     for expression in denied where expression.matchesPart(of: name) { return false }

@@ -26,14 +26,15 @@ struct BatchApplication {
     applied.plugins = remove { [catalogue] in catalogue.unlink($0) }
     for batch in batches { placeReferred(batch) }
     for change in applied.listeners { linkListener(change) }
-    for change in applied.services { if let after = change.after { catalogue.link(after) } }
+    for change in applied.services { linkService(change) }
     for batch in batches { placeReferring(batch) }
     for change in applied.certificates { linkCertificate(change) }
     for change in applied.routes { linkRoute(change) }
     for change in applied.consumers { linkConsumer(change) }
-    for change in applied.plugins { if let after = change.after { catalogue.link(after) } }
+    for change in applied.plugins { linkPlugin(change) }
     checkDependents()
     checkUsersOfDoomed()
+    unlinkPluginsOfDoomedServices()
     applied.services += remove { [catalogue] in catalogue.unlink($0) }
     applied.listeners += remove { [catalogue] in catalogue.unlink($0) }
   }
@@ -79,6 +80,12 @@ struct BatchApplication {
     return changes
   }
 
+  private func unlinkPluginsOfDoomedServices() {
+    for number in doomed[.services] {
+      if let entry = catalogue.serviceTable[Int(number)] { catalogue.unlinkPlugins(entry) }
+    }
+  }
+
   // MARK: What is put
 
   private mutating func placeReferred(_ batch: ResourceBatch) {
@@ -93,7 +100,10 @@ struct BatchApplication {
         let (change, isMoved) = place(service, put, of: batch)
         guard let change else { continue }
         if isMoved { applied.moved.services.append(change) } else { applied.services.append(change) }
-        if !isMoved, let before = change.before { catalogue.unlink(before) }
+        if !isMoved, let before = change.before {
+          catalogue.unlink(before)
+          catalogue.unlinkPlugins(before)
+        }
       default: break
       }
     }

@@ -52,6 +52,21 @@ extension BatchApplication {
     catalogue.listenerTable[number]?.value.address.isSameAddress(as: address) ?? false
   }
 
+  // MARK: Services, and plugins for all requests
+
+  mutating func linkService(_ change: AppliedBatch.Change<Service>) {
+    guard let entry = change.after else { return }
+    checkPlugins(of: entry)
+    catalogue.link(entry)
+    catalogue.linkPlugins(entry)
+  }
+
+  mutating func linkPlugin(_ change: AppliedBatch.Change<GlobalPlugin>) {
+    guard let entry = change.after else { return }
+    checkPlugins(of: entry)
+    catalogue.link(entry)
+  }
+
   // MARK: Routes
 
   mutating func linkRoute(_ change: AppliedBatch.Change<Route>) {
@@ -113,6 +128,7 @@ extension BatchApplication {
           hint: "write protocol: h2 in the service")
       }
     }
+    checkPlugins(of: entry)
   }
 
   // MARK: Certificates

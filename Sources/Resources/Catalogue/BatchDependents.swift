@@ -19,7 +19,11 @@ extension BatchApplication {
       guard let before = change.before, let after = change.after else { continue }
       let isNoLongerHTTP2 = before.value.protocol != .http1 && after.value.protocol == .http1
       guard isNoLongerHTTP2 || isTakenFromFiles(change) else { continue }
-      checkRoutes(catalogue.links.routes(ofService: after.number))
+      let users = catalogue.links.services
+      checkRoutes(users.users(of: after.number, .routes))
+      checkPlugins(of: users.users(of: after.number, .services), except: applied.services)
+      checkPlugins(of: users.users(of: after.number, .consumers), except: applied.consumers)
+      checkPlugins(of: users.users(of: after.number, .plugins), except: applied.plugins)
     }
   }
 
@@ -161,28 +165,34 @@ extension BatchApplication {
   mutating func checkUsersOfDoomed() {
     for number in doomed[.services].sorted() {
       guard let entry = catalogue.serviceTable[Int(number)] else { continue }
+      let links = catalogue.links.services
       reportUse(
-        of: ResourceID(.services, entry.value.name), routes: catalogue.links.routes(ofService: entry.number),
-        certificates: .none)
+        of: ResourceID(.services, entry.value.name),
+        users(links.users(of: entry.number, .services), except: applied.services)
+          + users(links.users(of: entry.number, .routes), except: applied.routes)
+          + users(links.users(of: entry.number, .consumers), except: applied.consumers)
+          + users(links.users(of: entry.number, .plugins), except: applied.plugins))
     }
     for number in doomed[.listeners].sorted() {
       guard let entry = catalogue.listenerTable[Int(number)] else { continue }
       reportUse(
         of: ResourceID(.listeners, entry.value.name),
-        routes: catalogue.links.routes(ofListener: entry.number),
-        certificates: catalogue.links.certificates(ofListener: entry.number))
+        users(catalogue.links.certificates(ofListener: entry.number), except: applied.certificates)
+          + users(catalogue.links.routes(ofListener: entry.number), except: applied.routes))
     }
   }
 
-  private mutating func reportUse(of id: ResourceID, routes: Users, certificates: Users) {
-    // Those that the batch puts have been reported at what they refer to.
-    let changedRoutes = Set(applied.routes.compactMap(\.after?.number))
-    let changedCertificates = Set(applied.certificates.compactMap(\.after?.number))
-    let users =
-      certificates.numbers.filter { !changedCertificates.contains($0) }
-      .compactMap { catalogue.certificateTable[$0] }.map { ResourceID(.certificates, $0.value.name) }
-      + routes.numbers.filter { !changedRoutes.contains($0) }
-      .compactMap { catalogue.routeTable[$0] }.map { ResourceID(.routes, $0.value.name) }
+  /// Those that stay and that the batch does not put: what it puts has been reported at what it refers to.
+  private func users<Value: CatalogueValue>(
+    _ users: Users, except changes: [AppliedBatch.Change<Value>]
+  ) -> [ResourceID] {
+    let changed = Set(changes.compactMap(\.after?.number))
+    let table = Value.table(of: catalogue)
+    return users.numbers.filter { !changed.contains($0) && !doomed.contains($0, Value.kind) }
+      .compactMap { table[$0].map { ResourceID(Value.kind, $0.value.name) } }
+  }
+
+  private mutating func reportUse(of id: ResourceID, _ users: [ResourceID]) {
     guard let first = users.min() else { return }
     let more = users.count > 1 ? " and \(users.count - 1) more" : ""
     report(

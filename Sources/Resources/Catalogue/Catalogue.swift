@@ -147,7 +147,7 @@ public final class Catalogue {
   // MARK: What follows from several resources
 
   /// Numbers of the routes that use a service, in no order.
-  public func routes(usingService number: Int) -> [Int] { links.routes(ofService: number).numbers }
+  public func routes(usingService number: Int) -> [Int] { links.services.users(of: number, .routes).numbers }
 
   /// Certificates with `default: true` that a listener shows, by their numbers.
   public func defaultCertificates(of listener: String) -> [CatalogueEntry<CertificateSpec>] {

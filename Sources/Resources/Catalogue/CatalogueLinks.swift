@@ -23,8 +23,8 @@ struct CatalogueLinks {
   /// Listeners with TLS.
   var securedListeners = 0
 
-  /// By numbers of services, and of listeners.
-  private var serviceRoutes: [Users] = []
+  var services = ServiceUsers()
+  /// By numbers of listeners.
   private var listenerRoutes: [Users] = []
   private var listenerCertificates: [Users] = []
   /// By numbers of services: what a route has that goes to this one only. Most do, and share it.
@@ -41,7 +41,6 @@ struct CatalogueLinks {
     return onlyBackends[service.number]
   }
 
-  func routes(ofService number: Int) -> Users { Self.users(serviceRoutes, number) }
   func routes(ofListener number: Int) -> Users { Self.users(listenerRoutes, number) }
   func certificates(ofListener number: Int) -> Users { Self.users(listenerCertificates, number) }
 
@@ -54,7 +53,6 @@ struct CatalogueLinks {
     return ownedByFiles[path] ?? []
   }
 
-  mutating func use(service: Int, route: Int) { Self.insert(route, in: &serviceRoutes, service) }
   mutating func use(listener: Int, route: Int) { Self.insert(route, in: &listenerRoutes, listener) }
   mutating func use(listener: Int, certificate: Int) {
     Self.insert(certificate, in: &listenerCertificates, listener)
@@ -65,7 +63,6 @@ struct CatalogueLinks {
     users[number].insert(user)
   }
 
-  mutating func leave(service: Int, route: Int) { serviceRoutes[service].remove(route) }
   mutating func leave(listener: Int, route: Int) { listenerRoutes[listener].remove(route) }
   mutating func leave(listener: Int, certificate: Int) { listenerCertificates[listener].remove(certificate) }
 
@@ -82,12 +79,12 @@ struct CatalogueLinks {
 
   /// For tests.
   var dump: [String] {
-    let users = [
-      ("service", serviceRoutes), ("listener", listenerRoutes), ("certificates", listenerCertificates),
-    ]
-    let rows = users.flatMap { kind, users in
-      users.indices.filter { users[$0].count > 0 }.map { "\(kind) \($0) \(users[$0].numbers.sorted())" }
-    }
+    let users = [("listener", listenerRoutes), ("certificates", listenerCertificates)]
+    let rows =
+      services.dump
+      + users.flatMap { kind, users in
+        users.indices.filter { users[$0].count > 0 }.map { "\(kind) \($0) \(users[$0].numbers.sorted())" }
+      }
     let owned = ownedByFiles.map { path, owned in
       "\(path) \(owned.map { "\($0.kind) \($0.number)" }.sorted())"
     }
@@ -113,6 +110,8 @@ extension Catalogue {
     if entry.value.tls != nil { links.securedListeners -= 1 }
   }
 
+  /// Which services its plugins name is linked apart: services refer to each other, and so all have to be in the
+  /// table while any is linked or unlinked.
   func link(_ entry: CatalogueEntry<Service>) { links.own(entry) }
 
   func unlink(_ entry: CatalogueEntry<Service>) { links.disown(entry) }
@@ -152,9 +151,10 @@ extension Catalogue {
     links.own(entry)
     for backend in route.backends {
       if let service = serviceTable[backend.service] {
-        links.use(service: service.number, route: entry.number)
+        links.services.insert(entry.number, .routes, service: service.number)
       }
     }
+    linkPlugins(entry)
     for name in route.listeners {
       if let listener = listenerTable[name] { links.use(listener: listener.number, route: entry.number) }
     }
@@ -169,9 +169,10 @@ extension Catalogue {
     links.disown(entry)
     for backend in route.backends {
       if let service = serviceTable[backend.service] {
-        links.leave(service: service.number, route: entry.number)
+        links.services.remove(entry.number, .routes, service: service.number)
       }
     }
+    unlinkPlugins(entry)
     for name in route.listeners {
       if let listener = listenerTable[name] { links.leave(listener: listener.number, route: entry.number) }
     }

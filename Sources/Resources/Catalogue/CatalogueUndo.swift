@@ -19,12 +19,13 @@ extension Catalogue {
   /// back before, and what was added before them may only go after.
   func revert(_ applied: AppliedBatch) {
     restoreRemoved(applied.services) { link($0) }
+    for case (let before?, nil) in applied.services.map({ ($0.before, $0.after) }) { linkPlugins(before) }
     restoreRemoved(applied.listeners) { link($0) }
     revertPuts(applied.plugins, link: { link($0) }, unlink: { unlink($0) })
     revertPuts(applied.consumers, link: { link($0, except: { _ in false }) }, unlink: { unlink($0) })
     revertPuts(applied.routes, link: { link($0, except: { _ in false }) }, unlink: { unlink($0) })
     revertPuts(applied.certificates, link: { link($0, except: { _ in false }) }, unlink: { unlink($0) })
-    revertPuts(applied.services, link: { link($0) }, unlink: { unlink($0) })
+    revertServices(applied.services)
     revertPuts(applied.listeners, link: { link($0) }, unlink: { unlink($0) })
     restoreRemoved(applied.certificates) { link($0, except: { _ in false }) }
     restoreRemoved(applied.routes) { link($0, except: { _ in false }) }
@@ -36,6 +37,13 @@ extension Catalogue {
     restore(applied.moved.routes)
     restore(applied.moved.consumers)
     restore(applied.moved.plugins)
+  }
+
+  /// What their plugins name is looked up while all of them are in the table.
+  private func revertServices(_ changes: [AppliedBatch.Change<Service>]) {
+    for change in changes { if let after = change.after { unlinkPlugins(after) } }
+    revertPuts(changes, link: { link($0) }, unlink: { unlink($0) })
+    for change in changes where change.after != nil { if let before = change.before { linkPlugins(before) } }
   }
 
   private func restoreRemoved<Value: CatalogueValue>(

@@ -6,15 +6,24 @@ extension Catalogue {
     for (index, credential) in entry.value.credentials.enumerated() where !isTaken(index) {
       links.credentials.insert(credential.hash, entry.number)
     }
+    linkPlugins(entry)
   }
 
   func unlink(_ entry: CatalogueEntry<Consumer>) {
     links.disown(entry)
     for credential in entry.value.credentials { links.credentials.remove(credential.hash, entry.number) }
+    unlinkPlugins(entry)
   }
 
-  func link(_ entry: CatalogueEntry<GlobalPlugin>) { links.own(entry) }
-  func unlink(_ entry: CatalogueEntry<GlobalPlugin>) { links.disown(entry) }
+  func link(_ entry: CatalogueEntry<GlobalPlugin>) {
+    links.own(entry)
+    linkPlugins(entry)
+  }
+
+  func unlink(_ entry: CatalogueEntry<GlobalPlugin>) {
+    links.disown(entry)
+    unlinkPlugins(entry)
+  }
 }
 
 extension ConsumerCredential {
@@ -33,6 +42,7 @@ extension ConsumerCredential {
 extension BatchApplication {
   mutating func linkConsumer(_ change: AppliedBatch.Change<Consumer>) {
     guard let entry = change.after else { return }
+    checkPlugins(of: entry)
     let catalogue = catalogue
     catalogue.link(entry) { index in
       let credential = entry.value.credentials[index]

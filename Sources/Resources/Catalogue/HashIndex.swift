@@ -4,11 +4,13 @@
 /// It holds no keys: whoever looks up compares with what a number stands for. That is 8 bytes a place
 /// where a dictionary would keep the key once more. Open addressing with linear probing; a removed place
 /// is closed by those behind it, so that nothing is left of it.
-struct HashIndex {
+public struct HashIndex {
   /// Above the upper 32 bits of a hash, below a number and one; zero: free.
   private var places: [UInt64] = []
-  private(set) var count = 0
+  public private(set) var count = 0
   private static let capacityMin = 16
+
+  public init() {}
 
   private var mask: Int { places.count - 1 }
 
@@ -18,7 +20,7 @@ struct HashIndex {
 
   /// Calls `body` with each number of a hash, and of those whose hashes begin as it does, until it
   /// answers false.
-  func forEach(_ hash: Int, _ body: (Int) -> Bool) {
+  public func forEach(_ hash: Int, _ body: (Int) -> Bool) {
     guard count > 0 else { return }
     let tag = Self.tag(hash)
     var index = home(tag)
@@ -29,7 +31,7 @@ struct HashIndex {
     }
   }
 
-  func first(_ hash: Int, where isIt: (Int) -> Bool) -> Int? {
+  public func first(_ hash: Int, where isIt: (Int) -> Bool) -> Int? {
     var found: Int?
     forEach(hash) { number in
       guard isIt(number) else { return true }
@@ -40,13 +42,13 @@ struct HashIndex {
   }
 
   /// Without effect where the pair is there.
-  mutating func insert(_ hash: Int, _ number: Int) {
+  public mutating func insert(_ hash: Int, _ number: Int) {
     if (count + 1) * 4 > places.count * 3 { resize(to: max(Self.capacityMin, places.count * 2)) }
     if place(Self.tag(hash) | UInt64(number + 1)) { count += 1 }
   }
 
   /// Without effect where the pair is not there.
-  mutating func remove(_ hash: Int, _ number: Int) {
+  public mutating func remove(_ hash: Int, _ number: Int) {
     guard count > 0 else { return }
     let wanted = Self.tag(hash) | UInt64(number + 1)
     var index = home(wanted)

@@ -4,6 +4,11 @@ protocol CatalogueValue: Sendable, Equatable {
   static func table(of catalogue: Catalogue) -> ResourceTable<Self>
   var name: String { get }
   var resource: Resource { get }
+  var plugins: [PluginAttachment] { get }
+}
+
+extension CatalogueValue {
+  var plugins: [PluginAttachment] { [] }
 }
 
 extension Listener: CatalogueValue {
@@ -39,6 +44,7 @@ extension Consumer: CatalogueValue {
 extension GlobalPlugin: CatalogueValue {
   static let kind = ResourceKind.plugins
   static func table(of catalogue: Catalogue) -> ResourceTable<GlobalPlugin> { catalogue.pluginTable }
+  var plugins: [PluginAttachment] { [attachment] }
   var resource: Resource { .plugin(self) }
 }
 

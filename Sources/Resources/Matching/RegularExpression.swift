@@ -83,13 +83,21 @@ public final class RegularExpression: @unchecked Sendable {
 
   /// Where the groups of the pattern are in `bytes`, the whole text first; nil where the pattern does not match
   /// all of `bytes`, and an empty range for a group that took no part.
-  public func groups(in bytes: Span<UInt8>) -> [Range<Int>]? {
+  public func groups(in bytes: Span<UInt8>) -> [Range<Int>]? { groups(in: bytes, from: 0, isWhole: true) }
+
+  /// The same for the first place from a position on where the pattern is found; the place comes first.
+  public func groups(in bytes: Span<UInt8>, from position: Int) -> [Range<Int>]? {
+    groups(in: bytes, from: position, isWhole: false)
+  }
+
+  private func groups(in bytes: Span<UInt8>, from position: Int, isWhole: Bool) -> [Range<Int>]? {
     let count = min(groupCount, Self.groupsMax) + 1
     var bounds = [Int32](repeating: -1, count: count * 2)
     // The span and the array, which has room for two numbers a group, outlive the call, which keeps neither.
     let isMatch = unsafe bytes.withUnsafeBytes { buffer in
-      unsafe cre2_full_match_groups(
-        handle, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count, &bounds, Int32(count))
+      unsafe cre2_match_groups(
+        handle, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), buffer.count, position,
+        isWhole ? 1 : 0, &bounds, Int32(count))
     }
     guard isMatch == 1 else { return nil }
     return (0..<count).map { group in

@@ -33,6 +33,7 @@ enum OptionReader {
     case .network: return value.network().map(OptionValue.network)
     case .regex: return readExpression(value).map(OptionValue.text)
     case .file(let wanted): return value.filePath(wanted).map(OptionValue.text)
+    case .service: return value.name().map(OptionValue.text)
     case .list(let type, let maximum): return readList(value, type, maximum)
     case .map(let keys, let type, let maximum): return readMap(value, keys, type, maximum)
     case .object(let options): return read(value, options).map(OptionValue.object)

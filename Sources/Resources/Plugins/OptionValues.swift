@@ -22,6 +22,11 @@ public struct OptionValues: Sendable, Equatable {
   /// Whether it is given, and not only by default.
   public func isGiven(_ name: String) -> Bool { given.contains { $0.key == name } }
 
+  /// Options that are given, in the order in which they are declared.
+  var givenOptions: [(option: PluginOption, value: OptionValue)] {
+    options.compactMap { option in given.first { $0.key == option.name }.map { (option, $0.value) } }
+  }
+
   private func value(_ name: String) -> OptionValue? {
     if let entry = given.first(where: { $0.key == name }) { return entry.value }
     guard let option = options.first(where: { $0.name == name }) else {
@@ -139,10 +144,7 @@ public struct OptionValues: Sendable, Equatable {
 
   /// As a document: what is given, in the order of the options.
   var written: WrittenValue {
-    .mapping(
-      options.compactMap { option in
-        given.first { $0.key == option.name }.map { .init(key: option.name, value: $0.value.written) }
-      })
+    .mapping(givenOptions.map { .init(key: $0.option.name, value: $0.value.written) })
   }
 
   /// The same as compact JSON.

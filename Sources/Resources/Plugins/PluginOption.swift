@@ -46,6 +46,8 @@ public indirect enum OptionType: Sendable {
   /// RE2.
   case regex
   case file(String)
+  /// The name of a service, which has to exist for as long as the option names it. Not for credentials.
+  case service
   case list(OptionType, maximum: Int)
   /// Keys are of the first type: a text, a token, a choice.
   case map(OptionType, OptionType, maximum: Int)
@@ -72,4 +74,9 @@ public enum OptionValue: Sendable, Equatable {
 public struct OptionEntry: Sendable, Equatable {
   public var key: String
   public var value: OptionValue
+
+  public init(key: String, value: OptionValue) {
+    self.key = key
+    self.value = value
+  }
 }

@@ -90,10 +90,20 @@ public struct PluginAttachment: Sendable, Equatable {
   public var name: String
   /// `false` where a wider setting is switched off here.
   public var isEnabled: Bool
-  public var values: OptionValues
+  public let values: OptionValues
   public var settings: any PluginSettings
+  /// The services that the options name, which have to exist, also where the plugin is not enabled.
+  public let serviceReferences: [ServiceReference]
   /// See ``PluginSettings/priority``.
   public var priority: Int { type(of: settings).priority }
+
+  init(name: String, isEnabled: Bool, values: OptionValues, settings: any PluginSettings) {
+    self.name = name
+    self.isEnabled = isEnabled
+    self.values = values
+    self.settings = settings
+    serviceReferences = values.serviceReferences
+  }
 
   /// The settings follow from the rest.
   public static func == (a: PluginAttachment, b: PluginAttachment) -> Bool {

@@ -34,8 +34,9 @@ struct FieldPlace {
     switch step {
     case .key(let key): return node.value(of: key)
     case .index(let index):
-      guard case .sequence(let items) = node.content, index < items.count else { return nil }
-      return items[index]
+      // An option's only item need not be a list.
+      guard case .sequence(let items) = node.content else { return index == 0 ? node : nil }
+      return index < items.count ? items[index] : nil
     }
   }
 }

@@ -27,7 +27,7 @@ struct GetCommand: AsyncParsableCommand {
   @Option(help: "Only routes and certificates that list exactly this host.")
   var host: String?
 
-  @Option(help: "Only routes to this service.")
+  @Option(help: "Only what refers to this service: routes, and what has plugins that name it.")
   var service: String?
 
   @Option(help: "Only what is of this owner: store, file, file:PATH or built-in.")

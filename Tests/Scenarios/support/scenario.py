@@ -85,8 +85,8 @@ class Scenario:
     def redis(self, *arguments: str, **options: Any) -> Redis:
         return self._add(Redis(self._folder("redis"), *arguments, **options))
 
-    def echo_origin(self) -> "EchoOrigin":
-        return self._add(EchoOrigin(self._folder("echo")))
+    def echo_origin(self, name: str = "origin") -> "EchoOrigin":
+        return self._add(EchoOrigin(self._folder("echo"), name))
 
     def program(self, command: list[str], name: str, **options: Any) -> Program:
         """Any other program; it is killed at the end if it still runs."""
@@ -110,10 +110,10 @@ class _Killed:
 class EchoOrigin(Program):
     """`penstock origin`, the echo server for trying things out."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, name: str):
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        super().__init__([penstock_binary(), "origin", "--port", str(self.port)], folder, "origin")
+        super().__init__([penstock_binary(), "origin", "--port", str(self.port), "--name", name], folder, "origin")
         self.wait_until_ready(lambda: try_get(self.port) is not None)
 
     def stop(self) -> None:

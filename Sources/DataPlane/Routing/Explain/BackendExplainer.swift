@@ -8,14 +8,42 @@ struct BackendExplainer {
   let client: SocketAddress?
   let worker: Worker
 
-  func explain(_ route: CompiledRoute, _ services: ServiceTable) -> [Explanation.Backend] {
+  /// - choose: what plugins make of the choice of a service; nil: nothing.
+  func explain(
+    _ route: CompiledRoute, _ services: ServiceTable,
+    choose: (UpstreamService?) -> (plugin: String, shares: [ExplainedShare])?
+  ) -> [Explanation.Backend] {
     let total = route.definition.backends.reduce(0) { $0 + max(0, $1.weight) }
-    return route.definition.backends.enumerated().map { index, backend in
+    var explained: [Explanation.Backend] = []
+    var chosen: [Explanation.Backend] = []
+    for (index, backend) in route.definition.backends.enumerated() {
       let number = route.service(ofBackend: index)
       let service = number.flatMap { services.service($0) }
       let share = total > 0 ? Double(max(0, backend.weight)) / Double(total) : 0
-      return explain(backend, share, service)
+      guard share > 0, let choice = choose(service) else {
+        explained.append(explain(backend, share, service))
+        continue
+      }
+      let own = choice.shares.reduce(0) { $0 + ($1.service == nil ? $1.share : 0) }
+      explained.append(explain(backend, share * own, service))
+      for one in choice.shares {
+        guard let named = one.service else { continue }
+        add(named, share * one.share, "\(choice.plugin), \(one.reason)", to: &chosen)
+      }
     }
+    return explained + chosen
+  }
+
+  private func add(
+    _ service: NamedService, _ share: Double, _ reason: String, to chosen: inout [Explanation.Backend]
+  ) {
+    if let place = chosen.firstIndex(where: { $0.service == service.name && $0.chosenBy == reason }) {
+      chosen[place].share += share
+      return
+    }
+    var backend = explain(Backend(service: service.name, weight: 0), share, service.current)
+    backend.chosenBy = reason
+    chosen.append(backend)
   }
 
   private func explain(

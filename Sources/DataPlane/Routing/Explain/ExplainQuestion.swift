@@ -40,7 +40,11 @@ public struct ExplainQuestion: Sendable {
 }
 
 /// The question as a request that was received.
-struct ExplainedRequest {
+public struct ExplainedRequest {
+  /// The client's address, where the question names one.
+  public let sender: SocketAddress?
+  public internal(set) var routeName: [UInt8] = []
+  public internal(set) var serviceName: [UInt8] = []
   let head: RequestHead
   let bytes: [UInt8]
   /// Normalised; `/` where there is none.
@@ -70,6 +74,7 @@ struct ExplainedRequest {
     {
       path = Array(bytes[head.path.range])
     }
+    sender = question.client
     self.bytes = bytes
     self.head = head
     self.path = path

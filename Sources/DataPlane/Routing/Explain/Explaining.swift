@@ -33,7 +33,9 @@ extension DataPlaneWorker {
     }
     guard let route else { return explanation.ending(.noRoute, 404, "No route takes the request.") }
     let backends = BackendExplainer(request: request, client: question.client, worker: worker)
-    explanation.backends = backends.explain(route, serviceTable)
+    explanation.backends = backends.explain(route, serviceTable) { service in
+      explainChoice(request, route, service)
+    }
     explanation.plugins = explainPlugins(of: route)
     if let answering = explanation.plugins.first(where: \.answersAlways) {
       return explanation.ending(.answered, nil, "The plugin \(answering.name) answers it.")
@@ -46,6 +48,22 @@ extension DataPlaneWorker {
     }
     let names = explanation.backends.filter { $0.share > 0 }.map(\.service).joined(separator: " or ")
     return explanation.ending(.proxied, nil, "Route \(route.name) sends it to \(names).")
+  }
+
+  /// What plugins make of a route's choice of a service; the last of them counts.
+  private func explainChoice(
+    _ request: ExplainedRequest, _ route: CompiledRoute, _ service: UpstreamService?
+  ) -> (plugin: String, shares: [ExplainedShare])? {
+    var request = request
+    request.routeName = route.nameBytes
+    request.serviceName = service?.nameBytes ?? []
+    for link in plugins(of: route, service)?.links.reversed() ?? [] {
+      guard link.plugin.phases.contains(.upstreamChoice),
+        let shares = link.plugin.explainUpstreamChoice(request)
+      else { continue }
+      return ("\(link.name) of \(link.attached.scope.description)", shares)
+    }
+    return nil
   }
 
   /// Where a route has several services, with the plugins of the first.

@@ -106,8 +106,10 @@ public struct Explanation: Sendable, Encodable {
   public struct Backend: Sendable, Encodable, Equatable {
     public var service: String
     public var weight: Int
-    /// Of the route's requests, 0 to 1.
+    /// Of such requests, 0 to 1.
     public var share: Double
+    /// The plugin that has it take them, and why; nil: the route's own weights do.
+    public var chosenBy: String?
     public var balance: String
     /// The first ``endpointsMax``.
     public var endpoints: [Endpoint]
