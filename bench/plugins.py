@@ -4,10 +4,13 @@
 import argparse
 import json
 import os
+import re
 import shutil
+import socket
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +36,7 @@ DESCRIPTORS = 8_192
 # What each plain plugin is set to where it has something to do and lets the request pass.
 PLAIN = {
     "acl": {"allow": ["all"]},
+    "bandwidth": {"response": {"rate": "100GiB"}},
     "cors": {"origins": ["https://app.example.com"]},
     "fault": {"abort": {"status": 503, "percentage": "0%"}},
     "headers": {"request": {"set": {"X-Set": "value"}}, "response": {"set": {"X-Set": "value"}}},
@@ -40,7 +44,9 @@ PLAIN = {
     "key-auth": {},
     "limit-concurrency": {"requests": 10_000},
     "rate-limit": {"limits": [{"requests": 1_000_000_000, "per": "1s"}]},
+    "request-id": {},
     "request-size": {"limit": "1MiB"},
+    "response-size": {"limit": "1MiB"},
     "rewrite": {"replacePrefix": {"from": "/api", "to": "/api"}},
     "ua-restriction": {"deny": ["curl", "(?i)bot"]},
 }
@@ -53,6 +59,7 @@ NGINX_MAX, NGINX_LUA_MAX, ENVOY_MAX = 1.0, 0.65, 0.40
 CALLER_LIMIT = 1_000_000
 
 LIMIT, LIMIT_SECONDS, LIMIT_DIFFERENCE_MAX = 1_000, 10, 0.01
+GATEWAYS, REDIS_DIFFERENCE_MAX = 3, 0.03
 
 # What is stored, and how much of nginx's CPU a hit may take.
 CACHED = {"small": PATH, "64 KiB": "/api/large"}
@@ -143,6 +150,16 @@ class Setup:
         return self._start(Server(
             folder.name, [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")],
             folder, {self.proxy_core}, port), "plain.bench.test")
+
+    def redis(self) -> Server:
+        folder = self.folder / "redis"
+        folder.mkdir()
+        port = free_port()
+        server = Server("redis", [find_program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+                                  "--appendonly", "no"], folder, {self.load_core}, port)
+        self._stack.callback(server.stop)
+        server.wait_until_ready(lambda: redis_status(port))
+        return server
 
     def envoy(self, routes: list[str], callers: int) -> Server:
         folder = self.folder / "envoy"
@@ -320,7 +337,55 @@ def run_cache(setup: Setup) -> None:
     theirs.stop()
 
 
-PARTS = {"plain": run_plain, "whole": run_whole, "exact": run_exact, "cache": run_cache}
+def run_redis(setup: Setup) -> None:
+    """Three gateways and one Redis, all offered several times as much: what passes in ten seconds."""
+    store = setup.redis()
+    redis = store.port
+    limit = {"requests": LIMIT, "per": "1s", "burst": LIMIT // 10, "by": ["header:X-Limit"]}
+    plugin = {"limits": [limit], "policy": "redis", "redis": {"host": "127.0.0.1", "port": redis},
+              "whenRedisIsGone": "refuse"}
+    routes = [{"name": "plain", "hosts": ["plain.bench.test"], "service": "app"},
+              {"name": "one", "hosts": ["h0.bench.test"], "service": "app", "plugins": {"rate-limit": plugin}}]
+    servers = [setup.penstock(f"redis-{number}", routes, workers=2) for number in range(1, GATEWAYS + 1)]
+    with ThreadPoolExecutor(GATEWAYS) as pool:
+        list(pool.map(lambda server: setup.load(server, 1, 0, 1), servers))
+        asked = commands_of(redis)
+        results = list(pool.map(lambda server: setup.load(server, 1, 0, LIMIT_SECONDS), servers))
+        asked = commands_of(redis) - asked
+    requests = sum(result["requests"] for result in results)
+    passed = requests - sum(result["statusErrors"] for result in results)
+    seconds = max(result["seconds"] for result in results)
+    wanted = LIMIT * seconds
+    print(f"\nredis: {LIMIT:,} a second, {GATEWAYS} gateways with two workers each and one Redis, {requests:,} requests "
+          f"in {seconds:.1f} s: {passed:,} have passed, {wanted:,.0f} were to; Redis was asked {asked:,} times")
+    verdicts = [judge("difference from the limit", abs(passed - wanted) / wanted, REDIS_DIFFERENCE_MAX)]
+    print_verdicts(verdicts)
+    setup.results.add("redis", {"passed": passed, "wanted": wanted, "requests": requests, "asked": asked}, verdicts)
+    for server in [*servers, store]:
+        server.stop()
+
+
+def ask_redis(port: int, command: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), 5) as connection:
+        connection.sendall(command + b"\r\n")
+        return connection.recv(65_536)
+
+
+def redis_status(port: int) -> str:
+    """As that of an answer of HTTP."""
+    try:
+        return "PING 200" if ask_redis(port, b"PING") == b"+PONG\r\n" else "another answer"
+    except OSError as error:
+        return str(error)
+
+
+def commands_of(port: int) -> int:
+    """Calls of scripts so far."""
+    found = re.search(rb"cmdstat_evalsha:calls=(\d+)", ask_redis(port, b"INFO commandstats"))
+    return int(found.group(1)) if found else 0
+
+
+PARTS = {"plain": run_plain, "whole": run_whole, "exact": run_exact, "redis": run_redis, "cache": run_cache}
 
 
 def parse_options() -> argparse.Namespace:

@@ -171,6 +171,55 @@ class TestServers:
         assert gateway.get().status == 503
         gateway.wait_for_output("NOAUTH")
 
+    def test_tls(self, scenario, gateways):
+        authority = scenario.authority()
+        redis = scenario.redis(certificate=authority.issue("redis.test"), password="opensesame")
+        first, second = gateways(2, limited(
+            {**redis.options, "password": "opensesame", "tls": {"ca": str(authority.file), "serverName": "redis.test"}}))
+        assert statuses(first, 2) == [200, 200]
+        assert statuses(second, 2) == [200, 429]
+        third, = gateways(1, limited({**redis.options, "password": "opensesame", "tls": {"verify": False}}))
+        assert statuses(third, 1) == [429]
+        redis.restart()
+        wait_until(lambda: statuses(third, 1) == [200], "there is another connection")
+
+    @pytest.mark.parametrize("name, knows", [("redis.test", False), ("other.test", True)])
+    def test_tls_with_somebody_else(self, scenario, gateways, name, knows):
+        authority = scenario.authority()
+        other = authority if knows else scenario.authority("Another")
+        redis = scenario.redis(certificate=authority.issue("redis.test"))
+        gateway, = gateways(1, limited(
+            {**redis.options, "tls": {"ca": str(other.file), "serverName": name}}, whenRedisIsGone="refuse"))
+        assert gateway.get().status == 503
+        gateway.wait_for_output("cannot be spoken to by TLS")
+        assert not redis.keys()
+
+    def test_tls_with_one_that_speaks_none(self, redis, gateways):
+        gateway, = gateways(1, limited({**redis.options, "tls": {"verify": False}}, whenRedisIsGone="refuse"))
+        assert gateway.get().status == 503
+        plain, = gateways(1, limited(redis))
+        assert plain.get().status == 200
+
+    def test_connections_end_with_what_they_are_for(self, redis, gateways):
+        gateway, = gateways(1, limited(redis), workers=2)
+
+        def connections():
+            return redis.ask("CLIENT", "LIST", "TYPE", "NORMAL").count(b"id=") - 1
+
+        wait_until(lambda: gateway.get().status and connections() == 2, "each worker has one")
+        other = limited(redis, {"requests": 5, "per": "1h"})
+        gateway.configuration["routes"] = [other, {**other, "name": "more", "hosts": ["more.test"]}]
+        gateway.save()
+        gateway.hang_up()
+        wait_until(lambda: gateway.get().value("x-ratelimit-limit") == "5", "the change is in force")
+        for _ in range(20):
+            gateway.get(host="more.test")
+        assert connections() == 2
+        gateway.configuration["routes"] = [route("limited", "app")]
+        gateway.save()
+        gateway.hang_up()
+        wait_until(lambda: not gateway.get().has("x-ratelimit-limit") and connections() == 0, "they are closed")
+
     def test_a_name(self, redis, gateways):
         gateway, = gateways(1, limited({**redis.options, "host": "localhost"}))
         assert statuses(gateway, 4) == [200, 200, 200, 429]
@@ -226,6 +275,13 @@ class TestFailures:
         assert statuses(gateway, 2) == [200, 200]
         assert redis.ask("SCRIPT", "FLUSH") == b"+OK\r\n"
         assert statuses(gateway, 2) == [200, 429]
+
+    def test_a_key_is_deleted(self, redis, gateways):
+        gateway, = gateways(1, limited(redis))
+        assert statuses(gateway, 4) == [200, 200, 200, 429]
+        assert 1_000 < int(gateway.get().value("retry-after")) <= 1_200
+        redis.ask("FLUSHALL")
+        wait_until(lambda: statuses(gateway, 1) == [200], "the gateway has asked again")
 
     def test_connections_are_cut(self, redis, gateways):
         gateway, = gateways(1, limited(redis, {"requests": 1000, "per": "1h", "burst": 15}, whenRedisIsGone="refuse"))
@@ -335,6 +391,9 @@ class TestHostileServers:
     ({"policy": "redis", "redis": {"host": "a", "password": "b", "passwordFile": "/c"}}, "leave one of the two out"),
     ({"policy": "redis", "redis": {"host": "a", "passwordFile": "/not/there"}}, "/not/there"),
     ({"policy": "redis", "redis": {"host": "a", "timeout": "1m"}}, "10s"),
+    ({"policy": "redis", "redis": {"host": "a", "tls": {"ca": "/not/there"}}}, "cannot read /not/there"),
+    ({"policy": "redis", "redis": {"host": "a", "tls": {"ca": "/etc/hostname"}}}, "it must be in PEM"),
+    ({"policy": "redis", "redis": {"host": "a", "tls": {"ca": "/etc/hostname", "verify": False}}}, "verify: false out"),
     ({"policy": "redis", "redis": {"host": "a"}, "whenRedisIsGone": "wait"}, "refuse"),
 ])
 def test_options_that_are_wrong(tmp_path, options, said):

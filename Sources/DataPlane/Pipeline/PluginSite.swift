@@ -1,6 +1,7 @@
 import Resources
 import Runtime
 import Synchronization
+import TLS
 
 /// Where a plugin is in use, and what it has there.
 public struct PluginSite {
@@ -26,6 +27,8 @@ public struct PluginSite {
   public let scope: Scope
   /// Time, timers, randomness and tasks of the worker.
   public let worker: Worker
+  /// What connections of the worker do TLS with.
+  public let tls: TLSWorker
   /// Those that plugins look credentials up in.
   public let consumers: ConsumerTable
   public let workerCount: Int
@@ -41,6 +44,7 @@ public struct PluginSite {
     values = attachment.values
     self.scope = scope
     worker = data.worker
+    tls = data.tls
     consumers = data.consumers
     workerCount = data.workerCount
     counters = data.counters.plugin(named: attachment.name)

@@ -31,8 +31,15 @@ final class LeasedBuckets {
     /// What there was after the last answer, and when that was.
     var taken = 0
     var takenAt: Int64 = 0
-    /// Nothing passes before.
+    /// Nothing passes before without another answer.
     var refusedUntil: Int64 = 0
+    /// As of the last answer: when the next may pass.
+    var nextAt: Int64 = 0
+
+    func refusal(at now: Int64) -> WorkerBuckets.Result {
+      WorkerBuckets.Result(passes: false, remaining: 0, wait: max(1, nextAt - now))
+    }
+
     /// As of the last answer.
     var remaining = 0
     /// Asked for and not answered.
@@ -95,9 +102,7 @@ final class LeasedBuckets {
       askAhead(lease, now)
       return .decided(WorkerBuckets.Result(passes: true, remaining: lease.remaining + lease.left, wait: 0))
     }
-    if now < lease.refusedUntil {
-      return .decided(WorkerBuckets.Result(passes: false, remaining: 0, wait: lease.refusedUntil - now))
-    }
+    if now < lease.refusedUntil { return .decided(lease.refusal(at: now)) }
     if let failure = client.connection.failure { return .gone(failure) }
     return .mustAsk
   }
@@ -166,7 +171,9 @@ final class LeasedBuckets {
     let isShort = answer.granted < wanted
     if isShort {
       let wait = answer.granted > 0 ? 0 : answer.waitNanoseconds
-      lease.refusedUntil = now + max(wait, pause)
+      lease.nextAt = now + max(wait, pause)
+      // Somebody may have emptied Redis, or given a client another chance.
+      lease.refusedUntil = min(lease.nextAt, now + Self.keepNanoseconds)
     } else {
       lease.refusedUntil = 0
     }
@@ -178,8 +185,7 @@ final class LeasedBuckets {
     guard isShort else { return }
     // Those for whom more was asked wait on.
     while lease.waitingCount > lease.asked, let waiting = nextWaiting(lease) {
-      let wait = max(1, lease.refusedUntil - now)
-      end(waiting, .decided(WorkerBuckets.Result(passes: false, remaining: 0, wait: wait)))
+      end(waiting, .decided(lease.refusal(at: now)))
     }
   }
 

@@ -2,7 +2,10 @@
 
 import signal
 import socket
+import ssl
 from pathlib import Path
+
+from .certificates import Leaf
 
 from .ports import free_port
 from .programs import Program, find_program
@@ -11,14 +14,19 @@ from .programs import Program, find_program
 class Redis(Program):
     """Without files; `arguments` are further ones of redis-server."""
 
-    def __init__(self, folder: Path, *arguments: str, password: str = "", user: str = "", port: int | None = None):
-        self.port = port or free_port()
+    def __init__(self, folder: Path, *arguments: str, password: str = "", user: str = "",
+                 certificate: Leaf | None = None):
+        self.port = free_port()
+        self._uses_tls = certificate is not None
         self.address = f"127.0.0.1:{self.port}"
         self.password = password
         self.user = user
         program = find_program("redis-server")
         assert program, "redis-server is not installed: scripts/bootstrap test"
-        command = [program, "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        ports = ["--port", str(self.port)] if not certificate else [
+            "--port", "0", "--tls-port", str(self.port), "--tls-cert-file", str(certificate.chain), "--tls-key-file",
+            str(certificate.key), "--tls-auth-clients", "no"]
+        command = [program, *ports, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         if user:
             command += ["--user", user, "on", f">{password}", "~*", "+@all", "--user", "default", "off"]
         elif password:
@@ -36,6 +44,11 @@ class Redis(Program):
         """What it answers to a command: one read, enough for what tests ask."""
         with socket.create_connection(("127.0.0.1", self.port), 5) as connection:
             connection.settimeout(5)
+            if self._uses_tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+                connection = context.wrap_socket(connection)
             commands = []
             if self.password:
                 commands.append(["AUTH", *([self.user] if self.user else []), self.password])

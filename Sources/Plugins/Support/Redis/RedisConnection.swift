@@ -1,5 +1,6 @@
 import DataPlane
 import Runtime
+import TLS
 
 /// A worker's connection to a Redis server: made when it is first needed, and again when it is lost.
 ///
@@ -26,6 +27,8 @@ final class RedisConnection: Watcher {
     /// The server's name is being resolved.
     case resolving
     case connecting
+    /// TLS is being agreed on.
+    case shakingHands
     /// What begins a connection was sent, and not all of it was answered.
     case greeting
     case ready
@@ -43,8 +46,10 @@ final class RedisConnection: Watcher {
   private let server: RedisServer
   private let passwordFile: FollowedFile<[UInt8]>?
   private let script: RedisScript
+  private let tls: TLSClientContext?
   private var phase = Phase.pausing
   private var socket: Socket?
+  private var address = SocketAddress.any
   private var parser = RedisReplyParser()
   private let input = Buffer(capacity: 4_096)
   private let output = Buffer(capacity: 4_096)
@@ -64,12 +69,30 @@ final class RedisConnection: Watcher {
   /// The server cannot be counted on for now: nobody should wait for it.
   var isGone: Bool { failure != nil }
 
-  init(_ settings: RedisSettings, script: RedisScript, on worker: Worker) {
+  init(_ settings: RedisSettings, script: RedisScript, at site: PluginSite) {
     server = settings.server
     passwordFile = settings.passwordFile
     self.script = script
-    super.init(on: worker)
-    begin()
+    var problem: PluginFailure?
+    tls = server.tls == nil ? nil : Self.context(settings, site, &problem)
+    super.init(on: site.worker)
+    if let problem {
+      phase = .ended
+      failure = problem
+    } else {
+      begin()
+    }
+  }
+
+  private static func context(
+    _ settings: RedisSettings, _ site: PluginSite, _ problem: inout PluginFailure?
+  ) -> TLSClientContext? {
+    do throws(CertificateError) {
+      return try TLSClientContext(TLSClientOptions(trust: settings.trust), on: site.tls)
+    } catch {
+      problem = PluginFailure("TLS with Redis at \(settings.server.text): \(error.description)")
+      return nil
+    }
   }
 
   /// Ends it for good; calls under way fail.
@@ -157,8 +180,11 @@ final class RedisConnection: Watcher {
   private func connect(to address: SocketAddress) {
     attempts += 1
     do throws(SystemError) {
-      let socket = try Socket(connectingTo: address, on: worker)
+      let socket =
+        tls == nil
+        ? try Socket(connectingTo: address, on: worker) : try TLSSocket(connectingTo: address, on: worker)
       self.socket = socket
+      self.address = address
       socket.watcher = self
       socket.interest = [.writable, .peerClosed]
       phase = .connecting
@@ -170,6 +196,22 @@ final class RedisConnection: Watcher {
 
   private func connected(_ socket: Socket) {
     if let error = socket.connectError() { return fail("cannot be connected to: \(error)") }
+    guard let tls, let secured = socket as? TLSSocket else { return greet(socket) }
+    phase = .shakingHands
+    secured.startClient(tls, serverName: server.tls?.serverName ?? server.host, endpoint: address)
+    shakeHands(secured)
+  }
+
+  private func shakeHands(_ socket: TLSSocket) {
+    switch socket.handshake() {
+    case .done: greet(socket)
+    case .wantsRead: socket.interest = [.readable, .peerClosed]
+    case .wantsWrite: socket.interest = [.readable, .writable, .peerClosed]
+    case .failed(let failure): fail("cannot be spoken to by TLS: \(failure.description)")
+    }
+  }
+
+  private func greet(_ socket: Socket) {
     phase = .greeting
     socket.interest = [.readable, .peerClosed]
     let password = passwordFile?.reading.content ?? server.password.map { Array($0.utf8) }
@@ -203,6 +245,7 @@ final class RedisConnection: Watcher {
       connected(socket)
       return
     }
+    if phase == .shakingHands, let secured = socket as? TLSSocket { return shakeHands(secured) }
     if socket.readiness.contains(.writable), !output.isEmpty { flush() }
     if !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) { receive(socket) }
   }
@@ -210,7 +253,7 @@ final class RedisConnection: Watcher {
   override func deadlinePassed() {
     switch phase {
     case .pausing: begin()
-    case .connecting: fail("cannot be connected to within two seconds")
+    case .connecting, .shakingHands: fail("cannot be connected to within two seconds")
     case .greeting: fail("does not answer")
     case .ready:
       guard let oldest = expected.first,
@@ -349,8 +392,8 @@ final class RedisCall {
 final class RedisClient {
   let connection: RedisConnection
 
-  init(_ settings: RedisSettings, script: RedisScript, on worker: Worker) {
-    connection = RedisConnection(settings, script: script, on: worker)
+  init(_ settings: RedisSettings, script: RedisScript, at site: PluginSite) {
+    connection = RedisConnection(settings, script: script, at: site)
   }
 
   deinit { connection.end() }
@@ -358,7 +401,7 @@ final class RedisClient {
   /// The worker's one for a server and a script.
   static func of(_ site: PluginSite, _ settings: RedisSettings, script: RedisScript) -> RedisClient {
     site.workerObject(for: Key(server: settings.server, script: script.text)) {
-      RedisClient(settings, script: script, on: site.worker)
+      RedisClient(settings, script: script, at: site)
     }
   }
 

@@ -1,5 +1,6 @@
 import Resources
 import Runtime
+import TLS
 
 /// Where a Redis or Valkey server is, and as whom the gateway speaks to it: what connections are told apart by.
 struct RedisServer: Sendable, Hashable {
@@ -10,6 +11,15 @@ struct RedisServer: Sendable, Hashable {
   let password: String?
   let passwordFile: String?
   let database: Int
+  /// Nil: without TLS.
+  let tls: TLSWords?
+
+  /// How TLS is done.
+  struct TLSWords: Sendable, Hashable {
+    let ca: String?
+    let serverName: String?
+    let verifies: Bool
+  }
 
   /// For the log.
   var text: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
@@ -17,6 +27,15 @@ struct RedisServer: Sendable, Hashable {
 
 /// The option `redis` of plugins whose gateways count together. Names and defaults as Kong's, where it has them.
 struct RedisSettings: Sendable {
+  private static let tlsOptions = [
+    PluginOption(
+      "ca", .file("a file with certificates"),
+      "Certificates in PEM that the server's is verified by, in place of the system's."),
+    PluginOption(
+      "serverName", .text("a name"), "What the server's certificate is for, where that is not the host."),
+    PluginOption("verify", .flag, default: .flag(true), "Whether the server's certificate is verified."),
+  ]
+
   static let options = [
     PluginOption.required("host", .text("a host"), "The server's address, or its name."),
     PluginOption("port", .integer(1...65_535), default: .integer(6_379), "The server's port."),
@@ -29,6 +48,8 @@ struct RedisSettings: Sendable {
       "A file with the password on its first line, read again when it changes."),
     PluginOption("database", .integer(0...65_535), default: .integer(0), "The number of the database."),
     PluginOption(
+      "tls", .object(tlsOptions), "TLS; {} is enough where the server's certificate is a public one."),
+    PluginOption(
       "prefix", .token("a prefix of keys"), default: .text("penstock"),
       "What keys begin with. Gateways with the same server, database and prefix count together."),
     PluginOption(
@@ -38,6 +59,8 @@ struct RedisSettings: Sendable {
 
   let server: RedisServer
   let passwordFile: FollowedFile<[UInt8]>?
+  /// Nil: the server's certificate is not verified, or there is no TLS.
+  let trust: TLSTrust?
   let prefix: [UInt8]
   let timeoutNanoseconds: Int64
 
@@ -63,9 +86,14 @@ struct RedisSettings: Sendable {
         hint:
           "a name or an address alone, such as redis.internal, 10.0.0.5 or ::1; the port is a key of its own")
     }
+    let tls = values.object("tls").map {
+      RedisServer.TLSWords(
+        ca: $0.text("ca"), serverName: $0.text("serverName"), verifies: $0.flag("verify"))
+    }
+    trust = try tls.flatMap { tls throws(OptionProblem) in try Self.trust(tls, option: "\(option).tls") }
     server = RedisServer(
       host: host, port: UInt16(values.integer("port") ?? 6_379), username: values.text("username"),
-      password: password, passwordFile: file, database: values.integer("database") ?? 0)
+      password: password, passwordFile: file, database: values.integer("database") ?? 0, tls: tls)
     prefix = Array((values.text("prefix") ?? "").utf8)
     timeoutNanoseconds = (values.duration("timeout") ?? .milliseconds(50)).inNanoseconds
     guard let file else {
@@ -74,6 +102,37 @@ struct RedisSettings: Sendable {
     }
     passwordFile = try FollowedFile(
       file, option: "\(option).passwordFile", bytesMax: Self.passwordBytesMax, parse: Self.firstLine)
+  }
+
+  private static let caBytesMax = 1 << 20
+
+  private static func trust(
+    _ tls: RedisServer.TLSWords, option: String
+  ) throws(OptionProblem) -> TLSTrust? {
+    if !tls.verifies {
+      guard tls.ca == nil else {
+        throw OptionProblem("\(option).ca", "nothing is verified", hint: "leave ca or verify: false out")
+      }
+      return nil
+    }
+    guard let ca = tls.ca else {
+      do throws(CertificateError) {
+        return try TLSTrust.system()
+      } catch {
+        throw OptionProblem(option, error.description)
+      }
+    }
+    let pem: [UInt8]
+    do throws(SystemError) {
+      pem = try FileContent.read(ca, bytesMax: caBytesMax)
+    } catch {
+      throw OptionProblem("\(option).ca", "cannot read \(ca): \(error)")
+    }
+    do throws(CertificateError) {
+      return try TLSTrust.load(pem: pem)
+    } catch {
+      throw OptionProblem("\(option).ca", "\(ca): \(error.description)")
+    }
   }
 
   @Sendable private static func firstLine(of bytes: [UInt8]) throws(FileProblem) -> [UInt8] {
