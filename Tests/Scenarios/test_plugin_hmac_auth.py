@@ -1,5 +1,10 @@
 """hmac-auth: signatures as Kong's and APISIX's clients make them, and what none of them may pass."""
 
+import json
+import re
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from support.gateway import route, service
@@ -82,6 +87,19 @@ class TestKongsForm:
         signed = kong("GET", "/", fields, "date x-missing")
         assert get(gateway, signed, fields).status == 200
         assert get(gateway, signed, [*fields, ("X-Missing", "1")]).status == 401
+
+
+def test_the_commands_of_the_page(scenario, tmp_path):
+    """docs/plugins/hmac-auth.md shows how a shell signs."""
+    page = (Path(__file__).parents[2] / "docs" / "plugins" / "hmac-auth.md").read_text()
+    [commands] = re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S)
+    gateway = scenario.gateway(
+        [service("app", scenario.origin())], [route("shop", "app", plugins={"hmac-auth": {}})],
+        settings={"consumers": [{"name": "alice", "credentials": {"hmac-auth": [
+            {"username": "alice", "secret": "c2VjcmV0LW9mLWFsaWNlLWZvci10aGVzZQ"}]}}]})
+    script = commands.replace("127.0.0.1:8080", gateway.address)
+    result = subprocess.run(["bash", "-ec", script], capture_output=True, text=True, timeout=30, check=True)
+    assert json.loads(result.stdout)["target"] == "/orders", result
 
 
 class TestAPISIXsForm:

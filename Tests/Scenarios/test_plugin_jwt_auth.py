@@ -11,6 +11,7 @@ from support.gateway import route, service
 from support.plugin_options import check
 from support.programs import penstock_binary, run_to_end
 from support.tokens import ASYMMETRIC, SigningKey, bearer, key_set, shared_token, soon
+from support.waiting import wait_until
 
 SECRET = "a-secret-of-thirty-two-characters"
 KEYS = {algorithm: SigningKey(algorithm, kid=None) for algorithm in ("RS256", "ES256", "ES384", "ES512", "EdDSA")}
@@ -186,6 +187,36 @@ class TestClaims:
             assert not origin.last.has("authorization")
         assert gateway.get("/open", bearer(token(sub="a")), host="open.test").status == 200
         assert origin.last.value("x-user") == "a" and origin.last.value("x-consumer-username") == "alice"
+
+
+class TestKnownTokens:
+    """A token that was verified is not verified again, but never holds longer for that."""
+
+    def test_one_that_ends(self, gateway, origin):
+        signed = bearer(token(exp=soon(2), sub="a"))
+        for _ in range(3):
+            assert gateway.get("/", signed, host="fields.test").status == 200
+            assert origin.last.value("x-user") == "a" and origin.last.value("x-consumer-username") == "alice"
+        wait_until(lambda: gateway.get("/", signed, host="fields.test").status == 401, "the token has expired")
+
+    def test_one_whose_consumer_changes(self, scenario):
+        consumer = {"name": "alice", "credentials": {"jwt-auth": [{"key": "alice", "secret": SECRET}]}}
+        gateway = scenario.gateway(
+            [service("app", scenario.origin())], [route("shop", "app", plugins={"jwt-auth": {}})],
+            settings={"consumers": [consumer]}, workers=2)
+        signed = bearer(token())
+        assert [gateway.get("/", signed).status for _ in range(6)] == [200] * 6
+        consumer["credentials"]["jwt-auth"][0]["secret"] = "another-secret-of-its-own-length"
+        gateway.save()
+        wait_until(lambda: gateway.get("/", signed).status == 401, "the change is there")
+        assert [gateway.get("/", signed).status for _ in range(6)] == [401] * 6
+
+    def test_each_route_has_its_own_rules(self, gateway):
+        signed = bearer(token(exp=soon(90)))
+        for _ in range(2):
+            assert gateway.get("/", signed, host="plain.test").status == 200
+            assert gateway.get("/", signed, host="short.test").status == 401
+            assert gateway.get("/", signed[:-1] + ("A" if signed[-1] != "A" else "Q"), host="plain.test").status == 401
 
 
 def test_what_is_no_token(gateway):

@@ -21,6 +21,14 @@ final class JWTAuthPlugin: Plugin {
     var keys: Keys
     /// Nil as long as none were fetched.
     var set: KeySet?
+    /// Another where the keys may be others.
+    var revision: Int {
+      switch keys {
+      case .fixed: 0
+      case .file(let view): view.changeCount
+      case .url(let view): view.changeCount
+      }
+    }
 
     init(_ settings: JWTIssuer) {
       self.settings = settings
@@ -56,7 +64,8 @@ final class JWTAuthPlugin: Plugin {
 
   /// What a token comes to.
   private enum Outcome {
-    case accepted(FoundCredential?)
+    /// With the lines that tell endpoints of it.
+    case accepted(FoundCredential?, [UInt8])
     case refused(PluginAnswer)
     /// Its key is not among those of an issuer, by index.
     case unknownKey(Int)
@@ -102,6 +111,7 @@ final class JWTAuthPlugin: Plugin {
   private var issuers: [Issuer]
   private var token = JWTToken()
   private var verifiers = TokenVerifiers()
+  private var known = KnownTokens()
 
   init(_ settings: JWTAuth, _ site: PluginSite) {
     self.settings = settings
@@ -161,14 +171,9 @@ final class JWTAuthPlugin: Plugin {
     case .refused(let answer): return settings.paths.verdict(exchange, answer)
     case .unknownKey: return settings.paths.verdict(exchange, answers.unknownKey)
     case .noKeys: return settings.paths.verdict(exchange, answers.noKeys)
-    case .accepted(let found):
+    case .accepted(let found, let lines):
       if let found { exchange.identify(found) }
-      for field in settings.claimFields {
-        guard let value = token.fieldValue(of: field.claim), !value.isEmpty else { continue }
-        var lines: [UInt8] = []
-        FieldLines.append(field.field, value, to: &lines)
-        exchange.addRequestLines(lines)
-      }
+      if !lines.isEmpty { exchange.addRequestLines(lines) }
       return .next
     }
   }
@@ -211,21 +216,43 @@ final class JWTAuthPlugin: Plugin {
   // MARK: What it says
 
   private func verify(_ text: Span<UInt8>) -> Outcome {
+    let now = Double(worker.seam.wallClockNanoseconds()) / 1e9
+    if let one = known.find(text, now: now, consumers, keysRevision: { issuers[$0].revision }) {
+      return .accepted(one.found, one.lines)
+    }
     do throws(JWTToken.Failure) {
       try token.read(text)
     } catch {
       return .refused(error == .algorithm ? answers.algorithm : answers.malformed)
     }
-    if !issuers.isEmpty, let name = token.claim(Self.iss) {
-      for index in issuers.indices where name.equals(issuers[index].settings.name, in: token.claimsText.span)
-      {
-        return verify(by: index)
-      }
+    let issuer = issuerOfToken()
+    switch issuer.map({ verify(by: $0, now) }) ?? verifyByConsumer(now) {
+    case .refused(let answer): return .refused(answer)
+    case .unknownKey: return .unknownKey(issuer ?? 0)
+    case .noKeys: return .noKeys(issuer ?? 0)
+    case .accepted(let found, let holds):
+      let lines = lines()
+      known.remember(
+        token.text, holds, issuer: issuer ?? -1, keysRevision: issuer.map { issuers[$0].revision } ?? 0,
+        found, lines)
+      return .accepted(found, lines)
     }
-    return verifyByConsumer()
   }
 
-  private func verifyByConsumer() -> Outcome {
+  private func issuerOfToken() -> Int? {
+    guard !issuers.isEmpty, let name = token.claim(Self.iss) else { return nil }
+    let claims = token.claimsText
+    return issuers.indices.first { name.equals(issuers[$0].settings.name, in: claims.span) }
+  }
+
+  private enum Verification {
+    /// Within these times.
+    case accepted(FoundCredential?, ClosedRange<Double>)
+    case refused(PluginAnswer)
+    case unknownKey, noKeys
+  }
+
+  private func verifyByConsumer(_ now: Double) -> Verification {
     guard let key = token.text(of: settings.keyClaim) ?? token.headerText(of: settings.keyClaim),
       let found = consumers.find(key, of: JWTAuth.name),
       let credential = found.credential.content as? JWTCredential
@@ -237,48 +264,54 @@ final class JWTAuthPlugin: Plugin {
       case .secret(let secret): verifiers.verify(token, secret: secret)
       case .publicKey(let key): verifiers.verify(token, key)
       }
-    guard isValid else { return .refused(answers.signature) }
-    return checkClaims() ?? .accepted(found)
+    return isValid ? checkClaims(of: found, [], now) : .refused(answers.signature)
   }
 
-  private func verify(by index: Int) -> Outcome {
+  private func verify(by index: Int, _ now: Double) -> Verification {
     let issuer = issuers[index].settings
     guard !token.algorithm.isHMAC, issuer.algorithms?.contains(token.algorithm) ?? true else {
       return .refused(answers.algorithm)
     }
-    guard let set = issuers[index].set else { return .noKeys(index) }
+    guard let set = issuers[index].set else { return .noKeys }
     let candidates = set.candidates(token.keyIdentifier, token.algorithm)
-    if candidates.isEmpty { return .unknownKey(index) }
+    if candidates.isEmpty { return .unknownKey }
     guard candidates.contains(where: { verifiers.verify(token, $0.key) }) else {
       return .refused(answers.signature)
     }
-    if let outcome = checkClaims() { return outcome }
-    do throws(ClaimRules.Failure) {
-      try ClaimRules.checkAudience(token, issuer.audiences)
-    } catch {
-      return .refused(answers.audience)
-    }
-    guard let claim = issuer.consumerClaim else { return .accepted(nil) }
+    guard let claim = issuer.consumerClaim else { return checkClaims(of: nil, issuer.audiences, now) }
     guard let name = token.text(of: claim),
       let found = consumers.consumer(named: String(decoding: name, as: UTF8.self))
     else { return .refused(answers.consumer) }
-    return .accepted(found)
+    return checkClaims(of: found, issuer.audiences, now)
   }
 
-  /// Nil: they are right.
-  private func checkClaims() -> Outcome? {
+  private func checkClaims(
+    of found: FoundCredential?, _ audiences: [[UInt8]], _ now: Double
+  ) -> Verification {
     do throws(ClaimRules.Failure) {
-      _ = try settings.rules.check(token, now: Double(worker.seam.wallClockNanoseconds()) / 1e9)
-      return nil
+      let holds = try settings.rules.check(token, now: now)
+      try ClaimRules.checkAudience(token, audiences)
+      return .accepted(found, holds)
     } catch {
       switch error {
       case .expired: return .refused(answers.expired)
       case .notYet: return .refused(answers.notYet)
       case .missing: return .refused(answers.missingClaim)
       case .tooLong: return .refused(answers.tooLong)
-      case .malformed, .audience: return .refused(answers.malformed)
+      case .audience: return .refused(answers.audience)
+      case .malformed: return .refused(answers.malformed)
       }
     }
+  }
+
+  /// What endpoints are told of the token.
+  private func lines() -> [UInt8] {
+    var lines: [UInt8] = []
+    for field in settings.claimFields {
+      guard let value = token.fieldValue(of: field.claim), !value.isEmpty else { continue }
+      FieldLines.append(field.field, value, to: &lines)
+    }
+    return lines
   }
 }
 
