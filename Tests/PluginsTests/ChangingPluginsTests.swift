@@ -52,6 +52,9 @@ import Testing
     "fault: {abort: {status: 503, percentage: 0.0001%}, delay: {duration: 1ms, percentage: 50}}",
     "maintenance: {allow: {networks: [10.0.0.0/8, '::1'], consumers: [a], groups: [b], headers: {X-A: b}}, retryAfter: 0s}",
     "request-size: {limit: 1KiB, requireContentLength: true}",
+    "hmac-auth: {clockSkew: 10s, algorithms: [hmac-sha256], enforceHeaders: ['@request-target'], maxBodySize: 1KiB}",
+    "jwt-auth: {issuers: [{issuer: a, audiences: [b], jwks: {url: 'https://a.test/k', refresh: 1m}}], claimsToHeaders: {a: X-A}}",
+    "key-auth: {publicPaths: [{prefix: /a}, {exact: /}], loginPaths: [{prefix: /b}]}",
   ])
   func whatLoadsComesBackEqual(plugin: String) throws {
     let first = try load("{name: a, service: shop, plugins: {\(plugin)}}")

@@ -271,3 +271,27 @@ def test_what_is_held_back_is_bounded(scenario):
         client.close()
     wait_until(lambda: gateway.get(host="x").status == 401, "there is room again")
     gateway.check_health()
+
+
+def test_nothing_of_it_stays_counted(scenario):
+    gateway = scenario.gateway(
+        [service("app", scenario.origin())], [route("body", "app", plugins={"hmac-auth": {"validateRequestBody": True}})],
+        settings={"consumers": CONSUMERS})
+    content = b"x" * (1 << 20)
+
+    def held() -> float:
+        return gateway.metrics().sum("penstock_buffer_bytes")
+    assert gateway.get().status == 401
+    before = held()
+    for line, sent in ((f"Content-Length: {len(content)}", content), ("Transfer-Encoding: chunked", chunked(content))):
+        for signed, status in ((content, 200), (b"other", 401)):
+            with gateway.client() as client:
+                client.send(head_of(signed_fields(signed), line))
+                client.send(sent)
+                assert client.response().status == status
+        client = gateway.client()
+        client.send(head_of(signed_fields(content), line))
+        client.send(sent[:600_000])
+        wait_until(lambda: held() > before + 500_000, "what has come is counted")
+        client.reset()
+        wait_until(lambda: held() <= before, "nothing is held any more")

@@ -125,9 +125,10 @@ final class HMACAuthPlugin: Plugin {
       let secret = found.credential.content as? HMACSecret,
       let signature = Base64Text.decode(exchange.copy(parameters.signature)),
       let code = code(of: digest),
-      text.make(parameters, exchange, settings, now: worker.seam.wallClockNanoseconds() / 1_000_000_000),
-      code.verify(signature, of: text.bytes.span, key: secret.bytes)
+      text.make(parameters, exchange, settings, now: worker.seam.wallClockNanoseconds() / 1_000_000_000)
     else { return .refused(wrong) }
+    let signed = text.bytes
+    guard code.verify(signature, of: signed.span, key: secret.bytes) else { return .refused(wrong) }
     return text.isTimely ? .signed(found, username, isProxyField: isProxyField) : .refused(late)
   }
 
@@ -141,15 +142,20 @@ final class HMACAuthPlugin: Plugin {
 
   private func digest(of content: Range<Int>, _ exchange: Exchange) async -> [UInt8]? {
     guard let digest = RunningDigest(.sha256) else { return nil }
-    let input = exchange.input
     var position = content.lowerBound
     while position < content.upperBound {
       let end = min(position + Self.hashedBytesMax, content.upperBound)
-      digest.add(input.bytes.extracting(position..<end))
+      add(position..<end, of: exchange, to: digest)
       position = end
       if position < content.upperBound { await Task.yield() }
     }
     return digest.end()
+  }
+
+  /// A call of its own: a span does not live over a wait.
+  private func add(_ range: Range<Int>, of exchange: Exchange, to digest: RunningDigest) {
+    let input = exchange.input
+    digest.add(input.bytes.extracting(range))
   }
 
   /// Whether the signed field says this of the content. Without content there need be none.

@@ -7,7 +7,6 @@ final class FetchThread: Sendable {
   static let shared = FetchThread()
 
   private let tools: WorkerLocal<FetchTools>
-  private let numbers = Atomic<Int>(0)
 
   private init() {
     let worker = Worker(index: 0, seam: EpollSeam())
@@ -18,9 +17,6 @@ final class FetchThread: Sendable {
   /// Runs `body` on the thread.
   func post(_ body: @escaping @Sendable (FetchTools) -> Void) { tools.post(body) }
 
-  /// Of something that is fetched; no other has it.
-  func takeNumber() -> Int { numbers.add(1, ordering: .relaxed).newValue }
-
   /// Ends a pause.
   func wake(_ number: Int, asking: Bool = false) {
     post { tools in
@@ -28,6 +24,13 @@ final class FetchThread: Sendable {
       tools.waiters[number]?.wake()
     }
   }
+}
+
+/// Numbers of what may be fetched; making one starts no thread.
+enum FetchNumbers {
+  private static let last = Atomic<Int>(0)
+
+  static func take() -> Int { last.add(1, ordering: .relaxed).newValue }
 }
 
 /// What belongs to the thread.

@@ -50,12 +50,12 @@ final class FollowedURL<Content: Sendable>: Sendable {
     refreshNanoseconds = refresh.nanosecondCount
     attemptNanoseconds = timeout.nanosecondCount
     pauseNanoseconds = pause.nanosecondCount
-    number = FetchThread.shared.takeNumber()
+    number = FetchNumbers.take()
   }
 
   deinit {
     // The task that follows it finds it gone.
-    FetchThread.shared.wake(number)
+    if state.withLock({ $0.isStarted }) { FetchThread.shared.wake(number) }
   }
 
   /// Grows with each attempt.
