@@ -54,6 +54,9 @@ import Testing
     "request-size: {limit: 1KiB, requireContentLength: true}",
     "forward-auth: {service: shop, path: '/a?$args', host: 'a:1', requestMethod: POST, requestHeaders: [], extraHeaders: {X-A: $uri}, cache: {by: ['cookie:a', path], ttl: 1s, statuses: [200]}}",
     "mirror: {service: shop, path: /a, pathConcatMode: prefix, percentage: 0.5%, mirrorBody: false, maxBodySize: 0, timeout: 1ms}",
+    "hmac-auth: {clockSkew: 10s, algorithms: [hmac-sha256], enforceHeaders: ['@request-target'], maxBodySize: 1KiB}",
+    "jwt-auth: {issuers: [{issuer: a, audiences: [b], jwks: {url: 'https://a.test/k', refresh: 1m}}], claimsToHeaders: {a: X-A}}",
+    "key-auth: {publicPaths: [{prefix: /a}, {exact: /}], loginPaths: [{prefix: /b}]}",
   ])
   func whatLoadsComesBackEqual(plugin: String) throws {
     let first = try load("{name: a, service: shop, plugins: {\(plugin)}}")

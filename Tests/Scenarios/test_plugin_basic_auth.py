@@ -331,3 +331,20 @@ def check(folder, consumers: list[dict], options: dict) -> str:
     result = run_to_end([penstock_binary(), "check", str(file)], folder)
     assert result.returncode != 0
     return result.stdout + result.stderr
+
+
+def test_some_paths_need_no_login(scenario):
+    origin = scenario.origin()
+    gateway = scenario.gateway(
+        [service("app", origin)],
+        [route("shop", "app", plugins={"basic-auth": {"publicPaths": [{"prefix": "/open"}], "hideCredentials": True}})],
+        settings={"consumers": [consumer("anna", HASHES["bcrypt"])]})
+    assert gateway.get("/closed").status == 401
+    assert gateway.get("/open").status == 200
+    for password in ("wrong", "wrong"):  # once by bcrypt, once known
+        assert gateway.get("/open", basic("anna", password)).status == 200
+        assert not origin.last.has("authorization") and not origin.last.has("x-consumer-username")
+        assert gateway.get("/closed", basic("anna", password)).status == 401
+    for _ in range(2):
+        assert gateway.get("/open", basic("anna")).status == 200
+        assert origin.last.values("x-consumer-username") == ["anna"]

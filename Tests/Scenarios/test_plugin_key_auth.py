@@ -90,3 +90,27 @@ class TestWhatGoesOn:
         gateway.get("/", "apikey: alice-secret-key", host="guests.test")
         assert origin.last.values("x-consumer-username") == ["alice"]
         assert not origin.last.has("x-anonymous-consumer")
+
+
+class TestPaths:
+    """Which paths need a login is the same for all plugins that ask for one; test_plugin_hmac_auth.py has more."""
+
+    @pytest.fixture(scope="class")
+    def gateway(self, shared, origin):
+        return shared.gateway(
+            [service("app", origin)],
+            [route("shop", "app", plugins={"key-auth": {
+                "loginPaths": [{"prefix": "/admin"}], "publicPaths": [{"exact": "/admin/login"}],
+                "hideCredentials": True}})],
+            settings={"consumers": CONSUMERS})
+
+    @pytest.mark.parametrize("target, status", [
+        ("/", 200), ("/administrator", 200), ("/admin", 401), ("/admin/a", 401), ("/admin/login", 200),
+        ("/admin/login/x", 401), ("/x/../admin", 401), ("/%61dmin", 401)])
+    def test_some_need_a_login(self, gateway, origin, target, status):
+        assert gateway.get(target).status == status
+        assert gateway.get(target, "apikey: wrong").status == status
+        if status == 200:
+            assert not origin.last.has("apikey") and not origin.last.has("x-consumer-username")
+        assert gateway.get(target, "apikey: alice-secret-key").status == 200
+        assert origin.last.values("x-consumer-username") == ["alice"]

@@ -21,6 +21,10 @@ typedef struct ssl_st SSL;
 typedef struct x509_st X509;
 typedef struct evp_cipher_ctx_st EVP_CIPHER_CTX;
 typedef struct ssl_session_st SSL_SESSION;
+typedef struct evp_pkey_st EVP_PKEY;
+typedef struct evp_pkey_ctx_st EVP_PKEY_CTX;
+typedef struct evp_mac_ctx_st EVP_MAC_CTX;
+typedef struct evp_md_ctx_st EVP_MD_CTX;
 
 /// What a call on a connection answers; OpenSSL's own queue of errors is empty afterwards.
 enum {
@@ -92,6 +96,59 @@ int cossl_box_open(
     size_t count, uint8_t *out);
 /// Bytes that nobody can guess.
 void cossl_random(uint8_t *bytes, size_t count);
+
+// MARK: Codes and signatures of messages
+
+enum { COSSL_DIGEST_SHA1 = 0, COSSL_DIGEST_SHA256, COSSL_DIGEST_SHA384, COSSL_DIGEST_SHA512 };
+enum { COSSL_DIGEST_BYTES_MAX = 64 };
+
+/// A digest that is made in steps. NULL where OpenSSL does not offer it.
+EVP_MD_CTX *_Nullable cossl_digest_new(int digest);
+void cossl_digest_add(EVP_MD_CTX *context, const uint8_t *bytes, size_t count);
+/// `out` has room for the digest; nothing may be added afterwards.
+void cossl_digest_end(EVP_MD_CTX *context, uint8_t *out);
+void cossl_digest_free(EVP_MD_CTX *_Nullable context);
+
+/// A workspace for HMAC (RFC 2104), for any keys. NULL where OpenSSL does not offer the digest.
+EVP_MAC_CTX *_Nullable cossl_hmac_new(int digest);
+void cossl_hmac_free(EVP_MAC_CTX *_Nullable context);
+/// Bytes of the code; 0 on failure. The key is not empty.
+size_t cossl_hmac(
+    EVP_MAC_CTX *context, const uint8_t *key, size_t key_count, const uint8_t *bytes, size_t count, uint8_t *out64);
+
+enum {
+  COSSL_PUBLIC_KEY_RSA = 0,
+  COSSL_PUBLIC_KEY_P256,
+  COSSL_PUBLIC_KEY_P384,
+  COSSL_PUBLIC_KEY_P521,
+  COSSL_PUBLIC_KEY_ED25519,
+  /// Why there is no key.
+  COSSL_PUBLIC_KEY_UNREADABLE = -1,
+  COSSL_PUBLIC_KEY_OTHER = -2,
+  /// RSA with less than 2048 or more than 8192 bits.
+  COSSL_PUBLIC_KEY_SIZE = -3,
+};
+
+/// From any thread, as is all use of keys. `kind` is set to the key's, or to why there is none.
+/// From PEM: a public key, or a certificate.
+EVP_PKEY *_Nullable cossl_public_key_pem(const uint8_t *bytes, size_t count, int *kind);
+/// Modulus and exponent, big-endian.
+EVP_PKEY *_Nullable cossl_public_key_rsa(
+    const uint8_t *n, size_t n_count, const uint8_t *e, size_t e_count, int *kind);
+/// An uncompressed point (SEC 1, 2.3.3) on one of the three curves.
+EVP_PKEY *_Nullable cossl_public_key_ec(int curve, const uint8_t *point, size_t count, int *kind);
+EVP_PKEY *_Nullable cossl_public_key_ed25519(const uint8_t *bytes32, int *kind);
+void cossl_public_key_free(EVP_PKEY *_Nullable key);
+
+/// What verifies signatures of RSA and ECDSA by one key, for one thread. NULL where the key does not do.
+EVP_PKEY_CTX *_Nullable cossl_verifier_new(EVP_PKEY *key, int digest, int is_pss);
+void cossl_verifier_free(EVP_PKEY_CTX *_Nullable verifier);
+/// 1 for a signature of these bytes. Of ECDSA it is r and s, each as long as the curve's order.
+int cossl_verify(
+    EVP_PKEY_CTX *verifier, int digest, int is_ecdsa, const uint8_t *bytes, size_t count, const uint8_t *signature,
+    size_t signature_count);
+int cossl_verify_ed25519(
+    EVP_PKEY *key, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count);
 
 // MARK: Errors
 

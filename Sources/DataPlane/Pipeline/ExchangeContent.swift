@@ -15,12 +15,15 @@ public enum GatheredContent {
 
 /// The request's content, held back before it goes on.
 extension Exchange {
-  /// Where the content is, if all of it has come with the head: then nothing has to be waited for.
-  public var contentAtHand: Range<Int>? {
+  /// The content, if all of it has come with the head: what ``gatherContent(atMost:)`` would give, where nothing
+  /// has to be waited for. On any call of a plugin's before the request goes on.
+  public func takeContentAtHand() -> Range<Int>? {
     let head = request.byteCount
     // What follows is a tunnel's, and no content.
     if upgrade != .none { return head..<head }
-    return upload.isRead && !upload.isChunked ? head..<upload.inputBytes : nil
+    guard upload.isRead, !upload.isChunked else { return nil }
+    _ = endGathering()
+    return head..<upload.inputBytes
   }
 
   /// Reads the content whole, behind the head in ``input``, before the request goes on. In
@@ -32,14 +35,15 @@ extension Exchange {
   /// it). A stream of gRPC is a conversation, and comes to its end here only if the client says all at once.
   public func gatherContent(atMost bytesMax: Int) async -> GatheredContent {
     let limit = min(UInt64(max(bytesMax, 0)), bodyBytesMax)
-    if let range = contentAtHand { return UInt64(range.count) <= limit ? .whole(range) : .tooLarge }
     if case .length(let length) = request.framing, length > limit { return .tooLarge }
+    if record.requestBodyBytes > limit { return .tooLarge }
+    if let range = takeContentAtHand() { return .whole(range) }
     var gathering = Gathering(limit: limit, scanned: request.byteCount)
     upload.lastProgress = worker.now
     if await !answerExpectation() { return refuse(.clientClosed) }
     while true {
       switch gather(&gathering) {
-      case .whole: return .whole(contentAtHand!)
+      case .whole: return .whole(request.byteCount..<upload.inputBytes)
       case .tooLarge: return .tooLarge
       case .refused(let answer): return refuse(answer)
       case .pause: await Task.yield()

@@ -10,21 +10,22 @@ public struct BasicAuth: PluginSettings {
   public static let summary = "Asks for a name and a password: a consumer's, or those of an htpasswd file."
   public static let priority = 1_100
 
-  public static let options = [
-    PluginOption(
-      "htpasswd", .file("a file of htpasswd's"),
-      "Users and hashes of their passwords, one user:hash a line; asked in place of consumers."),
-    PluginOption(
-      "users", .map(.text("a user's name"), .text("the hash of a password"), maximum: 10_000),
-      "The same here: hashes by the names of users; asked before the file."),
-    PluginOption(
-      "hideCredentials", .flag, default: .flag(false),
-      "Whether the field Authorization is taken out before the request goes on."),
-    AuthenticationOptions.anonymous,
-    PluginOption(
-      "realm", .fieldValue, default: .text("service"),
-      "What the challenge names as the realm (RFC 9110 §11.5)."),
-  ]
+  public static let options =
+    [
+      PluginOption(
+        "htpasswd", .file("a file of htpasswd's"),
+        "Users and hashes of their passwords, one user:hash a line; asked in place of consumers."),
+      PluginOption(
+        "users", .map(.text("a user's name"), .text("the hash of a password"), maximum: 10_000),
+        "The same here: hashes by the names of users; asked before the file."),
+      PluginOption(
+        "hideCredentials", .flag, default: .flag(false),
+        "Whether the field Authorization is taken out before the request goes on."),
+      AuthenticationOptions.anonymous,
+      PluginOption(
+        "realm", .fieldValue, default: .text("service"),
+        "What the challenge names as the realm (RFC 9110 §11.5)."),
+    ] + LoginPaths.options
 
   public static let credentials: CredentialKind? = CredentialKind([
     .required("username", .text("a user's name"), "The name, without a colon."),
@@ -37,6 +38,7 @@ public struct BasicAuth: PluginSettings {
   let users: PasswordTable?
   let file: FollowedFile<PasswordTable>?
   let hidesCredentials: Bool
+  let paths: LoginPaths
   let anonymous: String?
   let challenge: [UInt8]
 
@@ -50,6 +52,7 @@ public struct BasicAuth: PluginSettings {
       file = nil
     }
     hidesCredentials = values.flag("hideCredentials")
+    paths = try LoginPaths(values)
     anonymous = values.text("anonymous")
     challenge = AuthenticationOptions.challenge(
       "Basic", realm: values.text("realm"), parameters: "charset=\"UTF-8\"")

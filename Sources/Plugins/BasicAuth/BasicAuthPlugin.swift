@@ -52,12 +52,13 @@ final class BasicAuthPlugin: Plugin {
       return .next
     }
     guard let login = login(of: exchange) else {
-      return try Anonymous.pass(exchange, settings.anonymous, consumers) ?? .answer(missing)
+      return try Anonymous.pass(exchange, settings.anonymous, consumers)
+        ?? settings.paths.verdict(exchange, missing)
     }
     let account = account(of: login.username)
-    guard !login.username.isEmpty, let hash = hash(for: account) else { return .answer(wrong) }
+    guard !login.username.isEmpty, let hash = hash(for: account) else { return refuse(exchange, wrong) }
     let key = KnownLogins.key(login, hash)
-    if known.isWrong(key) { return .answer(wrong) }
+    if known.isWrong(key) { return refuse(exchange, wrong) }
     if let account, known.isRight(key) { return accept(login, account, exchange) }
     guard hash.isFast else { return .wait }
     return conclude(hash.matches(login.password) ? .right : .wrong, login, key, hash, exchange)
@@ -65,7 +66,7 @@ final class BasicAuthPlugin: Plugin {
 
   override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {
     guard let login = login(of: exchange), let hash = hash(for: account(of: login.username)) else {
-      return .answer(wrong)
+      return refuse(exchange, wrong)
     }
     let key = KnownLogins.key(login, hash)
     let outcome: PasswordDesk.Outcome
@@ -87,16 +88,24 @@ final class BasicAuthPlugin: Plugin {
     _ exchange: Exchange
   ) -> PluginVerdict {
     switch outcome {
-    case .busy: return .answer(busy)
+    case .busy: return refuse(exchange, busy)
     case .wrong:
       if !hash.isFast { known.noteWrong(key) }
-      return .answer(wrong)
+      return refuse(exchange, wrong)
     case .right:
       // It may have changed, or gone, while it was checked.
-      guard let account = account(of: login.username), account.hash == hash else { return .answer(wrong) }
+      guard let account = account(of: login.username), account.hash == hash else {
+        return refuse(exchange, wrong)
+      }
       if !hash.isFast { known.noteRight(key) }
       return accept(login, account, exchange)
     }
+  }
+
+  /// On paths that need no login the request goes on, as nobody's.
+  private func refuse(_ exchange: Exchange, _ answer: PluginAnswer) -> PluginVerdict {
+    if settings.hidesCredentials { exchange.dropRequestField(Self.authorization) }
+    return settings.paths.verdict(exchange, answer)
   }
 
   private func accept(_ login: BasicLogin, _ account: Account, _ exchange: Exchange) -> PluginVerdict {

@@ -8,20 +8,21 @@ public struct KeyAuth: PluginSettings {
   public static let summary = "Asks for a consumer's key, in a header field, a query parameter or a cookie."
   public static let priority = 1_250
 
-  public static let options = [
-    PluginOption(
-      "names", .list(.token("a name of a field, parameter or cookie"), maximum: 16),
-      default: .list([.text("apikey")]),
-      "Names under which the key is looked for, in this order."),
-    PluginOption(
-      "in", .list(.choice(["header", "query", "cookie"]), maximum: 3),
-      default: .list([.text("header"), .text("query")]), "Where it is looked for, in this order."),
-    PluginOption(
-      "hideCredentials", .flag, default: .flag(false),
-      "Whether the key is taken out before the request goes on."),
-    AuthenticationOptions.anonymous,
-    AuthenticationOptions.realm,
-  ]
+  public static let options =
+    [
+      PluginOption(
+        "names", .list(.token("a name of a field, parameter or cookie"), maximum: 16),
+        default: .list([.text("apikey")]),
+        "Names under which the key is looked for, in this order."),
+      PluginOption(
+        "in", .list(.choice(["header", "query", "cookie"]), maximum: 3),
+        default: .list([.text("header"), .text("query")]), "Where it is looked for, in this order."),
+      PluginOption(
+        "hideCredentials", .flag, default: .flag(false),
+        "Whether the key is taken out before the request goes on."),
+      AuthenticationOptions.anonymous,
+      AuthenticationOptions.realm,
+    ] + LoginPaths.options
 
   public static let credentials: CredentialKind? = CredentialKind([
     .required(
@@ -44,6 +45,7 @@ public struct KeyAuth: PluginSettings {
   let exactNames: [[UInt8]]
   let places: [Place]
   let hidesCredentials: Bool
+  let paths: LoginPaths
   let anonymous: String?
   let challenge: [UInt8]
 
@@ -57,6 +59,7 @@ public struct KeyAuth: PluginSettings {
       throw OptionProblem("in", "at least one place is needed", hint: "header, query or cookie")
     }
     hidesCredentials = values.flag("hideCredentials")
+    paths = try LoginPaths(values)
     anonymous = values.text("anonymous")
     challenge = AuthenticationOptions.challenge("Key", realm: values.text("realm"))
   }

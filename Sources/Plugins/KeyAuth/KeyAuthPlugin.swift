@@ -28,8 +28,10 @@ final class KeyAuthPlugin: Plugin {
     case .found(let found):
       exchange.identify(found)
       return .next
-    case .wrong: return .answer(wrong)
-    case .missing: return try Anonymous.pass(exchange, settings.anonymous, consumers) ?? .answer(missing)
+    case .wrong: return settings.paths.verdict(exchange, wrong)
+    case .missing:
+      return try Anonymous.pass(exchange, settings.anonymous, consumers)
+        ?? settings.paths.verdict(exchange, missing)
     }
   }
 

@@ -95,7 +95,8 @@ struct FileProblem: Error {
 /// What a worker has of a followed file.
 struct FileView<Content: Sendable> {
   private let file: FollowedFile<Content>
-  private var changeCount: Int
+  /// Of what is taken over.
+  private(set) var changeCount: Int
   private(set) var content: Content
 
   init(_ file: FollowedFile<Content>) {

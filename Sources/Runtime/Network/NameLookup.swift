@@ -21,7 +21,8 @@ public enum NameLookup {
 
   private static let addressesMax = 8
 
-  private static func ask(_ host: String, _ port: UInt16) -> Result<[SocketAddress], Failure> {
+  /// The same for a thread of its own, which it blocks for as long as the system's settings let it.
+  public static func ask(_ host: String, _ port: UInt16) -> Result<[SocketAddress], Failure> {
     // A plain structure of this frame, all zero; its pointers stay nil.
     var hints = unsafe addrinfo()
     unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

@@ -10,6 +10,18 @@ public enum SHA256 {
     unsafe cossl_sha256(bytes, bytes.count, &digest)
     return digest
   }
+
+  public static func digest(of bytes: Span<UInt8>) -> [UInt8] {
+    var digest = [UInt8](repeating: 0, count: byteCount)
+    unsafe bytes.withUnsafeBufferPointer { bytes in
+      // The digest has room for the 32 bytes that are written. Nothing has no address, and none is read of it.
+      unsafe digest.withUnsafeMutableBufferPointer { digest in
+        unsafe cossl_sha256(
+          bytes.baseAddress ?? UnsafePointer(digest.baseAddress!), bytes.count, digest.baseAddress!)
+      }
+    }
+    return digest
+  }
 }
 
 /// Comparisons whose time says nothing of where two secrets differ.
