@@ -1,5 +1,14 @@
+import HTTPCodec
+
 /// Dates of header fields (RFC 9110 §5.6.7), in seconds since 1970.
 enum HTTPDate {
+  /// The same where nobody need know the time: years of two digits are those from 1971 to 2070.
+  static func read(_ range: ByteRange, in bytes: Span<UInt8>) -> Int64? {
+    seconds(bytes.extracting(range.range), now: beginningOf2020)
+  }
+
+  private static let beginningOf2020: Int64 = 1_577_836_800
+
   /// The form that is sent today, and the two obsolete ones; nil for anything else, also for days that there are
   /// not. The day of the week is read over: it says nothing that the date does not.
   ///
