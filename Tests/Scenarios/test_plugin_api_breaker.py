@@ -35,6 +35,11 @@ def statuses(gateway, count, host="app.test"):
     return [gateway.get(host=host).status for _ in range(count)]
 
 
+def wait_until_open(gateway, host="app.test"):
+    """What one worker has just answered counts for the other a moment later."""
+    wait_until(lambda: gateway.get(host=host).text == "later\n", "the breaker opens")
+
+
 @pytest.fixture
 def health():
     return Health()
@@ -51,24 +56,25 @@ class TestStates:
         assert statuses(gateway, 6) == [200] * 6
         health.status = 500
         assert statuses(gateway, 3) == [500] * 3
+        wait_until_open(gateway)
         seen = len(app.requests)
-        assert statuses(gateway, 6) == [503] * 6
+        assert statuses(gateway, 4) == [503] * 4
         assert len(app.requests) == seen
         # Half open: as many failures again open it, for twice as long.
         wait_until(lambda: gateway.get(host="app.test").status == 500, "requests pass again")
         assert statuses(gateway, 2) == [500] * 2
-        answer = gateway.get(host="app.test")
-        assert answer.status == 503 and int(answer.value("retry-after")) <= 4
+        wait_until_open(gateway)
         health.status = 200
         wait_until(lambda: gateway.get(host="app.test").status == 200, "requests pass again")
         # Two more close it: three failures are needed from then on.
         assert statuses(gateway, 2) == [200] * 2
         health.status = 500
         assert statuses(gateway, 3) == [500] * 3
+        wait_until_open(gateway)
         answer = gateway.get(host="app.test")
         assert answer.status == 503 and int(answer.value("retry-after")) <= 2
         metrics = gateway.metrics()
-        assert metrics.sum("penstock_plugin_answers_total", plugin="api-breaker") >= 9
+        assert metrics.sum("penstock_plugin_answers_total", plugin="api-breaker") >= 8
         assert metrics.sum("penstock_plugin_failures_total") == 0
 
     def test_successes_between_do_not_forget_failures(self, scenario, app, health):
@@ -180,10 +186,12 @@ class TestScopes:
             [breaker("one"), breaker("two"), route("a", "own", hosts=["a.test"]), route("b", "own", hosts=["b.test"])],
             workers=2)
         health.status = 500
-        assert statuses(gateway, 4, "one.test") == [500, 500, 500, 503]
+        assert statuses(gateway, 3, "one.test") == [500] * 3
+        wait_until_open(gateway, "one.test")
         assert statuses(gateway, 1, "two.test") == [500]
         # A service's is shared by its routes.
-        assert statuses(gateway, 2, "a.test") + statuses(gateway, 2, "b.test") == [500, 500, 500, 503]
+        assert statuses(gateway, 2, "a.test") + statuses(gateway, 1, "b.test") == [500] * 3
+        wait_until_open(gateway, "b.test")
         assert statuses(gateway, 1, "a.test") == [503]
 
     def test_one_for_everything_has_one_for_each_service(self, scenario, app, health):
@@ -193,24 +201,25 @@ class TestScopes:
              route("well", "well", hosts=["well.test"])],
             settings={"plugins": [{"name": "api-breaker", **BREAK}]}, workers=2)
         health.status = 500
-        assert statuses(gateway, 4) == [500, 500, 500, 503]
-        assert statuses(gateway, 2, "same.test") == [503, 503]
+        assert statuses(gateway, 3) == [500] * 3
+        wait_until_open(gateway)
+        assert statuses(gateway, 1, "same.test") == [503]
         assert statuses(gateway, 4, "well.test") == [200] * 4
 
     def test_changes_keep_what_was_counted_unless_its_options_change(self, scenario, app, health, tmp_path):
-        gateway = gateway_with_store(scenario, app, tmp_path, workers=2)
+        gateway = gateway_with_store(scenario, app, tmp_path)
         api = AdminAPI(gateway)
-        shop = {"hosts": ["app.test"], "service": "app", "plugins": {"api-breaker": {**BREAK, "maxBreakerSec": 60}}}
+        shop = {"hosts": ["app.test"], "service": "app", "plugins": {"api-breaker": BREAK}}
         api.put("/v1/routes/shop", shop, status=201)
         health.status = 500
-        assert statuses(gateway, 4) == [500, 500, 500, 503]
+        assert statuses(gateway, 2) == [500] * 2
         api.put("/v1/routes/other", {"hosts": ["other.test"], "service": "app"}, status=201)
         api.put("/v1/routes/shop", {**shop, "hosts": ["app.test", "www.test"]}, status=200)
-        assert statuses(gateway, 2) == [503, 503]
-        health.status = 200
-        shop["plugins"]["api-breaker"]["unhealthy"] = {"failures": 5}
+        assert statuses(gateway, 2) == [500, 503]
+        # Three have been counted; with other options, none.
+        shop["plugins"] = {"api-breaker": {**BREAK, "unhealthy": {"failures": 4}}}
         api.put("/v1/routes/shop", shop, status=200)
-        assert statuses(gateway, 2) == [200, 200]
+        assert statuses(gateway, 5) == [500, 500, 500, 500, 503]
 
 
 class TestAnswers:
