@@ -41,8 +41,8 @@ struct Download {
   var isFollowed = false
   /// The endpoint's connection cannot be used again.
   var mustCloseUpstream = false
-  /// The status is a plugin's, and so is its reason.
-  var isStatusReplaced = false
+  /// What the client is told in place of the endpoint's status.
+  var replacedStatus: UInt16?
   /// What the endpoint says of the content's length does not hold.
   var hidesLength = false
   var lastUpstreamProgress = MonotonicTime.never
@@ -258,7 +258,7 @@ extension Exchange {
       if holdBytesMax > 0 { return beginHolding() }
       download.isFollowed = followsContent
     }
-    record.status = responseHead.status
+    record.status = sentStatus
     if let stream = client.stream {
       let isWhole = download.isReceived && !hasResponseTrailers
       sendResponseHead(on: stream, endStream: isWhole)

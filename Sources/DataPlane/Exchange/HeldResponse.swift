@@ -115,7 +115,7 @@ extension Exchange {
     let rest = response.copy(0..<response.count)
     response.removeAll()
     response.append(held.buffer, range: 0..<held.headBytes)
-    record.status = responseHead.status
+    record.status = sentStatus
     if let stream = client.stream {
       sendResponseHead(on: stream, endStream: endStream)
       download.hasSentFinalHead = true
@@ -140,7 +140,6 @@ extension Exchange {
   /// - status: 200 or more, and one that has content where the response has some.
   public func replaceStatus(_ status: UInt16) {
     guard isEndpointsResponse else { return }
-    responseHead.status = status
-    download.isStatusReplaced = true
+    download.replacedStatus = status
   }
 }

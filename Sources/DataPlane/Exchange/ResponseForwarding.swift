@@ -37,7 +37,7 @@ extension Exchange {
     let response = response
     let bytes = response.bytes
     connection.engine.encoder.begin()
-    connection.engine.encoder.encode(status: responseHead.status)
+    connection.engine.encoder.encode(status: sentStatus)
     var hasDate = false
     for field in responseHead.fields where isResponseFieldPassedOn(field) {
       if field.known == .date { hasDate = true }
@@ -104,13 +104,16 @@ extension Exchange {
     out.append("\r\n")
   }
 
+  /// The endpoint's, unless a plugin has another.
+  var sentStatus: UInt16 { download.replacedStatus ?? responseHead.status }
+
   private func appendStatusLine(to out: Buffer) {
     // The gateway speaks for itself: its version, whatever the endpoint's (RFC 9110 §6.2).
     out.append("HTTP/1.1 ")
-    out.append(decimal: UInt64(responseHead.status))
+    out.append(decimal: UInt64(sentStatus))
     out.append(UInt8(ascii: " "))
-    if download.isStatusReplaced {
-      out.append(Answer.reason(of: responseHead.status))
+    if let status = download.replacedStatus {
+      out.append(Answer.reason(of: status))
     } else {
       out.append(response, range: responseHead.reason.range)
     }

@@ -5,7 +5,8 @@ import Runtime
 /// framing.
 extension Exchange {
   /// Has the plugins of the phase `responseContent` see this response's content. In ``Plugin/responseHead(_:)``.
-  public func followContent() { followsContent = true }
+  /// Without effect where another plugin changes it: what is stored of it would be changed once more.
+  public func followContent() { followsContent = holdBytesMax == 0 && download.replacedStatus == nil }
 
   /// Tells of content in `response`.
   func follow(_ range: Range<Int>) {
