@@ -26,6 +26,7 @@ struct StatusTests {
     case "getDifference": attempt.query = "from=1"
     case "explainURL": attempt.query = "url=http://a/"
     case "explain": attempt.body = #"{"url":"http://a/"}"#
+    case "purgeCache": attempt.body = #"{"tag":"a"}"#
     case "rollback": attempt.body = #"{"revision":1}"#
     case "applyTransaction": attempt.body = #"{"operations":[{"op":"delete","kind":"routes","name":"a"}]}"#
     default: attempt.body = route.operation.body == nil ? nil : "{}"
@@ -78,7 +79,7 @@ struct StatusTests {
     case .notOwned: content.refusal = TransactionRefusal(.notOwned, [])
     case .invalidResource: content.refusal = TransactionRefusal(.invalid, [])
     case .invalidQuestion:
-      if route.operation.id == "rollback" { attempt.body = "{}" }
+      if ["rollback", "purgeCache"].contains(route.operation.id) { attempt.body = "{}" }
       content.explainFailure = .invalid(field: "url", message: "wrong")
     case .storeUnavailable:
       content.refusal = TransactionRefusal(.storeUnavailable, [])
