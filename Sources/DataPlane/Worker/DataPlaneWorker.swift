@@ -247,23 +247,8 @@ public final class DataPlaneWorker {
   /// not block.
   public var noticeSink: (@Sendable (UpstreamNotice) -> Void)?
 
-  /// Reports that the handshake with an endpoint failed, every ten seconds at most.
-  func report(_ failure: TLSFailure, _ endpoint: Endpoint, _ service: UpstreamService) {
-    guard let noticeSink, endpoint.quietUntil <= worker.now else { return }
-    endpoint.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
-    noticeSink(UpstreamNotice(service: service.name, endpoint: endpoint.name, text: failure.description))
-  }
-
   /// Told of plugins that cannot do what they are for, each every ten seconds at most. As ``noticeSink``.
   public var pluginSink: (@Sendable (PluginNotice) -> Void)?
-
-  func report(_ failure: PluginFailure, of plugin: AttachedPlugin) {
-    guard let pluginSink, plugin.quietUntil <= worker.now else { return }
-    plugin.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
-    pluginSink(
-      PluginNotice(
-        plugin: plugin.attachment.name, scope: plugin.scope.description, text: failure.message))
-  }
 
   /// Told, every minute at most, why connections cannot be accepted for now. As ``noticeSink``.
   public var shortageSink: (@Sendable (SystemError) -> Void)?

@@ -1,3 +1,5 @@
+import TLS
+
 /// A listener that could not be opened.
 public struct ListenFailure: Error, Sendable, CustomStringConvertible {
   public var listener: String
@@ -18,4 +20,21 @@ public struct PluginNotice: Sendable {
   /// Where it is in use: `route shop`.
   public var scope: String
   public var text: String
+}
+
+extension DataPlaneWorker {
+  /// Reports that the handshake with an endpoint failed, every ten seconds at most.
+  func report(_ failure: TLSFailure, _ endpoint: Endpoint, _ service: UpstreamService) {
+    guard let noticeSink, endpoint.quietUntil <= worker.now else { return }
+    endpoint.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
+    noticeSink(UpstreamNotice(service: service.name, endpoint: endpoint.name, text: failure.description))
+  }
+
+  func report(_ failure: PluginFailure, of plugin: AttachedPlugin) {
+    guard let pluginSink, plugin.quietUntil <= worker.now else { return }
+    plugin.quietUntil = worker.now.advanced(byNanoseconds: 10_000_000_000)
+    pluginSink(
+      PluginNotice(
+        plugin: plugin.attachment.name, scope: plugin.scope.description, text: failure.message))
+  }
 }
