@@ -36,6 +36,8 @@ DESCRIPTORS = 8_192
 # What each plain plugin is set to where it has something to do and lets the request pass.
 PLAIN = {
     "acl": {"allow": ["all"]},
+    "api-breaker": {"breakResponseCode": 503},
+    "bandwidth": {"response": {"rate": "1GiB"}},
     "bandwidth": {"response": {"rate": "100GiB"}},
     "cors": {"origins": ["https://app.example.com"]},
     "fault": {"abort": {"status": 503, "percentage": "0%"}},
@@ -45,8 +47,11 @@ PLAIN = {
     "limit-concurrency": {"requests": 10_000},
     "rate-limit": {"limits": [{"requests": 1_000_000_000, "per": "1s"}]},
     "request-id": {},
+    "request-id": {},
     "request-size": {"limit": "1MiB"},
     "response-size": {"limit": "1MiB"},
+    "response-size": {"limit": "1MiB"},
+    "traffic-split": {"canary": {"service": "app", "header": "X-Canary"}},
     "rewrite": {"replacePrefix": {"from": "/api", "to": "/api"}},
     "ua-restriction": {"deny": ["curl", "(?i)bot"]},
 }
