@@ -46,6 +46,14 @@ struct LoginPathsTests {
       ])
   }
 
+  @Test func pathsThatServicesMayReadOtherwiseNeedOne() throws {
+    let paths = try paths(public: ["/a"])
+    let ambiguous = ["/a/..;/b", "/a;x", "/a/..%2Fb", "/a/..%2fb", "/a/%5C", "/a/%3bx", "/a/x%2F"]
+    #expect(
+      open(paths, ambiguous + ["/a/%2", "/a/%", "/a/%20", "/a/%2E"]) == ["/a/%2", "/a/%", "/a/%20", "/a/%2E"])
+    #expect(open(try self.paths(login: ["/admin"]), ["/admin;x", "/b"]) == ["/b"])
+  }
+
   @Test func whereLoginPathsAreGivenOthersAreOpen() throws {
     #expect(
       open(try paths(login: ["/admin"]), ["/", "/admin", "/admin/x", "/administrator"]) == [

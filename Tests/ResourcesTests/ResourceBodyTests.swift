@@ -94,6 +94,11 @@ import Testing
     #expect(try keeping(kept.json).json == kept.json)
   }
 
+  @Test func listsOfAPatchThatAreEmptyStayInIt() throws {
+    let kept = try keeping(#"{"credentials":{"basic-auth":[],"key-auth":[{"key":"a-long-key"}]}}"#)
+    #expect(kept.json.hasPrefix(#"{"credentials":{"basic-auth":[],"key-auth":[{"key":"sha256:"#))
+  }
+
   @Test(arguments: [
     #"{"groups":["gold"]}"#, #"{"credentials":null}"#, #"{"credentials":{"basic-auth":null}}"#, "[]",
   ])

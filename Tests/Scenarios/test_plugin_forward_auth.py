@@ -81,6 +81,18 @@ def is_quiet(gateway):
     wait_until(lambda: gateway.metrics().sum("penstock_requests_in_flight") == 0, "requests end")
 
 
+def test_a_clients_own_deadline_does_not_let_it_pass(shared, origin):
+    """What may pass when the service gives no answer may not when the client does not wait for one."""
+    gateway = shared.gateway(
+        [service("app", origin), service("silent", shared.full_queue(), retries="off", ejection="off")],
+        [route("all", "app", plugins={"forward-auth": {"service": "silent", "timeout": "20s", "allowDegradation": True}})])
+    before = len(origin.requests)
+    with gateway.http2() as client:
+        answer = client.exchange("POST", "/", ("content-type", "application/grpc"), ("grpc-timeout", "50m"), body=b"x")
+        assert answer.value("grpc-status") == "4"
+    assert len(origin.requests) == before
+
+
 class TestVerdict:
     def test_what_passes_has_the_fields_of_the_answer(self, gateway, origin, auth):
         answer = gateway.get("/a?b=c", GOOD, ("X-User", "mallory"), ("X_User", "mallory"), ("X-Never", "1"), host="plain.test")

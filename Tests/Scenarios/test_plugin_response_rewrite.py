@@ -36,6 +36,8 @@ def page(exchange):
         exchange.respond(200, "")
     elif path == "/none":
         exchange.respond(204)
+    elif path == "/same":
+        exchange.respond(304, b"", "Content-Length: 28", 'ETag: "1"')
     elif path == "/large":
         exchange.respond(200, b"old " + LARGE)
     elif path == "/asked":
@@ -74,7 +76,8 @@ def gateway(shared):
          shop("groups", filters=[{"match": "(old) (\\w+)", "replace": "$2 ($1, $$5)", "scope": "once"},
                                  {"match": "\\b", "replace": "|"}]),
          shop("body", body='{"path": "$uri"}', contentType="application/json", status=503),
-         shop("streamed-body", "streams", body="sorry"),
+         shop("streamed-body", "streams", body="sorry"), shop("streamed-body-plain", body="sorry"),
+         shop("broken-body", "broken", body="{}", contentType="application/json"),
          shop("errors", statuses=[404, 500], status=200, body="never mind"),
          shop("status", status=418)])
 
@@ -157,6 +160,28 @@ class TestContent:
             assert of(gateway, "streamed-body").text == "sorry"
         with gateway.http2(authority="streamed-body.test") as client:
             assert [client.exchange("GET", "/").text for _ in range(3)] == ["sorry"] * 3
+
+    @pytest.mark.parametrize("path, status", [("/none", 204), ("/same", 304)])
+    def test_statuses_without_content_stay_so(self, gateway, path, status):
+        """Content behind such a head would be taken for the next response."""
+        with gateway.client() as client:
+            for _ in range(2):
+                response = client.exchange("GET", path, host="streamed-body-plain.test")
+                assert (response.status, response.text) == (status, "")
+            # With another status there is content, or it is said that there is none.
+            response = client.exchange("GET", path, host="body.test")
+            assert (response.status, response.values("content-type")) == (503, ["application/json"])
+            response = client.exchange("GET", path, host="status.test")
+            assert (response.status, response.text, response.values("content-length")) == (418, "", ["0"])
+            assert client.exchange("GET", "/", host="status.test").status == 418
+        for host, wanted in (("streamed-body-plain", status), ("status", 418)):
+            with gateway.http2(authority=f"{host}.test") as client:
+                response = client.exchange("GET", path)
+                assert (response.status, response.body) == (wanted, b"")
+
+    def test_an_error_in_its_place_is_not_edited(self, gateway):
+        response = of(gateway, "broken-body")
+        assert (response.status, response.values("content-type")) == (502, ["text/plain; charset=utf-8"])
 
     def test_only_of_some_statuses(self, gateway):
         assert of(gateway, "errors").text == PAGE

@@ -16,6 +16,7 @@ extension Exchange {
     record.outcome = answer.outcome
     // Nobody is answered: a plugin hears of the outcome.
     if client.isSide { return false }
+    if hasEditedResponse { forgetResponseEdits() }
     stage = .answering
     heldRange = 0..<0
     if case .clientClosed = answer { return false }

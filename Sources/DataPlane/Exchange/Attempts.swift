@@ -70,6 +70,7 @@ extension Exchange {
     download.lastClientProgress = worker.now
     response.removeAll()
     if held != nil { dropHeld() }
+    if hasEditedResponse { forgetResponseEdits() }
     // Interim responses of an attempt before were not passed on, and are not of this one.
     toClient.removeAll()
     responseParser.reset()
@@ -157,6 +158,7 @@ extension Exchange {
       if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
       return again()
     case .replaced:
+      if service.adaptiveMax != .max { service.noteResponse(after: record.responseNanoseconds) }
       if isFailure(responseHead.status) {
         service.recordFailure(endpoint)
       } else {
@@ -230,10 +232,6 @@ extension Exchange {
       service.recordSuccess(endpoint)
       record.outcome = .upstreamFailure
       if download.hasSentFinalHead { return cutOff(.upstreamFailure) }
-      if let edits = earlierResponseEdits {
-        responseEdits = edits
-        hasEditedResponse = false
-      }
       return .refuse(.responseTooLarge)
     }
     service.recordFailure(endpoint)

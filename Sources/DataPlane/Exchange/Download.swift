@@ -254,6 +254,11 @@ extension Exchange {
     if chain != nil {
       followsContent = false
       editResponse(isEndpoints: true)
+      if download.replacedStatus != nil, responseHead.framing == .none, request.method != .head {
+        // There was none because of the endpoint's status; with another, it has to be said.
+        responseHead.framing = .length(0)
+        download.framing = .verbatim
+      }
       // What plugins change is followed by none.
       if holdBytesMax > 0 { return beginHolding() }
       download.isFollowed = followsContent

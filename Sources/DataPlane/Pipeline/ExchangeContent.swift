@@ -214,6 +214,10 @@ extension Exchange {
     }
     let sentBefore = record.sentBytes
     toClient.append("HTTP/1.1 100 Continue\r\n\r\n")
+    // How fast the client takes it counts from here.
+    download.lastClientProgress = worker.now
+    download.takenAt = .never
+    download.rate = ClientRate()
     let isSent = await sendAnswer()
     // Nothing of a response: the request may still be tried again.
     record.sentBytes = sentBefore

@@ -22,9 +22,10 @@ extension Exchange {
     let input = input
     for field in request.fields {
       switch field.known {
-      case .xForwardedProto, .xForwardedHost, .xForwardedPort:
+      case .xForwardedProto, .xForwardedHost, .xForwardedPort, .forwarded:
         out.append(field.known.rawValue)
         out.append(input, range: field.value.range)
+        out.append(0)
       default: break
       }
     }
@@ -40,7 +41,7 @@ extension Exchange {
     let input = input
     let bytes = input.bytes
     for field in request.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
-      if requestEdits.dropsAny, requestEdits.drops(field.name, in: bytes) { continue }
+      if !isPassedOn(field) { continue }
       value = (value.map { $0 + Array(", ".utf8) } ?? []) + input.copy(field.value.range)
     }
     guard !requestEdits.lines.isEmpty else { return value }

@@ -42,6 +42,8 @@ extension Exchange {
       do throws(PluginFailure) {
         let verdict = try await link.plugin.finishWaiting(self)
         if let contentRefusal { return contentRefusal }
+        // Plugins that let requests pass when they get no answer in time must not do so at a client's word.
+        if callDeadline <= worker.now { return .deadlineExceeded }
         switch verdict {
         case .next: pass(link, chain)
         case .answer(let answer):
@@ -94,6 +96,9 @@ extension Exchange {
     // An answer of the gateway's own may take the place of a response that nothing was sent of.
     if hasEditedResponse { return }
     hasEditedResponse = true
+    if chain.phases.contains(.heldResponse), earlierResponseEdits == nil {
+      earlierResponseEdits = responseEdits
+    }
     for link in chain.links where link.phases.contains(.responseHead) {
       do throws(PluginFailure) {
         try link.plugin.responseHead(self)
@@ -102,6 +107,13 @@ extension Exchange {
         note(link, error)
       }
     }
+  }
+
+  /// The response that was edited is not sent: another takes its place.
+  func forgetResponseEdits() {
+    guard hasEditedResponse, let edits = earlierResponseEdits else { return }
+    responseEdits = edits
+    hasEditedResponse = false
   }
 
   /// All content of the response has come.

@@ -6,7 +6,11 @@ import Runtime
 extension Exchange {
   /// Has the plugins of the phase `responseContent` see this response's content. In ``Plugin/responseHead(_:)``.
   /// Without effect where another plugin changes it: what is stored of it would be changed once more.
-  public func followContent() { followsContent = holdBytesMax == 0 && download.replacedStatus == nil }
+  /// - Returns: whether they will.
+  public func followContent() -> Bool {
+    followsContent = holdBytesMax == 0 && download.replacedStatus == nil
+    return followsContent
+  }
 
   /// Tells of content in `response`.
   func follow(_ range: Range<Int>) {

@@ -74,8 +74,9 @@ extension Exchange {
     if hasLostClient { throw fail(.cancelled, counters) }
     guard data.sideRequests.hasRoom else { throw fail(.dropped, counters) }
     let side = SideClient(request, for: client, address: record.client, isUnattended: false)
-    let held = heldBytes
+    let held = heldBytes + request.content.count
     data.buffers.hold(held)
+    data.lookAtBuffers()
     // The task waits there; news of the client that it is for ends it.
     client.sideClient = side
     client.transport.interest = .peerClosed

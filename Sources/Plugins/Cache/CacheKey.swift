@@ -161,7 +161,9 @@ enum CanonicalQuery {
       bytes.reserveCapacity(pair.count)
       for position in pair.indices { bytes.append(pair[position]) }
       let name = bytes.prefix { $0 != UInt8(ascii: "=") }
-      if counts(name, settings) { kept.append(bytes) }
+      // A name that is written otherwise than settings write it, or may be two to the service, always counts.
+      let isUnclear = bytes.contains(UInt8(ascii: ";")) || name.contains { $0 == 0x25 || $0 == 0x2B }
+      if isUnclear || counts(name, settings) { kept.append(bytes) }
     }
     if settings.sortsQuery, kept.count <= sortedMax {
       // Of the same name, in their order.

@@ -36,6 +36,8 @@ final class CachePlugin: Plugin {
     default: return unsafeRequest(exchange)
     }
     guard exchange.request.framing == .none, !exchange.wantsUpgrade else { return bypass(exchange) }
+    // Fields that Connection names do not go to the service, but would be looked at here.
+    if exchange.request.hasConnectionOptions { return bypass(exchange) }
     if let trigger = settings.bypass, trigger.holds(for: exchange) { return bypass(exchange) }
     let facts = CacheRequest(exchange, obeysDirectives: settings.obeysRequests)
     guard !facts.mustAskOrigin, key.make(of: exchange, settings.key) else { return bypass(exchange) }

@@ -44,8 +44,9 @@ extension CachePlugin {
     visit.fill = CacheFill(
       identity, facts, lines: lines, terms, bytesMax: settings.contentBytesMax, in: zone.account)
     if visit.fill == nil { return false }
-    exchange.followContent()
-    return true
+    if exchange.followContent() { return true }
+    visit.fill = nil
+    return false
   }
 
   private func terms(of facts: ResponseFacts, _ exchange: Exchange, _ visit: CacheVisit) -> StorageTerms? {

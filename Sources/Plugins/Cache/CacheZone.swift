@@ -149,7 +149,7 @@ final class CacheZone: Sendable {
   /// - Returns: how many entries there were. Looks at all of them, but for a URL; a shard at a time.
   func purge(_ what: Purge) -> Int {
     if case .url(let url) = what { return invalidate(url.hash, url.bytes) }
-    purgedAll.store(purgeCount.add(1, ordering: .acquiringAndReleasing).newValue, ordering: .releasing)
+    notePurgeOfAll(purgeCount.add(1, ordering: .acquiringAndReleasing).newValue)
     var count = 0
     for index in 0..<Self.shardCount {
       count += withShard(index) { shard in
@@ -163,6 +163,9 @@ final class CacheZone: Sendable {
     return count
   }
 
+  /// Another may have a later number already.
+  private func notePurgeOfAll(_ number: UInt64) { purgedAll.max(number, ordering: .acquiringAndReleasing) }
+
   /// - Returns: how many entries there were.
   @discardableResult
   func invalidate(_ hash: UInt64, _ url: [UInt8]) -> Int {
@@ -170,9 +173,9 @@ final class CacheZone: Sendable {
     return withShard(index(hash)) { shard in
       if shard.invalidated.count >= Self.invalidatedMax {
         shard.invalidated = [:]
-        purgedAll.store(number, ordering: .releasing)
+        notePurgeOfAll(number)
       }
-      shard.invalidated[hash] = number
+      shard.invalidated[hash] = max(number, shard.invalidated[hash] ?? 0)
       return shard.removeURL(hash, url)
     }
   }

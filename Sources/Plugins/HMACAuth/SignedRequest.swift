@@ -195,6 +195,13 @@ struct SigningText {
   /// All values of a field, as one (RFC 9110 §5.3): what is added behind a signed line does not pass as signed.
   private mutating func appendValue(_ name: ByteRange, _ request: RequestHead, _ source: Span<UInt8>) -> Bool
   {
+    if source.equalsIgnoringCase(name, lowercase: "host") {
+      // The one that routes are found by: of `Host` and an absolute target, the target's counts.
+      if request.authority.isEmpty { return false }
+      bytes.append(0x20)
+      append(request.authority, source)
+      return true
+    }
     var isThere = false
     for field in request.fields where source.equalIgnoringCase(field.name, name) {
       if isThere { bytes.append(UInt8(ascii: ",")) }
@@ -202,11 +209,7 @@ struct SigningText {
       append(field.value, source)
       isThere = true
     }
-    if isThere || !source.equalsIgnoringCase(name, lowercase: "host") { return isThere }
-    // `:authority` of HTTP/2.
-    bytes.append(0x20)
-    append(request.authority, source)
-    return true
+    return isThere
   }
 
   private func isDate(_ name: ByteRange, _ source: Span<UInt8>) -> Bool {

@@ -118,11 +118,13 @@ final class LeasedBuckets {
     if lease.waitingCount > lease.asked {
       ask(lease, max(demand(of: lease), lease.waitingCount - lease.asked))
     }
+    let began = exchange.worker.now
     await exchange.sleep(nanoseconds: timeoutNanoseconds) { waiting.outcome != nil }
     if let outcome = waiting.outcome { return outcome }
     waiting.outcome = .mustAsk
     lease.waitingCount -= 1
-    if !exchange.hasLostClient { client.connection.noteLate() }
+    // A client's own deadline says nothing of Redis.
+    if exchange.worker.now.nanoseconds(since: began) >= timeoutNanoseconds { client.connection.noteLate() }
     return .gone(client.connection.failure ?? PluginFailure("the client has not waited for Redis"))
   }
 

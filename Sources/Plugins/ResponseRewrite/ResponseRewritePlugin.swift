@@ -28,7 +28,10 @@ final class ResponseRewritePlugin: Plugin {
   }
 
   override func responseHead(_ exchange: Exchange) throws(PluginFailure) {
-    guard exchange.isAnsweredByEndpoint, concerns(exchange.responseStatus) else { return }
+    let status = exchange.responseStatus
+    guard exchange.isAnsweredByEndpoint, concerns(status) else { return }
+    // There is no content with these (RFC 9110 §15.3.5, §15.4.5).
+    if settings.status == nil, [204, 205, 304].contains(status) { return }
     if changesContent, !changeContent(exchange) { return }
     if let status = settings.status { exchange.replaceStatus(status) }
   }

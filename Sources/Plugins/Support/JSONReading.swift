@@ -27,7 +27,7 @@ struct JSONProblem: Error {
 /// end. Nothing is made of it but a list of where its parts are; depth, members and elements are bounded.
 enum JSONReading {
   static let depthMax = 16
-  static let membersMax = 256
+  static let membersMax = 64
 
   /// The members of the object that a text is; replaces what the list had.
   static func members(

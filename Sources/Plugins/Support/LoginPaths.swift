@@ -73,8 +73,21 @@ struct LoginPaths: Sendable {
   }
 
   func needLogin(_ path: Span<UInt8>) -> Bool {
+    if Self.isAmbiguous(path) { return true }
     for entry in entries where Self.matches(entry, path) { return entry.needsLogin }
     return otherwise
+  }
+
+  /// Some services see other segments in it than are written: `/static/..;/admin`, `/static/..%2Fadmin`.
+  private static func isAmbiguous(_ path: Span<UInt8>) -> Bool {
+    for index in path.indices {
+      if path[index] == UInt8(ascii: ";") { return true }
+      guard path[index] == UInt8(ascii: "%"), index + 2 < path.count else { continue }
+      let digits = (path[index + 1], path[index + 2].asciiLowercased)
+      // "/", "\\" and ";".
+      if digits == (0x32, 0x66) || digits == (0x35, 0x63) || digits == (0x33, 0x62) { return true }
+    }
+    return false
   }
 
   private static func matches(_ entry: Entry, _ path: Span<UInt8>) -> Bool {

@@ -69,7 +69,7 @@ struct RequestKey: Sendable {
       case .route: state = Self.hash(exchange.routeName, state)
       case .path: state = exchange.withPath { KeyHash.of($0, after: state) }
       case .method: state = Self.hash(exchange.request.methodRange, of: exchange, state)
-      case .host: state = Self.hash(exchange.request.host, of: exchange, state)
+      case .host: state = Self.hash(exchange.host.map(\.asciiLowercased), state)
       case .header(let name): state = Self.hash(exchange.firstField(name) ?? .empty, of: exchange, state)
       case .cookie(let name): state = Self.hash(exchange.cookie(name) ?? [], state)
       case .query(let name): state = Self.hash(exchange.queryParameter(name) ?? [], state)

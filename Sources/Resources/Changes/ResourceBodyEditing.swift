@@ -40,7 +40,10 @@ extension ResourceBody {
     guard let written = try? ResourceBody(json: Array(resource.json.utf8)),
       case .mapping(let kept)? = written.value(of: "credentials")?.content
     else { return self }
-    return replacing("credentials", with: .mapping(removed + kept))
+    // Lists that are empty now are not written: they take the place of what was there all the same.
+    let names = Set(kept.map(\.key))
+    let emptied = lists.filter { !$0.value.isNull && !names.contains($0.key) }
+    return replacing("credentials", with: .mapping(removed + emptied + kept))
   }
 
   private func value(of key: String) -> YAMLNode? {
