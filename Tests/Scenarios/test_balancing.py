@@ -67,12 +67,13 @@ class TestLeastRequest:
         busy = scenario.origin(slow, name="busy")
         gateway = scenario.gateway([service("app", busy, origins[0], balance="least-request")])
         # Requests that stay at the busy one, until it has several more than the other.
-        blocked = []
+        blocked, before = [], len(origins[0].requests)
         for _ in range(40):
             thread = threading.Thread(target=get, args=(gateway.port, "/block"), kwargs={"seconds": 25}, daemon=True)
             thread.start()
             blocked.append(thread)
         busy.wait_for_requests(1)
+        wait_until(lambda: len(busy.requests) + len(origins[0].requests) - before == 40, "all have begun")
         try:
             seen = gateway.origins_of(100)
             # Two distinct choices always hold both: the one with fewer requests in flight takes all.
