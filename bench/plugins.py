@@ -188,15 +188,16 @@ class Setup:
             int(seconds) + 1, {self.load_core})
 
     def cost(self, server: Server, hosts: int, keys: int, seconds: float, path: str = PATH) -> Cost:
-        pids = server.pids()
-        before = cpu_time(pids)
+        before = {pid: cpu_time([pid]) for pid in server.pids()}
         result = self.load(server, hosts, keys, seconds, path)
         time.sleep(0.05)
-        used = cpu_time(pids).since(before)
+        # nginx has a process that ends when it has looked through the cache's files.
+        used = [cpu_time([pid]).since(before[pid]) for pid in server.pids() if pid in before]
         server.truncate_logs()
         if result["statusErrors"] or result["socketErrors"] or not result["requests"]:
             raise BenchError(f"requests to {server.folder.name} failed, the figures would mean nothing: {result}")
-        return Cost(used.total * 1e6 / result["requests"], used.user * 1e6 / result["requests"])
+        return Cost(*(sum(times) * 1e6 / result["requests"] for times in (
+            [one.total for one in used], [one.user for one in used])))
 
 
 def consumers(count: int) -> list[dict]:
