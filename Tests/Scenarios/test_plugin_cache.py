@@ -151,8 +151,10 @@ class TestHits:
         gateway = scenario.gateway(
             [service("app", scenario.http2_origin(answer), protocol="h2")],
             [route("all", "app", plugins={"cache": {}})])
-        for _ in range(3):
-            assert gateway.get("/a").body == LARGE
+        # A client that has all bytes may leave before the stream has ended, and then nothing is stored.
+        with gateway.client() as client:
+            for _ in range(3):
+                assert client.exchange("GET", "/a").body == LARGE
         with gateway.http2() as client:
             assert client.exchange("GET", "/a").body == LARGE
         assert seen == ["/a"]

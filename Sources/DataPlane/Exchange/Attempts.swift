@@ -140,17 +140,7 @@ extension Exchange {
       record.outcome = .proxied
       return .tunnel(connection)
     case .complete:
-      if service.adaptiveMax != .max { service.noteResponse(after: record.responseNanoseconds) }
-      if isFailure(responseHead.status) {
-        service.recordFailure(endpoint)
-      } else {
-        service.recordSuccess(endpoint)
-      }
-      if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
-        service.close(connection)
-      } else {
-        service.giveBack(connection)
-      }
+      endAnswered(connection, service)
       record.outcome = .proxied
       return .answered(keep: upload.isRead)
     case .retry(let reason):
@@ -158,17 +148,7 @@ extension Exchange {
       if reason != .status || isFailure(responseHead.status) { service.recordFailure(endpoint) }
       return again()
     case .replaced:
-      if service.adaptiveMax != .max { service.noteResponse(after: record.responseNanoseconds) }
-      if isFailure(responseHead.status) {
-        service.recordFailure(endpoint)
-      } else {
-        service.recordSuccess(endpoint)
-      }
-      if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
-        service.close(connection)
-      } else {
-        service.giveBack(connection)
-      }
+      endAnswered(connection, service)
       return .refuse(replacement.map { .plugin($0) } ?? .upstreamFailure)
     case .upstreamFailed(let failure):
       service.close(connection)
@@ -190,6 +170,21 @@ extension Exchange {
     case .aborted:
       service.close(connection)
       return cutOff(.clientClosed)
+    }
+  }
+
+  /// The endpoint has answered: what its status says of it counts, and its connection may be used again.
+  private func endAnswered(_ connection: UpstreamConnection, _ service: UpstreamService) {
+    if service.adaptiveMax != .max { service.noteResponse(after: record.responseNanoseconds) }
+    if isFailure(responseHead.status) {
+      service.recordFailure(connection.endpoint)
+    } else {
+      service.recordSuccess(connection.endpoint)
+    }
+    if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
+      service.close(connection)
+    } else {
+      service.giveBack(connection)
     }
   }
 

@@ -92,7 +92,7 @@ extension Exchange {
   /// - name: In lower case.
   public func dropRequestField(_ name: [UInt8]) { requestEdits.drop(name) }
 
-  public func dropRequestFields(_ names: FieldNameBlock) { requestEdits.drop(names) }
+  public func dropRequestFields(_ names: FieldNames) { requestEdits.drop(names) }
 
   /// - lines: `name: value` and CRLF each.
   public func addRequestLines(_ lines: [UInt8]) { requestEdits.add(lines) }
@@ -126,7 +126,7 @@ extension Exchange {
   /// - name: In lower case.
   public func dropResponseField(_ name: [UInt8]) { responseEdits.drop(name) }
 
-  public func dropResponseFields(_ names: FieldNameBlock) { responseEdits.drop(names) }
+  public func dropResponseFields(_ names: FieldNames) { responseEdits.drop(names) }
 
   /// Adds lines in place: `name: value` and CRLF each.
   public func editResponseLines(_ body: (inout [UInt8]) -> Void) { responseEdits.edit(body) }

@@ -29,8 +29,6 @@ extension Exchange {
   /// The response's head has come.
   /// - Returns: whether it announces more than there may be.
   func refusesLongResponse() -> Bool {
-    // Another answer may take its place, for which plugins have their say anew.
-    earlierResponseEdits = responseEdits
     guard case .length(let length) = responseHead.framing, length > responseBytesMax,
       request.method != .head
     else { return false }

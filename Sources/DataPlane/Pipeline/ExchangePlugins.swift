@@ -96,7 +96,8 @@ extension Exchange {
     // An answer of the gateway's own may take the place of a response that nothing was sent of.
     if hasEditedResponse { return }
     hasEditedResponse = true
-    if chain.phases.contains(.heldResponse), earlierResponseEdits == nil {
+    // Another answer may take its place, for which plugins have their say anew.
+    if responseBytesMax != .max || chain.phases.contains(.heldResponse), earlierResponseEdits == nil {
       earlierResponseEdits = responseEdits
     }
     for link in chain.links where link.phases.contains(.responseHead) {

@@ -1,24 +1,5 @@
 import HTTPCodec
 
-/// Names of fields, made once for all requests.
-public struct FieldNameBlock: Sendable {
-  /// In lower case, each behind its length.
-  let block: [UInt8]
-  let mask: UInt64
-  let names: [[UInt8]]
-
-  /// - names: In lower case, each of at most 255 bytes.
-  public init(_ names: [[UInt8]]) {
-    self.names = names
-    block = names.flatMap { [UInt8($0.count)] + $0 }
-    mask = names.reduce(0) { $0 | FieldEdits.bit(count: $1.count, last: $1.last ?? 0) }
-  }
-
-  public init(_ names: String...) { self.init(names.map { Array($0.utf8) }) }
-
-  public var isEmpty: Bool { block.isEmpty }
-}
-
 /// What plugins change of a head's fields: names whose lines do not go on, and lines that are added.
 struct FieldEdits {
   /// `name: value` and CRLF each.
@@ -70,12 +51,13 @@ struct FieldEdits {
     dropped += name
   }
 
-  mutating func drop(_ names: FieldNameBlock) {
+  /// The same for several at once.
+  mutating func drop(_ names: FieldNames) {
     if !lines.isEmpty {
       for name in names.names { dropLines(name) }
     }
-    mask |= names.mask
-    dropped += names.block
+    mask |= names.edits.mask
+    dropped += names.edits.dropped
   }
 
   private mutating func dropLines(_ name: [UInt8]) {

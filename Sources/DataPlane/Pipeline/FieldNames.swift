@@ -4,7 +4,8 @@ import HTTPCodec
 public struct FieldNames: Sendable {
   /// In lower case.
   public let names: [[UInt8]]
-  private let edits: FieldEdits
+  /// Without these.
+  let edits: FieldEdits
 
   public init(_ names: some Sequence<String>) {
     self.names = names.map { Array($0.lowercased().utf8) }

@@ -23,10 +23,12 @@ final class CORSPlugin: Plugin {
   private static let allowOrigin = Array("Access-Control-Allow-Origin".utf8)
   private static let allowHeaders = Array("Access-Control-Allow-Headers".utf8)
   /// What an endpoint says of this does not go on: there is one place that says it.
-  private static let owned = FieldNameBlock(
-    "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers",
-    "access-control-allow-methods", "access-control-allow-headers", "access-control-max-age",
-    "access-control-allow-private-network")
+  private static let owned = FieldNames(
+    [
+      "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers",
+      "access-control-allow-methods", "access-control-allow-headers", "access-control-max-age",
+      "access-control-allow-private-network",
+    ])
   /// Longer lists of fields are not repeated.
   private static let requestedBytesMax = 4_096
 

@@ -120,7 +120,7 @@ final class ForwardAuthPlugin: Plugin {
 
   /// What only the service may say does not come from the client.
   private func dropOwn(_ exchange: Exchange) {
-    for name in settings.upstreamFields.names { exchange.dropRequestField(name) }
+    exchange.dropRequestFields(settings.upstreamFields)
   }
 
   private func withoutAnswer(_ failure: SideFailure, _ exchange: Exchange) -> PluginVerdict {

@@ -8,17 +8,21 @@ extension Headers: RunnablePlugin {
 
 final class HeadersPlugin: Plugin {
   private let settings: Headers
-  private let droppedOfRequest: FieldNameBlock
-  private let droppedOfResponse: FieldNameBlock
+  private let droppedOfRequest: FieldNames
+  private let droppedOfResponse: FieldNames
 
   init(_ settings: Headers) {
     self.settings = settings
-    droppedOfRequest = FieldNameBlock(settings.request.dropped)
-    droppedOfResponse = FieldNameBlock(settings.response.dropped)
+    droppedOfRequest = Self.names(settings.request.dropped)
+    droppedOfResponse = Self.names(settings.response.dropped)
     var phases: Phases = []
     if !settings.request.isEmpty { phases.insert(.requestHead) }
     if !settings.response.isEmpty { phases.insert(.responseHead) }
     super.init(phases)
+  }
+
+  private static func names(_ names: [[UInt8]]) -> FieldNames {
+    FieldNames(names.map { String(decoding: $0, as: UTF8.self) })
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {

@@ -68,12 +68,12 @@ final class ResponseRewritePlugin: Plugin {
     settings.statuses.isEmpty || settings.statuses.contains(status)
   }
 
-  private static let requestFields = FieldNameBlock("accept-encoding", "range", "if-range")
+  private static let requestFields = FieldNames(["accept-encoding", "range", "if-range"])
   private static let contentEncoding = Array("content-encoding".utf8)
-  private static let validators = FieldNameBlock(
-    "etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges")
-  private static let contentFields = FieldNameBlock(
-    "content-type", "content-encoding", "content-language", "content-range", "content-disposition")
+  private static let validators = FieldNames(
+    ["etag", "content-md5", "digest", "content-digest", "repr-digest", "accept-ranges"])
+  private static let contentFields = FieldNames(
+    ["content-type", "content-encoding", "content-language", "content-range", "content-disposition"])
 }
 
 /// Replaces what a regular expression finds. Belongs to one worker.
