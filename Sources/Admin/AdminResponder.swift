@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import Resources
+import Runtime
 
 /// What is known of a request besides itself.
 struct AdminContext: RequestContext {
@@ -30,6 +31,7 @@ struct AdminResponder: HTTPResponder {
   }
 
   @Sendable func respond(to request: Request, context: AdminContext) async throws -> Response {
+    ControlThreads.giveWay()
     let path = request.uri.path
     var response: Response
     do throws(Problem) {

@@ -1,6 +1,7 @@
 import HTTPTypes
 import NIOCore
 import NIOHTTPTypes
+import Runtime
 
 /// Closes admin connections on which nothing moves, and those that are old.
 ///
@@ -47,6 +48,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
   }
 
   func handlerAdded(context: ChannelHandlerContext) {
+    ControlThreads.giveWay()
     start = context.eventLoop.now
     progress = start
     isWanted = connections.insert(context.channel)

@@ -111,10 +111,17 @@ void penstock_name_thread(const char *name) {
   pthread_setname_np(pthread_self(), shortened);
 }
 
-void penstock_lower_priority(int nice) {
-  // Linux has one for each thread (setpriority(2), "C library/kernel differences").
-  setpriority(PRIO_PROCESS, (id_t)gettid(), getpriority(PRIO_PROCESS, 0) + nice);
+// Linux has a nice value for each thread (setpriority(2), "C library/kernel differences").
+int penstock_nice(void) { return getpriority(PRIO_PROCESS, 0); }
+
+void penstock_give_way(int nice) {
+  static __thread int has_given_way;
+  if (has_given_way) return;
+  has_given_way = 1;
+  setpriority(PRIO_PROCESS, 0, nice);
 }
+
+void penstock_lower_priority(int nice) { setpriority(PRIO_PROCESS, 0, penstock_nice() + nice); }
 
 int penstock_thread_identifier(void) { return gettid(); }
 

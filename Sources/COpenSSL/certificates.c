@@ -103,14 +103,14 @@ static void make_no_algorithms(void) {
   if (no_algorithms == NULL || OSSL_PROVIDER_load(no_algorithms, "null") == NULL) abort();
 }
 
-// A certificate whose public key is left in its bytes. To decode it OpenSSL 3.0 looks through every decoder of
-// every provider, which is four fifths of the time that a certificate takes; without a provider there are none.
-static X509 *without_public_key(const uint8_t *der, long count) {
+// A certificate whose public key is left in its bytes; `position` moves behind it. To decode the key OpenSSL 3.0
+// looks through every decoder of every provider, which is nine tenths of the time that a certificate takes;
+// without a provider there are none.
+static X509 *without_public_key(const uint8_t **position, long count) {
   CRYPTO_THREAD_run_once(&no_algorithms_once, make_no_algorithms);
   X509 *x509 = X509_new_ex(no_algorithms, NULL);
-  const uint8_t *position = der;
   if (x509 == NULL) abort();
-  if (d2i_X509(&x509, &position, count) != NULL) return x509;
+  if (d2i_X509(&x509, position, count) != NULL) return x509;
   X509_free(x509);  // NULL where the failure has freed it
   return NULL;
 }
@@ -121,7 +121,8 @@ static X509 *read_next(cossl_certificate *certificate, BIO *bio) {
   long count = 0;
   if (PEM_bytes_read_bio(&der, &count, NULL, PEM_STRING_X509, bio, NULL, NULL) != 1) return NULL;
   if (certificate->leaf != NULL) return intermediate(der, count);
-  X509 *x509 = without_public_key(der, count);
+  const uint8_t *position = der;
+  X509 *x509 = without_public_key(&position, count);
   OPENSSL_free(der);
   return x509;
 }
@@ -293,19 +294,47 @@ cossl_certificate *cossl_certificate_read(
   return NULL;
 }
 
+// Gives a certificate that was read without its public key the one that its private key has. Says whether they
+// are the same.
+static int take_public_key(X509 *leaf, EVP_PKEY *key) {
+  uint8_t *expected = NULL, *taken = NULL;
+  int expected_count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &expected);
+  int is_same = 0;
+  if (expected_count > 0 && X509_set_pubkey(leaf, key) == 1) {
+    int taken_count = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(leaf), &taken);
+    is_same = taken_count == expected_count && memcmp(taken, expected, (size_t)taken_count) == 0;
+  }
+  OPENSSL_free(expected);
+  OPENSSL_free(taken);
+  return is_same;
+}
+
+// The first certificate of a chain; `position` moves behind it. With the key at hand, it takes 20 us instead of
+// 140, and this is what the first handshake for a host waits for.
+static X509 *parse_leaf(const uint8_t **position, long count, EVP_PKEY *key) {
+  const uint8_t *start = *position;
+  X509 *leaf = without_public_key(position, count);
+  if (leaf != NULL && take_public_key(leaf, key)) return leaf;
+  X509_free(leaf);
+  *position = start;
+  return d2i_X509(NULL, position, count);
+}
+
 cossl_certificate *cossl_certificate_parse(
     const uint8_t *chain, size_t chain_count, const uint8_t *key, size_t key_count) {
   cossl_certificate *certificate = certificate_new();
+  const uint8_t *key_position = key;
+  certificate->key = cossl_ec_key(key, key_count);
+  int is_ec = certificate->key != NULL;
+  if (!is_ec) certificate->key = d2i_AutoPrivateKey(NULL, &key_position, (long)key_count);
   const uint8_t *position = chain, *end = chain + chain_count;
-  certificate->leaf = d2i_X509(NULL, &position, (long)chain_count);
+  certificate->leaf = is_ec ? parse_leaf(&position, (long)chain_count, certificate->key)
+                            : d2i_X509(NULL, &position, (long)chain_count);
   while (certificate->leaf != NULL && position < end) {
     X509 *x509 = next_intermediate(&position, end);
     if (x509 == NULL) break;
     add_certificate(certificate, x509);
   }
-  position = key;
-  certificate->key = cossl_ec_key(key, key_count);
-  if (certificate->key == NULL) certificate->key = d2i_AutoPrivateKey(NULL, &position, (long)key_count);
   ERR_clear_error();
   if (certificate->leaf != NULL && certificate->key != NULL) return certificate;
   cossl_certificate_free(certificate);

@@ -203,6 +203,7 @@ public final class ControlPlane: Sendable {
   // MARK: Events
 
   private func handle(_ event: Event, _ running: Running) async {
+    ControlThreads.giveWay()
     switch event {
     case .hold(let continuation):
       state.withLock { $0.isHeld = true }

@@ -177,6 +177,7 @@ public final class Gateway: Sendable {
         try await open(admin, settings)
       }
     }
+    ControlThreads.begin()
     let revision = await controlPlane?.status.revision ?? 0
     let addresses = await controlPlane?.listeners.map(\.address.description).joined(separator: " ") ?? ""
     logger.info(

@@ -62,6 +62,8 @@ struct PathTemplate: Sendable, Hashable, ExpressibleByStringLiteral {
 
   init(stringLiteral value: String) { self.init(value) }
 
+  var segmentCount: Int { segments.count }
+
   /// Names of the parameters, in their order.
   var parameters: [String] {
     segments.compactMap { segment in

@@ -3,6 +3,13 @@ import HTTPTypes
 /// Finds the route of a request. Its list is what the OpenAPI document is made from.
 struct AdminRouter: Sendable {
   let routes: [AdminRoute]
+  /// Their places, by the number of segments of their paths.
+  private let places: [Int: [Int]]
+
+  init(routes: [AdminRoute]) {
+    self.routes = routes
+    places = Dictionary(grouping: routes.indices) { routes[$0].path.segmentCount }
+  }
 
   enum Match: Sendable {
     /// With the parameters of the path, still encoded.
@@ -18,10 +25,11 @@ struct AdminRouter: Sendable {
     // HEAD is GET without the content (RFC 9110 §9.3.2).
     let wanted = method == .head ? .get : method
     var others: [HTTPRequest.Method] = []
-    for route in routes {
-      guard let parameters = route.path.match(segments) else { continue }
-      if route.method == wanted { return .route(route, parameters) }
-      others += route.method == .get ? [.get, .head] : [route.method]
+    for place in places[segments.count] ?? [] {
+      guard let parameters = routes[place].path.match(segments) else { continue }
+      let method = routes[place].method
+      if method == wanted { return .route(routes[place], parameters) }
+      others += method == .get ? [.get, .head] : [method]
     }
     return others.isEmpty ? .none : .otherMethods(others)
   }

@@ -2,6 +2,7 @@ import Dispatch
 import Hummingbird
 import NIOCore
 import Resources
+import Runtime
 
 /// The content of requests: how much is taken, and what it is read as.
 enum RequestContent {
@@ -81,6 +82,7 @@ enum RequestContent {
     if bytes <= inlineBytesMax { return try work() }
     let result = await withCheckedContinuation { continuation in
       DispatchQueue.global(qos: .utility).async {
+        ControlThreads.giveWay()
         continuation.resume(returning: Result { () throws(Problem) in try work() })
       }
     }

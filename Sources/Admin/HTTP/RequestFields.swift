@@ -84,6 +84,7 @@ enum RequestFields {
       throw Problem(.unsupportedMediaType, "The content has the coding \"\(coding)\"; send it as it is.")
     }
     guard let field = headers[.contentType] else { return nil }
+    if isPlainType(field) { return field }
     let parts = field.split(separator: ";").map { trim($0).lowercased() }
     for parameter in parts.dropFirst() where parameter.hasPrefix("charset=") {
       guard ["utf-8", "utf8"].contains(parameter.dropFirst(8).filter({ $0 != "\"" })) else {
@@ -91,6 +92,13 @@ enum RequestFields {
       }
     }
     return parts.first
+  }
+
+  /// Whether it is a type as most clients write it: in lower case, without parameters.
+  private static func isPlainType(_ field: String) -> Bool {
+    field.utf8.allSatisfy { byte in
+      (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
+    }
   }
 
   /// Whether `Accept` lets an answer of this type pass (RFC 9110 §12.5.1).

@@ -15,6 +15,11 @@ void penstock_malloc_without_fastbins(void);
 /// Gives memory that is free back to the system. Takes milliseconds for each 100 MB.
 void penstock_malloc_trim(void);
 
+/// Has memory brought into the caches, without waiting for it.
+static inline void penstock_prefetch(const void *_Nonnull memory, size_t bytes) {
+  for (size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch((const char *)memory + offset, 1);
+}
+
 /// The worker that the calling thread runs, or NULL.
 extern __thread void *_Nullable penstock_current_worker;
 
@@ -53,6 +58,11 @@ int penstock_pin_thread(int index);
 void penstock_shorten_slice(unsigned microseconds);
 /// The same for all threads that there are, and for those that they start.
 void penstock_shorten_slices(unsigned microseconds);
+
+/// The nice value of the calling thread.
+int penstock_nice(void);
+/// Sets the nice value of the calling thread, the first time that it is called there.
+void penstock_give_way(int nice);
 
 /// Gives the calling thread less of a CPU that others want as well: by `nice` more than the process has.
 void penstock_lower_priority(int nice);

@@ -1,6 +1,7 @@
 import DataPlane
 import Logging
 import Resources
+import Runtime
 import Store
 import TLS
 
@@ -29,6 +30,7 @@ extension Registry {
   func commit(
     _ group: [PendingTransaction], endpoints: [String: [ResolvedEndpoint]]
   ) -> (checks: Set<String>, refused: [String]) {
+    ControlThreads.giveWay()
     var accepted: [Accepted] = []
     var refused: [String] = []
     for pending in group {

@@ -1,5 +1,6 @@
 import Plugins
 import Resources
+import Runtime
 import Store
 import TLS
 
@@ -122,7 +123,8 @@ enum OperationPreparation {
   private static func results(
     _ operations: ArraySlice<ResourceOperation>, _ reader: OperationReader
   ) -> [Outcome] {
-    operations.map { operation in
+    ControlThreads.giveWay()
+    return operations.map { operation in
       do throws(ResourceProblems) {
         return .success(try reader.prepare(operation))
       } catch {

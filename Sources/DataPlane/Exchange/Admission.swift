@@ -81,6 +81,7 @@ extension Exchange {
     route = findRoute(in: input)
     if let redirect = httpsRedirect { return .redirect(redirect) }
     guard let route else { return .noRoute }
+    route.counters?.prepare()
     if let refusal = noteUpgrade(route) { return refusal }
     let index = route.pickBackend(random: &worker.random)
     service = index >= 0 ? data.serviceTable.service(index) : nil

@@ -34,6 +34,14 @@ public final class RouteCounters {
     self.owner = owner
   }
 
+  /// Has what ``record(_:service:name:)`` changes brought near, for an exchange that has begun: among 100,000
+  /// routes it lies in seven cache lines that have to be fetched from memory.
+  @inline(__always)
+  func prepare() { Prefetching.prepare(self, bytes: Self.countingBytes) }
+
+  /// From the object's head to the first buckets of the last histogram.
+  private static let countingBytes = 400
+
   /// Counts an exchange that has ended.
   ///
   /// - Parameters:

@@ -204,8 +204,8 @@ private struct JSONParser: ~Escapable {
   ) throws(YAMLFailure) -> String {
     let beginning = position()
     scratch.removeAll(keepingCapacity: true)
-    for place in begin..<firstEscape { scratch.append(bytes[place]) }
-    index = firstEscape
+    index = begin
+    if firstEscape > begin { appendPlainBytes() }
     while index < bytes.count {
       let byte = bytes[index]
       switch byte {
@@ -217,11 +217,25 @@ private struct JSONParser: ~Escapable {
       case 0..<0x20:
         throw controlCharacter(byte, stringFrom: beginning)
       default:
-        scratch.append(byte)
-        index += 1
+        appendPlainBytes()
       }
     }
     throw unclosed("text", from: beginning)
+  }
+
+  /// Those up to the next quote, escape or control character.
+  private mutating func appendPlainBytes() {
+    var end = index
+    while end < bytes.count, bytes[end] >= 0x20, bytes[end] != UInt8(ascii: "\""),
+      bytes[end] != UInt8(ascii: "\\")
+    {
+      end += 1
+    }
+    let plain = bytes.extracting(index..<end)
+    scratch.append(addingCapacity: plain.count) { output in
+      for place in plain.indices { output.append(plain[place]) }
+    }
+    index = end
   }
 
   private mutating func escape() throws(YAMLFailure) {

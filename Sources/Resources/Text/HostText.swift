@@ -8,6 +8,7 @@ enum HostText {
 
   /// Octets of a name without the last dot (RFC 1035 §2.3.4).
   static let bytesMax = 253
+  static let labelBytesMax = 63
 
   /// A route's host in canonical form: `api.example.com`, `*.example.com`, `[::1]`.
   static func routeHost(_ text: String) throws(Failure) -> String {
@@ -21,7 +22,7 @@ enum HostText {
       return text.lowercased()
     }
     if text.hasPrefix("*.") { return "*." + (try name(String(text.dropFirst(2)), written: text)) }
-    if text.contains("*") {
+    if text.utf8.contains(UInt8(ascii: "*")) {
       throw Failure(
         message: "\(quoted(text)): a wildcard has to be the whole first label",
         hint: "such as \"*.example.com\"")
@@ -31,43 +32,58 @@ enum HostText {
 
   /// A name in lower case, checked label by label.
   static func name(_ text: String, written: String) throws(Failure) -> String {
+    if isName(text.utf8) { return text.lowercased() }
+    throw failure(of: text, written: written)
+  }
+
+  private static func isName(_ text: String.UTF8View) -> Bool {
+    text.count <= bytesMax
+      && text.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).allSatisfy { label in
+        !label.isEmpty && label.count <= labelBytesMax && label.first != UInt8(ascii: "-")
+          && label.last != UInt8(ascii: "-") && label.allSatisfy(isLabelByte)
+      }
+  }
+
+  // The underscore is not a host's (RFC 1123 §2.1), but names of containers have it.
+  private static func isLabelByte(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_") || isDigit(byte)
+      || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A)
+  }
+
+  /// What is wrong with a text that is no name.
+  private static func failure(of text: String, written: String) -> Failure {
     let shown = quoted(written)
     if text.utf8.contains(where: { $0 >= 0x80 }) {
       let ascii = written.split(separator: ".", omittingEmptySubsequences: false)
         .map { Punycode.label(String($0)) }.joined(separator: ".")
-      throw Failure(message: "\(shown) is not ASCII", hint: "write its punycode form, \(quoted(ascii))")
+      return Failure(message: "\(shown) is not ASCII", hint: "write its punycode form, \(quoted(ascii))")
     }
-    if text.contains("://") || text.contains("/") {
-      throw Failure(message: "\(shown) is not a host", hint: "write the host alone, without scheme and path")
+    if text.contains("/") {
+      return Failure(
+        message: "\(shown) is not a host", hint: "write the host alone, without scheme and path")
     }
     if text.contains(":") {
-      throw Failure(
+      return Failure(
         message: "\(shown) has a port", hint: "write the host alone; listeners decide about ports")
     }
     if text.hasSuffix("."), text.count > 1 {
-      throw Failure(message: "\(shown) ends in a dot", hint: "write it without the dot")
+      return Failure(message: "\(shown) ends in a dot", hint: "write it without the dot")
     }
-    guard !text.isEmpty else { throw Failure(message: "\(shown) is not a host") }
-    guard text.utf8.count <= bytesMax else {
-      throw Failure(message: "\(shown) is longer than \(bytesMax) bytes")
+    if text.isEmpty { return Failure(message: "\(shown) is not a host") }
+    if text.utf8.count > bytesMax {
+      return Failure(message: "\(shown) is longer than \(bytesMax) bytes")
     }
-    for label in text.utf8.split(separator: 0x2E, omittingEmptySubsequences: false) {
-      try check(label: label, of: shown)
-    }
-    return text.lowercased()
+    let labels = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+    return Failure(message: "\(shown) has \(labels.lazy.compactMap(problem).first ?? "no valid name")")
   }
 
-  private static func check(label: Substring.UTF8View, of shown: String) throws(Failure) {
-    guard !label.isEmpty else { throw Failure(message: "\(shown) has an empty label") }
-    guard label.count <= 63 else { throw Failure(message: "\(shown) has a label of more than 63 bytes") }
-    guard label.first != 0x2D, label.last != 0x2D else {
-      throw Failure(message: "\(shown) has a label that begins or ends with \"-\"")
+  private static func problem(of label: Substring.UTF8View) -> String? {
+    if label.isEmpty { return "an empty label" }
+    if label.count > labelBytesMax { return "a label of more than \(labelBytesMax) bytes" }
+    if label.first == UInt8(ascii: "-") || label.last == UInt8(ascii: "-") {
+      return "a label that begins or ends with \"-\""
     }
-    // The underscore is not a host's (RFC 1123 §2.1), but names of containers have it.
-    let isValid = label.allSatisfy { byte in
-      byte == 0x2D || byte == 0x5F || isDigit(byte) || (byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A)
-    }
-    guard isValid else { throw Failure(message: "\(shown) has characters that a host cannot have") }
+    return label.allSatisfy(isLabelByte) ? nil : "characters that a host cannot have"
   }
 }
 

@@ -9,6 +9,10 @@ public enum BackgroundThread {
   /// - Parameter name: as `top -H` shows it; the first 15 bytes count.
   public static func start(name: String, _ body: @escaping @Sendable () -> Void) {
     let content = Body(name: name, body: body)
+    ControlThreads.withoutGivingWay { start(content) }
+  }
+
+  private static func start(_ content: Body) {
     var thread = pthread_t()
     // The retained pointer is taken over by the thread's first statement.
     let status = unsafe pthread_create(

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A program that this process has started.
 public final class ChildProcess: Sendable {
@@ -32,6 +33,19 @@ public final class ChildProcess: Sendable {
   public init(
     path: String, arguments: [String], environment: [String], channel: DescriptorChannel
   ) throws(SystemError) {
+    let identifier = Mutex<Int32>(0)
+    ControlThreads.withoutGivingWay {
+      let started = Self.spawn(path, arguments, environment, channel)
+      identifier.withLock { $0 = started }
+    }
+    self.identifier = identifier.withLock(\.self)
+    if self.identifier < 0 { throw SystemError(-self.identifier) }
+  }
+
+  /// - Returns: its identifier, or -errno.
+  private static func spawn(
+    _ path: String, _ arguments: [String], _ environment: [String], _ channel: DescriptorChannel
+  ) -> Int32 {
     // The copies are freed below; the call reads them before it returns.
     let argumentCopies = unsafe arguments.map { unsafe strdup($0) } + [nil]
     let environmentCopies = unsafe environment.map { unsafe strdup($0) } + [nil]
@@ -39,9 +53,7 @@ public final class ChildProcess: Sendable {
       for index in unsafe argumentCopies.indices { unsafe free(argumentCopies[index]) }
       for index in unsafe environmentCopies.indices { unsafe free(environmentCopies[index]) }
     }
-    let identifier = unsafe penstock_spawn(path, argumentCopies, environmentCopies, channel.handle)
-    if identifier < 0 { throw SystemError(-identifier) }
-    self.identifier = identifier
+    return unsafe penstock_spawn(path, argumentCopies, environmentCopies, channel.handle)
   }
 
   /// Ends it without asking. To be called before its end was taken note of only.

@@ -22,6 +22,10 @@ public enum WorkerThread {
     _ worker: Worker, name: String, pinned: Bool, completion: @escaping @Sendable () -> Void
   ) {
     let body = Body(worker: worker, name: name, pinned: pinned, completion: completion)
+    ControlThreads.withoutGivingWay { start(body) }
+  }
+
+  private static func start(_ body: Body) {
     var thread = pthread_t()
     // The retained pointer is taken over by the thread's first statement.
     let status = unsafe pthread_create(
