@@ -4,7 +4,7 @@ import Synchronization
 
 /// The threads that Swift's pool and NIO start, which serve the control plane: where a worker wants their CPU, they
 /// give way. A change takes some half a millisecond of a CPU, which requests should not wait for
-/// (docs/decisions/0026-requests-first.md).
+/// (docs/decisions/0027-requests-first.md).
 public enum ControlThreads {
   /// Above that of workers. Where workers take all they can get, the control plane keeps a thirtieth of a CPU.
   private static let nice: Int32 = 15
