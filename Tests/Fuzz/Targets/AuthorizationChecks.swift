@@ -59,6 +59,10 @@ enum AuthorizationChecks {
     }
   }
 
+  /// RFC 9110 §5.6.2
+  private static let tokenCharacters = Set(
+    "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+
   /// Nil where it is malformed, or something is missing.
   private static func plainParameters(_ input: [UInt8], _ user: String) -> [String: [UInt8]]? {
     var found: [String: [UInt8]] = [:]
@@ -74,6 +78,7 @@ enum AuthorizationChecks {
       }
       // The first sign is the one before the quote.
       guard before.firstIndex(of: UInt8(ascii: "=")) == before.count - 1, !before.isEmpty else { return nil }
+      guard before.dropLast().allSatisfy(tokenCharacters.contains) else { return nil }
       let value = Array(pieces[index + 1])
       if value.contains(UInt8(ascii: "\\")) { return nil }
       let name = String(decoding: before.dropLast().map(\.asciiLowercased), as: UTF8.self)

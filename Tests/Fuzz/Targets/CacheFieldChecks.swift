@@ -30,6 +30,8 @@ enum CacheFieldChecks {
     var parser = ResponseParser()
     var head = ResponseHead()
     guard (try? parser.parse(bytes.span, requestMethod: .get, into: &head)) == true else { return nil }
+    // An empty line among the input would end the head before the rest of it.
+    guard head.byteCount == bytes.count else { return nil }
     var facts = ResponseFacts()
     var values: [[UInt8]] = []
     for field in head.fields {

@@ -8,7 +8,8 @@ import HTTPCodec
 enum NamedValueChecks {
   static func check(_ input: [UInt8]) throws(BrokenProperty) {
     let parts = input.split(separator: 10, maxSplits: 1, omittingEmptySubsequences: false).map(Array.init)
-    guard parts.count == 2 else { return }
+    // What has no name is nothing that anybody asks for.
+    guard parts.count == 2, !parts[0].isEmpty else { return }
     let (name, text) = (parts[0], parts[1])
     let all = ByteRange(start: 0, count: text.count)
     let cookie = text.span.cookieValue(named: name, in: all)
