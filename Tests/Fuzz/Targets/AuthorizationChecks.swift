@@ -77,7 +77,7 @@ enum AuthorizationChecks {
         before = Array(before.dropFirst().drop { $0 == 32 || $0 == 9 })
       }
       // The first sign is the one before the quote.
-      guard before.firstIndex(of: UInt8(ascii: "=")) == before.count - 1, !before.isEmpty else { return nil }
+      guard before.firstIndex(of: UInt8(ascii: "=")) == before.count - 1, before.count > 1 else { return nil }
       guard before.dropLast().allSatisfy(tokenCharacters.contains) else { return nil }
       let value = Array(pieces[index + 1])
       if value.contains(UInt8(ascii: "\\")) { return nil }
