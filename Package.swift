@@ -33,6 +33,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String
   .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
+/// What the properties of Tests/Fuzz/Targets are about.
+let fuzzed: [Target.Dependency] = ["DataPlane", "HTTPCodec", "Plugins", "Resources"]
+
 let package = Package(
   name: "penstock",
   platforms: [.macOS(.v26)],
@@ -119,16 +122,14 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: settings),
-    module("Simulation", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
+    module("Simulation", ["DataPlane", "HTTPCodec", "Plugins", "Resources", "Runtime"]),
     // A tool for those who work on the gateway; it is not shipped.
     .executableTarget(name: "simulate", dependencies: ["Runtime", "Simulation"], swiftSettings: settings),
 
     tests("HTTPCodecTests", ["HTTPCodec"]),
-    .target(
-      name: "FuzzTargets", dependencies: ["HTTPCodec", "Resources"], path: "Tests/Fuzz/Targets",
-      swiftSettings: settings),
     .testTarget(
-      name: "FuzzTests", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Replay", swiftSettings: settings),
+      name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
+      exclude: ["Corpora", "Dictionaries", "Entry"], swiftSettings: settings),
     tests("ResourcesTests", ["Plugins", "Resources"], exclude: ["Cases"]),
     tests("TLSTests", ["COpenSSL", "Runtime", "TLS"]),
     tests("DataPlaneTests", ["DataPlane", "HTTPCodec", "Resources", "Runtime"]),
@@ -169,9 +170,12 @@ let package = Package(
   ]
 )
 
-// Only scripts/fuzz sets this: the program has no `main` of its own, and links with the fuzzer's alone.
+// Only scripts/fuzz sets this: the program has no `main` of its own, and links with the fuzzer's alone. No two
+// targets may share files.
 if Context.environment["PENSTOCK_FUZZ"] != nil {
+  package.targets.removeAll { $0.name == "FuzzTests" }
   package.targets.append(
     .executableTarget(
-      name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Entry", swiftSettings: settings))
+      name: "fuzz", dependencies: fuzzed, path: "Tests/Fuzz",
+      exclude: ["Corpora", "Dictionaries", "Replay"], swiftSettings: settings))
 }

@@ -31,6 +31,8 @@ public final class Gateway: Sendable {
     var pool: WorkerPool?
     var watchdog: Watchdog?
     var isDraining = false
+    /// Workers that did not end with the others.
+    var stalledAtEnd: [Int] = []
     /// It drains for an upgrade, and was told to end.
     var isHurried = false
     var admin: AdminHost?
@@ -53,6 +55,8 @@ public final class Gateway: Sendable {
   /// Serves until SIGTERM or SIGINT, then drains. A second of these signals ends it at once;
   /// SIGHUP reads the configuration again and opens the log files anew; SIGUSR2 replaces the process by a
   /// new one.
+  ///
+  /// Threads may still run when this returns or throws: the process is to end by ``ProcessEnd``.
   public func run() async throws(GatewayError) {
     let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup, .sigusr2)
     let predecessor = try await findPredecessor()
@@ -68,6 +72,8 @@ public final class Gateway: Sendable {
     options.whenReady?()
     trimMemory()
     await serve(until: signals)
+    let stalled = state.withLock(\.stalledAtEnd)
+    if !stalled.isEmpty { throw .stalled(workers: stalled) }
   }
 
   /// Reading 100,000 domains leaves a fifth as much behind as they take; freed by threads that take their
@@ -227,13 +233,17 @@ public final class Gateway: Sendable {
       state.isDraining = true
       return (state.pool, state.admin)
     }
-    await pool?.drain(within: limit, manner: manner)
+    _ = await pool?.drain(within: limit, manner: manner)
     await control.withLock { $0 }?.stop()
     await admin?.stop()
     watchdog?.stop()
-    await pool?.stop()
+    let stalled = await pool?.stop() ?? []
     accessLogs.close()
-    logger.info("stopped")
+    if stalled.isEmpty { return logger.info("stopped") }
+    state.withLock { $0.stalledAtEnd = stalled }
+    logger.error(
+      "stopped without workers that do not turn their loops: their connections are cut",
+      metadata: ["workers": "\(stalled.map(String.init).joined(separator: " "))"])
   }
 
   var controlPlane: ControlPlane? { control.withLock { $0 } }
@@ -244,6 +254,8 @@ public enum GatewayError: Error, Sendable, CustomStringConvertible {
   case control(ControlPlaneError)
   case listeners([ListenFailure])
   case admin(AdminServerError)
+  /// It has ended, but for workers that do not turn their loops.
+  case stalled(workers: [Int])
   /// The process before this one did not hand over.
   case upgrade(UpgradeError)
 
@@ -252,6 +264,8 @@ public enum GatewayError: Error, Sendable, CustomStringConvertible {
     case .control(let error): error.description
     case .listeners(let failures): failures.map(\.description).joined(separator: "\n")
     case .admin(let error): error.description
+    case .stalled(let workers):
+      "ended without worker \(workers.map(String.init).joined(separator: ", ")), which did not turn its loop"
     case .upgrade(let error): "the upgrade failed: \(error)"
     }
   }

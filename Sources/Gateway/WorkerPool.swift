@@ -6,7 +6,9 @@ import Synchronization
 /// The workers of the process, each on a thread of its own.
 final class WorkerPool: Sendable {
   private let workers: [WorkerLocal<DataPlaneWorker>]
-  private let ends: [AsyncStream<Void>]
+  private let ends: RollCall
+  /// Of the drain that is under way.
+  private let drains: RollCall
   /// What the workers listen on.
   private let addresses = Mutex(OpenAddresses())
 
@@ -27,7 +29,7 @@ final class WorkerPool: Sendable {
   init(count: Int, inheriting sockets: [HandoverSocket] = []) {
     inheritedPorts.withLock { $0 = Set(sockets.map(\.address.port)) }
     var workers: [WorkerLocal<DataPlaneWorker>] = []
-    var ends: [AsyncStream<Void>] = []
+    let ends = RollCall(of: count)
     let pluginStates = PluginStates()
     for index in 0..<count {
       let worker = Worker(index: index, seam: EpollSeam())
@@ -39,15 +41,14 @@ final class WorkerPool: Sendable {
           }
           return data
         })
-      let (end, endInput) = AsyncStream.makeStream(of: Void.self)
-      ends.append(end)
       // Pinned only where each worker has a CPU to itself.
       WorkerThread.start(worker, name: "worker-\(index)", pinned: count == WorkerThread.usableCPUs) {
-        endInput.finish()
+        ends.answered(index)
       }
     }
     self.workers = workers
     self.ends = ends
+    drains = RollCall(of: count)
   }
 
   /// Listeners of a change, by number, whose addresses another process has, and the reason. Those that
@@ -86,6 +87,10 @@ final class WorkerPool: Sendable {
   /// Sends a change to every worker.
   func post(_ change: @escaping @Sendable (DataPlaneWorker) -> Void) {
     for worker in workers { worker.post(change) }
+  }
+
+  func post(to index: Int, _ body: @escaping @Sendable (DataPlaneWorker) -> Void) {
+    workers[index].post(body)
   }
 
   /// What every worker has counted; each copies it in slices.
@@ -140,26 +145,23 @@ final class WorkerPool: Sendable {
     }
   }
 
-  /// Lets what is in flight finish, for as long as `limit`, then ends it.
-  func drain(within limit: Duration, manner: DrainManner) async {
-    let (finished, input) = AsyncStream.makeStream(of: Void.self)
-    post { worker in worker.beginDrain(manner) { input.yield() } }
+  /// Lets what is in flight finish, for as long as `limit`, then ends it. To be called once.
+  ///
+  /// - Returns: workers that did not do so even then: they do not turn their loops.
+  func drain(within limit: Duration, manner: DrainManner) async -> [Int] {
+    for (index, worker) in workers.enumerated() {
+      worker.post { [drains] in $0.beginDrain(manner) { drains.answered(index) } }
+    }
     let timer = Task {
       // What may wait has to have the time to end in an orderly way.
       let orderly = min(limit / 4, .seconds(5))
       try await Task.sleep(for: limit - orderly)
       post { $0.endPatience() }
       try await Task.sleep(for: orderly)
-      post { $0.abortConnections() }
+      abortConnections()
     }
-    var left = workers.count
-    if left > 0 {
-      for await _ in finished {
-        left -= 1
-        if left == 0 { break }
-      }
-    }
-    timer.cancel()
+    defer { timer.cancel() }
+    return await drains.wait()
   }
 
   /// Begins to accept, on all workers.
@@ -169,18 +171,23 @@ final class WorkerPool: Sendable {
     return await call { $0.startAccepting() }.flatMap(\.self)
   }
 
+  /// Ends what is in flight; a drain that is under way does not wait much longer.
   func abortConnections() {
     post { $0.abortConnections() }
+    drains.giveUp()
   }
 
   /// Ends the threads, and returns when they have ended.
-  func stop() async {
+  ///
+  /// - Returns: workers whose threads did not: they do not turn their loops.
+  func stop() async -> [Int] {
     post { $0.setAccessLog(nil, format: .json) }
     for worker in workers {
       worker.end()
       worker.worker.stop()
     }
-    for end in ends { for await _ in end {} }
+    ends.giveUp()
+    return await ends.wait()
   }
 }
 

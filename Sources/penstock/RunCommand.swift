@@ -57,8 +57,9 @@ struct RunCommand: AsyncParsableCommand {
       try await Gateway(options).run()
     } catch {
       complain(error.description)
-      throw ExitCode.failure
+      ProcessEnd.now(status: 1)
     }
     await embedded?.stop()
+    ProcessEnd.now(status: 0)
   }
 }

@@ -62,9 +62,9 @@ import Testing
         #expect(thread > 0 && stalled.silence >= .milliseconds(150))
         return activity
       }
-      #expect(found.count == 1)
-      // On a machine that has other work it may have waited for a CPU for longer than it ran.
-      #expect(found.first?.hasPrefix("it computes") == true || found.first?.contains("CPU") == true)
+      // On a machine that has other work the thread may have had a stall before, and in its loop it may have waited
+      // for a CPU for longer than it ran.
+      #expect(found.last?.hasPrefix("it computes") == true || found.last?.contains("CPU") == true)
       #expect(watchdog.figures.stalls >= 1 && watchdog.figures.pauseMax >= .milliseconds(150))
 
       scene.end()

@@ -33,6 +33,10 @@ struct SignatureParametersTests {
     #"hmac username="a" algorithm="b" headers="c" signature="e""#,
     #"hmac username="a",algorithm="b",headers="c",signature="e","#,
     #"hmac username="a",algorithm="b",headers="c",signature="e"x"#,
+    // Names are tokens (RFC 9110 §11.2): no other parameter is within one.
+    #"hmac x", username="a",algorithm="b",headers="c",signature="e""#,
+    #"hmac x,username="a",algorithm="b",headers="c",signature="e",username="d""#,
+    #"hmac ="x",username="a",algorithm="b",headers="c",signature="e""#,
   ])
   func anythingElseIsRefused(_ text: String) { #expect(read(text) == nil) }
 

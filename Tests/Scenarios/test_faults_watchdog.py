@@ -7,12 +7,14 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 
 import pytest
 
 from support.client import Client
-from support.gateway import service
+from support.gateway import CRASH, service
+from support.http import ConnectionEnded
 from support.programs import penstock_binary
 from support.threads import CAN_PLANT_LOOPS, LoopingThread, StoppedThread, cpu_seconds, may_trace, threads_named
 from support.upgrades import start
@@ -210,3 +212,130 @@ def test_after_an_upgrade_the_new_process_says_so(scenario, tmp_path):
             said = manager.count("WATCHDOG=1")
             wait_until(lambda: manager.count("WATCHDOG=1") >= said + 3, "the new one says so")
             assert f"MAINPID={line.pid}" in manager.take()
+
+
+# The end of a process with a worker that stalls
+
+ENDED_WITHOUT = "stopped without workers that do not turn their loops"
+
+
+def stall_for_ever(gateway, number: int) -> None:
+    LoopingThread(gateway.pid, worker_thread(gateway.pid, number)).lead_astray()
+
+
+def terminate(gateway) -> None:
+    gateway.was_ended = True
+    gateway.signal(signal.SIGTERM)
+
+
+def check_failed_end(gateway, workers: str) -> None:
+    """It ends within its bound (ten seconds after the drain), and says what was wrong."""
+    assert gateway.wait_for_end(40) == 1, gateway.tail()
+    line = next(line for line in gateway.stderr.splitlines() if ENDED_WITHOUT in line)
+    assert f"workers={workers}" in line.replace('"', ""), line
+    assert not CRASH.search(gateway.stderr), gateway.tail()
+
+
+@plants_loops
+@pytest.mark.parametrize("workers", [1, 2])
+def test_process_ends_without_a_worker_that_stalls(scenario, workers):
+    gateway = scenario.gateway(
+        [service("app", scenario.origin())], workers=workers, http={"timeouts": {"drain": "1s"}})
+    clients = [gateway.client() for _ in range(4)]
+    for client in clients:
+        assert client.exchange("GET", "/").status == 200
+    stall_for_ever(gateway, workers - 1)
+    terminate(gateway)
+    check_failed_end(gateway, str(workers - 1))
+    for client in clients:
+        client.close()
+
+
+@plants_loops
+def test_requests_of_other_workers_are_finished_at_the_end_of_one_that_stalls(scenario):
+    release = threading.Event()
+
+    def answer(exchange):
+        if exchange.request.target == "/held":
+            release.wait(20)
+        exchange.respond(200, "whole")
+
+    origin = scenario.origin(answer)
+    gateway = scenario.gateway([service("app", origin)], workers=2, http={"timeouts": {"drain": "10s"}})
+    # One of them at least is the other worker's, but for once in a million times.
+    clients = [gateway.client(seconds=30) for _ in range(20)]
+    for client in clients:
+        client.request("GET", "/held")
+    origin.wait_for_requests(20)
+    stall_for_ever(gateway, 1)
+    terminate(gateway)
+    gateway.wait_for_output("draining")
+    release.set()
+    whole = 0
+    for client in clients:
+        try:
+            whole += client.response().text == "whole"
+        except (ConnectionEnded, OSError):
+            pass
+        client.close()
+    assert 0 < whole < 20
+    check_failed_end(gateway, "1")
+
+
+@plants_loops
+def test_second_signal_does_not_wait_for_the_drain_of_a_worker_that_stalls(scenario):
+    gateway = scenario.gateway(
+        [service("app", scenario.origin())], workers=2, http={"timeouts": {"drain": "10m"}})
+    stall_for_ever(gateway, 0)
+    terminate(gateway)
+    gateway.wait_for_output("draining")
+    gateway.signal(signal.SIGTERM)
+    check_failed_end(gateway, "0")
+
+
+@plants_loops
+def test_worker_that_goes_on_in_time_ends_with_the_others(scenario):
+    gateway = scenario.gateway(
+        [service("app", scenario.origin())], workers=2, http={"timeouts": {"drain": "10s"}})
+    with LoopingThread(gateway.pid, worker_thread(gateway.pid, 1)):
+        wait_until(lambda: is_known(gateway), "the stall is reported")
+        terminate(gateway)
+        gateway.wait_for_output("draining")
+    assert gateway.wait_for_end(40) == 0, gateway.tail()
+    assert ENDED_WITHOUT not in gateway.stderr
+
+
+@plants_loops
+def test_upgrade_fails_while_a_worker_stalls_and_succeeds_when_it_turns(scenario):
+    with start(scenario, drain="5s", workers=2) as line:
+        with LoopingThread(line.pid, worker_thread(line.pid, 1)):
+            said = line.fail()
+            assert "worker 1 does not turn its loop" in said, said
+        wait_until(line.gateway.is_ready, "ready again")
+        assert line.gateway.get().status == 200
+        line.wait_for_end(line.upgrade())
+        assert line.gateway.get().status == 200
+
+
+@plants_loops
+def test_replaced_process_ends_without_a_worker_that_stalls(scenario):
+    """It stalls while it drains: the new process serves all the same."""
+    release = threading.Event()
+
+    def answer(exchange):
+        if exchange.request.target == "/held":
+            release.wait(30)
+        exchange.respond(200, "whole")
+
+    origin = scenario.origin(answer)
+    with start(scenario, origin, drain="2s") as line, line.gateway.client(seconds=30) as client:
+        client.request("GET", "/held")
+        origin.wait_for_requests(1)
+        old = line.pid
+        thread = worker_thread(old, 0)
+        line.upgrade()
+        LoopingThread(old, thread).lead_astray()
+        check_failed_end(line.gateway, "0")
+        release.set()
+        for _ in range(5):
+            assert line.gateway.get().status == 200

@@ -10,6 +10,11 @@ public struct WorkerHoldings: Sendable {
   /// Connections whose next request waits, unread.
   public var heldBack = 0
   public var isOverloaded = false
+  /// Requests of the gateway's own, and those of them that services count.
+  public var sideRequests = 0
+  public var sideRequestsAtEndpoints = 0
+  /// Requests for which a plugin waits.
+  public var requestsAtPlugins = 0
 }
 
 extension DataPlaneWorker {
@@ -23,6 +28,9 @@ extension DataPlaneWorker {
     holdings.addressConnectionsMax = addresses.connectionsMax
     holdings.heldBack = admission.heldCount
     holdings.isOverloaded = admission.isOverloaded
+    holdings.sideRequests = sideRequests.count
+    holdings.sideRequestsAtEndpoints = sideRequests.atEndpoints
+    holdings.requestsAtPlugins = requestsAtPlugins
     return holdings
   }
 }

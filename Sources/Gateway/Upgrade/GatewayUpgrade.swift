@@ -84,8 +84,8 @@ extension Gateway {
   private func startSuccessor() async throws(UpgradeError) -> (Successor, [HandoverSocket]) {
     guard let pool = state.withLock({ $0.pool }) else { throw UpgradeError("the gateway starts") }
     let hasAdmin = await admin?.isOpen ?? false
+    let sockets = try await pool.duplicateListeners()
     do throws(SystemError) {
-      let sockets = try await pool.duplicateListeners()
       let successor = try Successor(sockets: sockets, hasAdmin: hasAdmin)
       upgrades.started(successor)
       return (successor, sockets)

@@ -22,6 +22,9 @@ public enum CacheZones {
     return zone
   }
 
+  /// Forgets a zone that nobody uses any more. For simulations, whose worlds must know nothing of each other.
+  public static func forget(_ name: String) { zones.withLock { _ = $0.removeValue(forKey: name) } }
+
   private static var all: [CacheZone] {
     zones.withLock { $0.values.sorted { $0.name < $1.name } }
   }

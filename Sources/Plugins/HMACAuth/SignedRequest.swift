@@ -49,7 +49,10 @@ struct SignatureParameters {
       let nameStart = position
       while position < end, bytes[position] != UInt8(ascii: "=") { position += 1 }
       let name = ByteRange(start: nameStart, count: position - nameStart)
-      guard position + 1 < end, bytes[position + 1] == UInt8(ascii: "\"") else { return false }
+      // A name with a quote or a comma in it would hide others in itself.
+      guard bytes.isToken(name), position + 1 < end, bytes[position + 1] == UInt8(ascii: "\"") else {
+        return false
+      }
       let valueStart = position + 2
       position = valueStart
       while position < end, bytes[position] != UInt8(ascii: "\"") {

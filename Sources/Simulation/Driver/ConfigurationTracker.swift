@@ -5,7 +5,7 @@ import Runtime
 /// Turns whole configurations, one after another, into what changes between them, as the control plane
 /// does: resources keep their numbers by name, and numbers of those that are gone are used again.
 ///
-/// Without TLS.
+/// Without TLS. Consumers do not change once they are there.
 public final class ConfigurationTracker {
   /// Names to dense numbers.
   private struct Numbers {
@@ -58,6 +58,9 @@ public final class ConfigurationTracker {
     }
     setServices(old, configuration, endpoints, &delta)
     setRoutes(old, configuration, &delta)
+    for (number, consumer) in configuration.consumers.enumerated() where !old.consumers.contains(consumer) {
+      delta.consumers.append(.set(number: number, consumer))
+    }
     self.configuration = configuration
     return delta
   }

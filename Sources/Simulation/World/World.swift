@@ -28,12 +28,16 @@ public final class World {
   var random: SplitMix64
   private(set) var gateways: [DataPlaneWorker] = []
   private(set) var origins: [SimulatedOrigin] = []
+  /// Those that plugins ask.
+  private(set) var sideOrigins: [SimulatedOrigin] = []
   private(set) var clients: [SimulatedClient] = []
   /// Hosts of clients that the network has lost: they learn of nothing.
   var lostClients: Set<Int> = []
   /// Descriptors have run out for the time being: no listener can be opened.
   var isShortOfDescriptors = false
   private var limits: WorldLimits
+  /// What plugins have done to requests: worlds in which that never happens test nothing of it.
+  var pluginsDid: Set<String> = []
   private var drained = 0
   private var isDraining = false
 
@@ -49,7 +53,10 @@ public final class World {
     simulation.network.trace.keepsLines = keepsTrace
     ledger = WorldLedger(network: simulation.network)
     topology = WorldTopology(plan, random: random.split())
-    let http2Origins = plan.origins.indices.filter { plan.origins[$0] }.map(Self.originAddress)
+    var http2Origins = plan.origins.indices.filter { plan.origins[$0] }.map(Self.originAddress)
+    if plan.sideOriginsSpeakHTTP2 {
+      http2Origins += [WorldPlugins.copiesOrigin, WorldPlugins.authorityOrigin].map(Self.originAddress)
+    }
     watch = WireWatch(ledger: ledger, gateway: Self.gatewayHost, http2Origins: http2Origins)
     limits = WorldLimits(ledger: ledger, topology: topology)
     self.random = random
@@ -61,11 +68,13 @@ public final class World {
     let budget = ChangeBudget(
       nanoseconds: .max, entriesMax: 1 + random.next(below: 4),
       pauseNanoseconds: Int64(random.next(below: random.chance(3) ? 2_000_000 : 150_000)))
+    let states = PluginStates()
     gateways = (0..<plan.workers).map { _ in
       let worker = simulation.addWorker(host: Self.gatewayHost)
       simulation.seam(of: worker).callNanoseconds = plan.callNanoseconds
       return DataPlaneWorker(
-        worker: worker, workerCount: plan.workers, changeBudget: budget, overload: plan.overload)
+        worker: worker, workerCount: plan.workers, changeBudget: budget, overload: plan.overload,
+        pluginStates: states)
     }
     for (number, speaksHTTP2) in plan.origins.enumerated() {
       let origin = SimulatedOrigin(
@@ -80,6 +89,7 @@ public final class World {
       origin.script = { [unowned self] request, index in steps(origin: number, for: request, index: index) }
       origins.append(origin)
     }
+    sideOrigins = makeSideOrigins()
     clients = (0..<2).map {
       SimulatedClient(
         simulation, host: Self.clientAddress($0),
@@ -108,6 +118,7 @@ public final class World {
     } catch {
       ledger.violate("the simulation ended early: \(error)")
     }
+    topology.plugins.end()
     return report()
   }
 
@@ -179,7 +190,7 @@ public final class World {
     try simulation.run(limit: .seconds(60)) { topology.servedByAll == topology.newest }
     // What is gone is taken out after requests see the change.
     try simulation.run(for: .seconds(1))
-    let wanted = Set(topology.configuration.services.map(\.name))
+    let wanted = Set(topology.published.services.map(\.name))
     for gateway in gateways {
       let names = gateway.services.map(\.name)
       if names.count != wanted.count || Set(names) != wanted {
@@ -201,9 +212,9 @@ public final class World {
     for number in clients.indices { simulation.network.unsilence(Self.clientAddress(number)) }
     drain()
     try simulation.run(limit: .seconds(2_000)) { drained == gateways.count }
-    for origin in origins { origin.stop(reset: true) }
+    for origin in origins + sideOrigins { origin.stop(reset: true) }
     try simulation.run(for: .seconds(60))
-    for (origin, address) in origins.map({ ($0, $0.address) }) {
+    for (origin, address) in (origins + sideOrigins).map({ ($0, $0.address) }) {
       for violation in origin.violations { ledger.violate("the gateway to \(address): \(violation)") }
     }
     for gateway in gateways {
@@ -227,7 +238,7 @@ public final class World {
     return WorldReport(
       plan: plan, violations: ledger.violations, fingerprint: trace.fingerprint, noteCount: trace.count,
       requestCount: ledger.requests.count, outcomes: outcomes, versionCount: topology.newest,
-      messageCount: watch.messageCount, limitsReached: limits.reached, lines: trace.lines)
+      messageCount: watch.messageCount, limitsReached: limits.reached.union(pluginsDid), lines: trace.lines)
   }
 }
 

@@ -23,11 +23,13 @@ extension World {
         "came to origin \(origin) \(hasForwarded ? "with" : "without") Forwarded, which no version from "
           + "\(known.since) to \(topology.newest) says", known)
     }
+    checkPassage(known, request)
     return known
   }
 
   /// Content and repetitions, when all is over.
   func checkArrivals() {
+    checkCopies()
     for request in ledger.requests {
       if request.outcome == nil { ledger.violate("has no outcome", request) }
       checkRepetitions(request)

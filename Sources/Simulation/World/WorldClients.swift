@@ -152,12 +152,17 @@ extension World {
   ) -> WorldRequest {
     let methods = ["GET", "GET", "HEAD", "PUT", "POST", "DELETE"]
     let large = kind == .tunnel ? 20_000 : plan.focus == .overload ? 200_000 : 60_000
+    var cacheKey: Int?
+    if plan.hasPlugins, kind == .plain, own.chance(2) { cacheKey = own.next(below: 4) }
+    let method = kind == .plain ? own.pick(methods) : kind == .call ? "POST" : "GET"
     return ledger.begin(
-      kind, kind == .plain ? own.pick(methods) : kind == .call ? "POST" : "GET", own.pick(WorldPlace.all),
+      kind, method, own.pick(WorldPlace.all),
       contentBytes: own.chance(3) ? own.next(below: large) : own.next(below: 300),
       responseBytes: own.chance(plan.bufferBytes == nil ? 3 : 2)
         ? own.next(below: large) : own.next(below: 300),
-      since: max(topology.servedByAll, version))
+      since: max(topology.servedByAll, version),
+      cacheKey: method == "GET" || method == "HEAD" ? cacheKey : nil, hasKey: plan.hasPlugins && own.chance(2)
+    )
   }
 
   private func send(
@@ -166,6 +171,7 @@ extension World {
     ledger.sent(request, on: stream.number)
     var lines = ["\(request.method) \(request.target) HTTP/1.1", "Host: \(request.place.host)"]
     if own.chance(3) { lines.append("X-Key: \(own.next(below: 5))") }
+    if request.hasKey { lines.append("apikey: \(WorldPlugins.key)") }
     func head() -> [UInt8] { Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8) }
     guard request.method != "GET", request.method != "HEAD" else { return try await stream.send(head()) }
     let content = request.content
@@ -209,11 +215,18 @@ extension World {
       // Of an answer to HEAD no content shows.
       let looksUnasked = request.method == "HEAD" || response.body == WorldLedger.unasked
       let isUnasked = ledger.sentUnasked && looksUnasked
-      if request.arrivals.isEmpty && !isUnasked { ledger.violate("was answered by nobody", request) }
+      if request.arrivals.isEmpty && !isUnasked {
+        if mayComeFromCache(request) {
+          pluginsDid.insert("answers of a cache")
+        } else {
+          ledger.violate("was answered by nobody", request)
+        }
+      }
       if let difference = ledger.flaw(ofResponse: response.body, to: request) {
         ledger.violate("its response is not what was sent: \(difference)", request)
       }
     case 404 where mayLackRoute(request): break
+    case _ where wasRefused(request, response.status): break
     case 408, 502, 503, 504:
       if plan.isCalm { ledger.violate("status \(response.status) where nobody does wrong", request) }
     default: ledger.violate("status \(response.status)", request)
@@ -233,6 +246,7 @@ extension World {
         ledger.violate("its messages are not what was sent: \(difference)", request)
       }
     case "12" where mayLackRoute(request): break
+    case _ where mayMeetPlugins(request): break
     case let status:
       // An origin that answers with something else than gRPC may do so without one.
       if plan.isCalm { ledger.violate("status \(status ?? "none") of gRPC where nobody does wrong", request) }

@@ -44,6 +44,7 @@ extension World {
   ) async -> SimulatedHTTP2Stream? {
     let hasContent = request.method != "GET" && request.method != "HEAD"
     var fields = hasLength && hasContent ? ["content-length: \(request.contentBytes)"] : []
+    if request.hasKey { fields.append("apikey: \(WorldPlugins.key)") }
     if request.kind == .call { fields += ["content-type: application/grpc", "te: trailers"] }
     do throws(StreamFailure) {
       let stream = try await connection.open(

@@ -43,11 +43,11 @@ final class WorldLedger {
   /// A client is about to send a request.
   func begin(
     _ kind: WorldRequest.Kind, _ method: String, _ place: WorldPlace, contentBytes: Int, responseBytes: Int,
-    since: Int
+    since: Int, cacheKey: Int? = nil, hasKey: Bool = false
   ) -> WorldRequest {
     let request = WorldRequest(
       requests.count, kind, method, place, contentBytes: contentBytes, responseBytes: responseBytes,
-      since: since)
+      since: since, cacheKey: cacheKey, hasKey: hasKey)
     requests.append(request)
     openCount += 1
     return request

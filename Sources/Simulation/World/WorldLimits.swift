@@ -91,10 +91,13 @@ struct WorldLimits {
       byAddress[remote.octets, default: 0] += 1
     }
     now.perAddress = byAddress.values.max() ?? 0
-    now.inFlight = gateway.counters.figures.requestsInFlight
-    // With those that wait, and those that are not begun.
-    let open = now.inFlight + gateway.counters.figures.queuePending + now.connections
     let holdings = gateway.holdings
+    // What the gateway itself asks has limits of its own.
+    now.inFlight = gateway.counters.figures.requestsInFlight - holdings.sideRequestsAtEndpoints
+    // With those that wait, and those that are not begun.
+    let open =
+      now.inFlight + gateway.counters.figures.queuePending + now.connections
+      + holdings.sideRequests + holdings.requestsAtPlugins
     now.listeners = holdings.listenerConnections
 
     if gateway.connectionCount != now.connections {
@@ -187,6 +190,8 @@ struct WorldLimits {
     }
     require(holdings.addressConnectionsMax, what: "connections of an address")
     require(holdings.heldBack, what: "connections held back")
+    require(holdings.sideRequests, what: "requests of the gateway's own")
+    require(holdings.requestsAtPlugins, what: "requests that plugins wait for")
     let figures = gateway.counters.figures
     require(figures.requestsInFlight, what: "requests in flight")
     require(figures.queuePending, what: "requests that wait")

@@ -12,7 +12,9 @@ extension World {
     let speaksHTTP2 = plan.origins[origin]
     if known.kind == .tunnel && !speaksHTTP2 { return tunnelSteps(known, request) }
     if !plan.isCalm, random.chance(3) {
-      let steps = speaksHTTP2 ? badHTTP2Steps(known) : badHTTP1Steps(known)
+      // What is wrong with a response that others are sent as well must be something that a cache can notice.
+      let ofCache = known.cacheKey == nil ? nil : badSteps(known) ?? [.readContent, .respond(503)]
+      let steps = ofCache ?? (speaksHTTP2 ? badHTTP2Steps(known) : badHTTP1Steps(known))
       if steps.contains(where: \.refusesStream) {
         known.arrivals[known.arrivals.count - 1].wasRefused = true
       }
@@ -34,8 +36,13 @@ extension World {
     }
     if request.kind == .call { return callSteps(body, speaksHTTP2: speaksHTTP2) }
     let trailers = random.chance(3) ? ["x-sum: 7"] : []
+    let fields =
+      request.cacheKey == nil ? [] : ["cache-control: max-age=\(random.next(below: 3))", "etag: \"e\""]
+    if request.cacheKey != nil, random.chance(2) {
+      return [.readContent, delay, .respond(200, fields: fields, body: body)]
+    }
     let chunks = OriginStep.respondChunked(
-      200, body: body, size: 1 + random.next(below: 4_000), trailers: trailers)
+      200, fields: fields, body: body, size: 1 + random.next(below: 4_000), trailers: trailers)
     switch random.next(below: 8) {
     case 0:
       return [.interim(103, fields: ["link: </style>"]), .readContent, delay, .respond(200, body: body)]

@@ -42,6 +42,9 @@ public struct WorldPlan: Sendable, CustomStringConvertible {
   /// What a call of the gateways' takes, in nanoseconds.
   public let callNanoseconds: Int64
   public let overload: OverloadBounds
+  /// Routes have plugins, some of which ask services.
+  public let hasPlugins: Bool
+  public let sideOriginsSpeakHTTP2: Bool
 
   public init(seed: UInt64, focus: Focus = .any) {
     var random = SplitMix64(seed: seed &* 7_919)
@@ -81,6 +84,8 @@ public struct WorldPlan: Sendable, CustomStringConvertible {
       overload.firstLimit = Double(1 + random.next(below: 4))
     }
     self.overload = overload
+    hasPlugins = random.chance(2)
+    sideOriginsSpeakHTTP2 = random.chance(3)
   }
 
   public var description: String {
@@ -89,7 +94,7 @@ public struct WorldPlan: Sendable, CustomStringConvertible {
     return "\(focus.rawValue), \(mood), \(workers) workers, origins \(origins), "
       + "clients \(http1Clients) http/1.1, \(http2Clients) h2, \(tunnels) tunnels, "
       + "\(hostileClients) hostile, "
-      + "\(changes) changes, \(disturbances) disturbances"
+      + "\(changes) changes, \(disturbances) disturbances" + (hasPlugins ? ", plugins" : "")
   }
 }
 

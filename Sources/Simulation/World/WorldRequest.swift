@@ -42,27 +42,44 @@ final class WorldRequest {
   /// An origin answers with content that ends with the connection.
   var endsWithClose = false
   var outcome: Outcome?
+  /// Requests with the same ask for the same, which a cache may have; nil: for what nobody else asks for.
+  let cacheKey: Int?
+  /// It shows a key that plugins ask for.
+  let hasKey: Bool
+  /// The service that plugins ask has said so.
+  var mayPass = false
+  /// A plugin has answered it.
+  var wasRefused = false
 
   init(
     _ number: Int, _ kind: Kind, _ method: String, _ place: WorldPlace, contentBytes: Int, responseBytes: Int,
-    since: Int
+    since: Int, cacheKey: Int? = nil, hasKey: Bool = false
   ) {
+    self.cacheKey = cacheKey
+    self.hasKey = hasKey
     self.number = number
     self.kind = kind
     self.method = method
     self.place = place
     self.contentBytes = method == "GET" || method == "HEAD" ? 0 : contentBytes
-    self.responseBytes = responseBytes
+    self.responseBytes = cacheKey.map { $0 * 1_237 % 5_000 } ?? responseBytes
     self.since = since
   }
 
-  var target: String { "\(place.path)/\(number)/\(responseBytes)" }
+  var target: String {
+    guard let cacheKey else { return "\(place.path)/\(number)/\(responseBytes)" }
+    return "\(place.path)/k\(cacheKey)/\(responseBytes)?n=\(number)"
+  }
   var content: [UInt8] { pattern(contentBytes, seed: number + 1) }
-  var response: [UInt8] { method == "HEAD" ? [] : pattern(responseBytes, seed: number) }
+  var response: [UInt8] {
+    method == "HEAD" ? [] : pattern(responseBytes, seed: cacheKey.map { -1 - $0 } ?? number)
+  }
   var mayBeRepeated: Bool { method != "POST" }
 
   /// The number in a target; nil where there is none.
   static func number(inTarget target: String) -> Int? {
+    let halves = target.split(separator: "?")
+    if halves.count == 2 { return Int(halves[1].dropFirst(2)) }
     let parts = target.split(separator: "/")
     return parts.count == 3 ? Int(parts[1]) : nil
   }

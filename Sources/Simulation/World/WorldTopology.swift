@@ -7,6 +7,8 @@ final class WorldTopology {
   /// What one configuration means to requests.
   struct Version {
     var routes: [WorldPlace: String] = [:]
+    /// Plugins of the routes that have any.
+    var plugins: [WorldPlace: WorldPluginSet] = [:]
     /// Numbers of origins, by service.
     var endpoints: [String: Set<Int>] = [:]
     /// `Forwarded` is added: shows by which version's settings a request was forwarded.
@@ -21,6 +23,10 @@ final class WorldTopology {
   let plan: WorldPlan
   var random: SplitMix64
   private let tracker = ConfigurationTracker()
+  let plugins: WorldPlugins
+  private let sideServices: [Service]
+  /// By the route's name: which of the plugins' sets it has.
+  private var pluginSets: [String: Int] = [:]
   private(set) var configuration = Configuration()
   private(set) var versions: [Version] = [Version()]
   /// The last version that each worker has said to serve.
@@ -31,6 +37,9 @@ final class WorldTopology {
 
   init(_ plan: WorldPlan, random: SplitMix64) {
     self.plan = plan
+    var random = random
+    plugins = WorldPlugins(plan, random: &random)
+    sideServices = WorldPlugins.services(plan, &random)
     self.random = random
     served = Array(repeating: 0, count: plan.workers)
     configuration.http = settings()
@@ -44,6 +53,14 @@ final class WorldTopology {
   var newest: Int { versions.count - 1 }
   /// The version that requests see from now on, if not a later one.
   var servedByAll: Int { served.min() ?? 0 }
+
+  /// The configuration with what plugins need.
+  var published: Configuration {
+    var published = configuration
+    published.services += sideServices
+    published.consumers = plugins.consumers
+    return published
+  }
 
   private func listener(_ number: Int) -> Listener {
     var listener = Listener(
@@ -146,6 +163,12 @@ final class WorldTopology {
     var route = Route(name: name, backends: [Backend(service: service)])
     route.hosts = [place.host]
     route.matches[0].path = .prefix(place.path)
+    pluginSets[name] = nil
+    if !plugins.sets.isEmpty, !random.chance(3) {
+      let set = random.pick(plugins.sets)
+      route.plugins = set.attachments
+      pluginSets[name] = set.number
+    }
     if let index = configuration.routes.firstIndex(where: { $0.name == name }) {
       configuration.routes[index] = route
     } else {
@@ -160,6 +183,7 @@ final class WorldTopology {
     let route = configuration.routes[index]
     guard !configuration.routes.contains(where: { $0.name == route.name + "'" }) else { return }
     configuration.routes[index].name += "'"
+    pluginSets[route.name + "'"] = pluginSets[route.name]
   }
 
   // MARK: Changes
@@ -219,26 +243,34 @@ final class WorldTopology {
     var version = Version(addsForwarded: configuration.http.forwarding.forwarded)
     for route in configuration.routes {
       let place = WorldPlace(host: route.hosts[0], path: Self.path(of: route))
-      if version.routes[place] == nil { version.routes[place] = route.backends[0].service }
+      guard version.routes[place] == nil else { continue }
+      version.routes[place] = route.backends[0].service
+      if let set = pluginSets[route.name] { version.plugins[place] = plugins.sets[set] }
     }
     for (name, origins) in endpoints { version.endpoints[name] = Set(origins) }
     version.limits = configuration.http.limits
     for listener in configuration.listeners {
       version.listenerConnections[listener.name] = listener.connections
     }
-    for service in configuration.services {
+    for service in published.services {
       version.services[service.name] = service.limits
+      if sideServices.contains(where: { $0.name == service.name }) { continue }
       widestRetries = max(widestRetries, service.retries?.attempts ?? 0)
       if service.retries?.nonIdempotent == true { repeatsAnything = true }
     }
     versions.append(version)
-    let resolved = endpoints.mapValues { origins in
+    var reached = endpoints
+    if plan.hasPlugins {
+      reached[WorldPlugins.copies] = [WorldPlugins.copiesOrigin]
+      reached[WorldPlugins.authority] = [WorldPlugins.authorityOrigin]
+    }
+    let resolved = reached.mapValues { origins in
       origins.map { origin in
         let address = World.originAddress(origin)
         return ResolvedEndpoint(name: address.description, address: address, weight: 1)
       }
     }
-    return tracker.delta(to: configuration, endpoints: resolved)
+    return tracker.delta(to: published, endpoints: resolved)
   }
 
   private static func path(of route: Route) -> String {
@@ -274,6 +306,13 @@ final class WorldTopology {
       return origins.allSatisfy { origin in
         (routed...newest).contains { versions[$0].endpoints[service]?.contains(origin) == true }
       }
+    }
+  }
+
+  /// The plugins that versions have for a place; of those with a route for it.
+  func pluginSets(of place: WorldPlace, from first: Int, to last: Int) -> [WorldPluginSet] {
+    (first...last).compactMap { index in
+      versions[index].routes[place] == nil ? nil : versions[index].plugins[place] ?? WorldPluginSet()
     }
   }
 

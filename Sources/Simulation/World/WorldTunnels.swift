@@ -118,6 +118,7 @@ extension World {
     ledger.ended(request, .status(status), version: topology.newest)
     switch status {
     case 404 where mayLackRoute(request): break
+    case _ where WorldPluginSet.refusals.contains(status) && mayMeetPlugins(request): break
     // Endpoints of HTTP/2 are not asked; an origin of HTTP/1.1 may say no.
     case 501 where topology.mayReachHTTP2(request.place, from: request.since, to: topology.newest): break
     case 200, 403, 408, 502, 503, 504: if plan.isCalm { ledger.violate("status \(status)", request) }

@@ -7,7 +7,10 @@ import Testing
 /// What plugins find by a service's name, while the services change.
 @Suite("Services by name")
 struct ServiceNamesTests {
-  private let data = DataPlaneWorker(worker: Worker(index: 0, seam: EpollSeam()), workerCount: 1)
+  /// Its loop does not turn: each change is made in one go, however slow the machine.
+  private let data = DataPlaneWorker(
+    worker: Worker(index: 0, seam: EpollSeam()), workerCount: 1,
+    changeBudget: ChangeBudget(nanoseconds: .max, entriesMax: .max))
   private var table: ServiceTable { data.serviceTable }
 
   private func set(_ number: Int, _ name: String) -> ServiceChange {

@@ -1,4 +1,3 @@
-import FuzzTargets
 import Glibc
 
 /// The target, which the environment names: libFuzzer takes all arguments for itself.

@@ -1,5 +1,4 @@
 import Foundation
-import FuzzTargets
 import Testing
 
 /// What the fuzzer has found to be worth keeping, checked again: docs/fuzzing.md says how it comes here.

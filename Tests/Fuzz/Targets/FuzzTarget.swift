@@ -15,6 +15,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case webSocket = "websocket"
   case configuration
   case resource
+  case json
+  case jsonWebToken = "json-web-token"
+  case jsonWebKeySet = "json-web-key-set"
+  case redisReply = "redis-reply"
+  case cacheFields = "cache-fields"
+  case cacheConditions = "cache-conditions"
+  case authorization
+  case namedValues = "named-values"
 
   /// Checks all properties of the target with one input.
   ///
@@ -34,6 +42,14 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
     case .webSocket: try WebSocketChecks.check(input)
     case .configuration: try ConfigurationChecks.check(input)
     case .resource: try ResourceChecks.check(input)
+    case .json: try JSONChecks.check(input)
+    case .jsonWebToken: try JSONWebTokenChecks.check(input)
+    case .jsonWebKeySet: try JSONWebKeySetChecks.check(input)
+    case .redisReply: try RedisReplyChecks.check(input)
+    case .cacheFields: try CacheFieldChecks.check(input)
+    case .cacheConditions: try CacheConditionChecks.check(input)
+    case .authorization: try AuthorizationChecks.check(input)
+    case .namedValues: try NamedValueChecks.check(input)
     }
   }
 }

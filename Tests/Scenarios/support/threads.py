@@ -86,6 +86,11 @@ class LoopingThread:
         self._before = Registers()
 
     def __enter__(self) -> "LoopingThread":
+        self.lead_astray()
+        return self
+
+    def lead_astray(self) -> None:
+        """For as long as the process lives, where nobody leads the thread back."""
         loop = self._find_loop()
         _ptrace(SEIZE, self._thread)
         _stop(self._thread)
@@ -95,7 +100,6 @@ class LoopingThread:
         led.orig_rax = 2**64 - 1  # in no call of the system, so that none is begun again
         _ptrace(SETREGS, self._thread, led)
         _ptrace(DETACH, self._thread)
-        return self
 
     def __exit__(self, *_) -> None:
         _ptrace(SEIZE, self._thread)
