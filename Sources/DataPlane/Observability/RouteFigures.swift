@@ -14,21 +14,23 @@ public struct RouteFigures: Sendable {
     }
   }
 
-  /// Empty: requests that no route took.
-  public var route = ""
-  public var requests: [Requests] = []
-  /// Requests of services and statuses beyond ``RouteCounters/pairsMax``.
-  public var otherRequests: UInt64 = 0
-  /// From the request's first byte to the last byte of the response.
-  public var durations = Histogram()
-  /// From an attempt's begin to the head of its response, where one came.
-  public var responses = Histogram()
+  // What every request counts stands together: of 20,000 routes, no cache holds the figures.
   public var requestBodyBytes: UInt64 = 0
   public var responseBodyBytes: UInt64 = 0
   public var receivedBytes: UInt64 = 0
   public var sentBytes: UInt64 = 0
   /// By ``Outcome/rawValue``.
   private var outcomes = InlineArray<10, UInt64>(repeating: 0)
+  /// From the request's first byte to the last byte of the response.
+  public var durations = Histogram()
+  /// From an attempt's begin to the head of its response, where one came.
+  public var responses = Histogram()
+
+  /// Empty: requests that no route took.
+  public var route = ""
+  public var requests: [Requests] = []
+  /// Requests of services and statuses beyond ``RouteCounters/pairsMax``.
+  public var otherRequests: UInt64 = 0
 
   public init() {}
 
