@@ -38,6 +38,7 @@ http {{
     listen 127.0.0.1:{port} backlog=4096;
     root {folder};
     location = /api/small {{ return 200 "{small}"; }}
+    location = /v2/small {{ return 200 "{small}"; }}
     location = /api/large {{ alias {folder}/large; }}
     # A `return` here would answer before the content has come. A mirrored request waits for all of it,
     # and the static file that does not exist for a POST becomes the answer.

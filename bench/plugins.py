@@ -37,7 +37,6 @@ DESCRIPTORS = 8_192
 PLAIN = {
     "acl": {"allow": ["all"]},
     "api-breaker": {"breakResponseCode": 503},
-    "bandwidth": {"response": {"rate": "1GiB"}},
     "bandwidth": {"response": {"rate": "100GiB"}},
     "cors": {"origins": ["https://app.example.com"]},
     "fault": {"abort": {"status": 503, "percentage": "0%"}},
@@ -47,12 +46,10 @@ PLAIN = {
     "limit-concurrency": {"requests": 10_000},
     "rate-limit": {"limits": [{"requests": 1_000_000_000, "per": "1s"}]},
     "request-id": {},
-    "request-id": {},
     "request-size": {"limit": "1MiB"},
     "response-size": {"limit": "1MiB"},
-    "response-size": {"limit": "1MiB"},
     "traffic-split": {"canary": {"service": "app", "header": "X-Canary"}},
-    "rewrite": {"replacePrefix": {"from": "/api", "to": "/api"}},
+    "rewrite": {"replacePrefix": {"from": "/api", "to": "/v2"}},
     "ua-restriction": {"deny": ["curl", "(?i)bot"]},
 }
 # Without a consumer there is nothing to do for it; what is measured is both together, less the other alone.
@@ -124,7 +121,9 @@ class Setup:
             "services": [{"name": "app", "endpoints": [f"127.0.0.1:{self.origin.port}"]}],
             "routes": routes, **more}
         if log:
-            configuration["accessLog"] = {"path": str(folder / "access.log")}
+            # Beside the configuration, each write of it would wake the thread that watches the folder.
+            (folder / "log").mkdir()
+            configuration["accessLog"] = {"path": str(folder / "log" / "access.log")}
         # JSON is YAML too.
         (folder / "penstock.yaml").write_text(json.dumps(configuration))
         cores = {self.proxy_core} if workers == 1 else {self.load_core, self.proxy_core}

@@ -94,7 +94,7 @@ class Server:
 
     def truncate_logs(self) -> None:
         """Empties what it has logged: the folder may be in memory. All of them append."""
-        for name in ("output.txt", "access.log"):
+        for name in ("output.txt", "access.log", "log/access.log"):
             if (self.folder / name).exists():
                 os.truncate(self.folder / name, 0)
 

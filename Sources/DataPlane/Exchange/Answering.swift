@@ -107,7 +107,7 @@ extension Exchange {
       if answer.isStored, http.addsVia { out.append("Via: 1.1 penstock\r\n") }
     default: break
     }
-    if !responseEdits.isEmpty { out.append(responseEdits.lines) }
+    out.append(responseEdits.lines)
     if let hsts = strictTransportSecurity {
       out.append("Strict-Transport-Security: ")
       out.append(hsts)

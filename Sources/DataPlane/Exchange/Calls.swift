@@ -114,7 +114,7 @@ extension Exchange {
       encodeLines(lines.span, connection)
     }
     let added = responseEdits.lines
-    encodeLines(added.span, connection)
+    encodeLines(added.bytes, connection)
   }
 
   private static let grpcStatusName = HPACKName("grpc-status")

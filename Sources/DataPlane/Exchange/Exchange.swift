@@ -82,15 +82,17 @@ public final class Exchange {
   /// Whose own plugins the chain has, and what it is without them.
   var chainConsumer: WorkerConsumer?
   var chainForAll: PluginChain?
-  /// Those that want to know when it is over.
+  /// Where the present chain took over: what stands before was met in another one.
+  var chainStart = 0
+  /// Those of chains before that want to know when it is over.
   var passedPlugins: [Plugin] = []
-  var keptForPlugins: [(plugin: Plugin, object: AnyObject)] = []
+  var keptForPlugins: [KeptForPlugin] = []
   /// Who calls, as far as a plugin has found out.
   public internal(set) var consumer: WorkerConsumer?
-  var requestEdits = FieldEdits()
-  var responseEdits = FieldEdits()
+  let requestEdits = FieldEdits()
+  let responseEdits = FieldEdits()
   /// What is sent in place of path and query, and of the host; empty: what came.
-  var rewrittenTarget: [UInt8] = []
+  let rewrittenTarget = Buffer(capacity: rewrittenTargetBytes)
   var rewrittenHost: [UInt8] = []
   /// Names of cookies that do not go on.
   var droppedCookies: [[UInt8]] = []
@@ -131,7 +133,7 @@ public final class Exchange {
   /// What its content may have.
   var responseBytesMax = UInt64.max
   /// What plugins have changed before they saw the head, where another may take its place.
-  var earlierResponseEdits: FieldEdits?
+  var earlierResponseEdits: FieldEdits.Copy?
   let response: Buffer
   let toClient: Buffer
   var responseParser: ResponseParser
@@ -180,6 +182,9 @@ public final class Exchange {
     toClient = worker.buffers.take()
     normalisedPath.reserveCapacity(256)
   }
+
+  /// Of a target that a plugin has changed; what is longer takes more for as long as it is needed.
+  static let rewrittenTargetBytes = 256
 
   /// Those that it takes from the pool.
   static let bufferCount = 4

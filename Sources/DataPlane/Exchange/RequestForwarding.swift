@@ -201,7 +201,7 @@ extension Exchange {
 
   func appendForwardingFields(to out: Buffer) {
     let settings = http
-    if !requestEdits.isEmpty { out.append(requestEdits.lines) }
+    out.append(requestEdits.lines)
     if settings.addsXForwarded { appendXForwarded(to: out) }
     if settings.addsForwarded { appendForwarded(to: out) }
     if settings.addsRequestID {

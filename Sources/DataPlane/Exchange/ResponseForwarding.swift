@@ -21,7 +21,7 @@ extension Exchange {
       out.append("\r\n")
     }
     appendStickyCookie(to: out)
-    if !responseEdits.isEmpty { out.append(responseEdits.lines) }
+    out.append(responseEdits.lines)
     if let hsts = strictTransportSecurity {
       out.append("Strict-Transport-Security: ")
       out.append(hsts)
@@ -53,7 +53,7 @@ extension Exchange {
       connection.engine.encoder.encode(Self.strictTransportSecurityName, value: hsts.span)
     }
     let added = responseEdits.lines
-    if !added.isEmpty { encodeLines(added.span, connection) }
+    if !added.isEmpty { encodeLines(added.bytes, connection) }
     record.sentBytes += UInt64(connection.engine.encoder.blockCount)
     connection.appendHeaders(slot: stream.slot, endStream: endStream)
     if endStream { stream.noteFinished() }

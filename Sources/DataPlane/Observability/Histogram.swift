@@ -16,7 +16,7 @@ private let firstBuckets: InlineArray<65, UInt8> = [
 public struct Histogram: Sendable {
   /// Bounded buckets; one more has no bound.
   public static let boundCount = 14
-  // Beside the buckets of short durations, mostly in one cache line with them.
+  /// In front of the buckets, so that it shares a line of the cache with those of short durations.
   public private(set) var sumNanoseconds: UInt64 = 0
   /// Durations per bucket, each without those of the smaller ones.
   public private(set) var counts = InlineArray<15, UInt64>(repeating: 0)

@@ -8,14 +8,14 @@ public final class RouteCounters {
   /// endpoint that invents statuses can fill the memory.
   public static let pairsMax = 64
 
-  public let route: String
-  private unowned let owner: WorkerCounters
-  private var pairs: [Pair] = []
   /// The pair of the last request, which the next is usually of, and its place in `pairs`, where
   /// its count is written when another pair takes its turn.
   private var current = Pair(service: .min, status: 0, count: 0, name: "")
-  private var currentIndex = -1
   private var figures = RouteFigures()
+  private var currentIndex = -1
+  private var pairs: [Pair] = []
+  public let route: String
+  private unowned let owner: WorkerCounters
   /// Its place among those that have counted something; -1: it has not, or is of a route that is gone.
   var position = -1
   /// Of the last collection that has copied it; see ``CountersCollection``.

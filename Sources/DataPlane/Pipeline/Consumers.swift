@@ -2,15 +2,18 @@ import Resources
 
 /// A consumer as a worker knows it. Belongs to one worker's thread.
 public final class WorkerConsumer {
-  public let name: String
-  public let nameBytes: [UInt8]
+  // What every request asks for comes first, in the line of the cache of the object's head.
+
   /// Of the name, the same on every worker of the process; see ``KeyHash``.
   public let nameHash: UInt64
-  public let groups: [String]
   /// The fields that tell an endpoint who calls: `name: value` and CRLF each.
   let lines: [UInt8]
-  let number: Int
   let plugins: [AttachedPlugin]
+  public let nameBytes: [UInt8]
+
+  let number: Int
+  public let name: String
+  public let groups: [String]
 
   init(_ number: Int, _ consumer: Consumer, before: WorkerConsumer?) {
     self.number = number
@@ -33,9 +36,9 @@ public final class WorkerConsumer {
 /// A consumer's credential, found by what a request shows.
 public final class FoundCredential {
   public let consumer: WorkerConsumer
-  public let credential: Credential
   fileprivate let since: UInt64
   fileprivate var until = UInt64.max
+  public let credential: Credential
   /// Another of the same look-up, of before or after the change under way.
   fileprivate var next: FoundCredential?
 

@@ -39,10 +39,10 @@ extension Exchange {
     }
     let added = requestEdits.lines
     var cursor = LineCursor()
-    while let field = cursor.next(in: added.span) {
-      guard names?.contains(field.name, in: added.span) ?? true, !others.mayMean(field.name, in: added.span)
+    while let field = cursor.next(in: added.bytes) {
+      guard names?.contains(field.name, in: added.bytes) ?? true, !others.mayMean(field.name, in: added.bytes)
       else { continue }
-      lines += added[Int(field.name.start)..<cursor.position]
+      lines += added.copy(Int(field.name.start)..<cursor.position)
     }
     return lines
   }

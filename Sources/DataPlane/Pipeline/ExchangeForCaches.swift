@@ -44,14 +44,11 @@ extension Exchange {
       if !isPassedOn(field) { continue }
       value = (value.map { $0 + Array(", ".utf8) } ?? []) + input.copy(field.value.range)
     }
-    guard !requestEdits.lines.isEmpty else { return value }
     let lines = requestEdits.lines
-    for line in lines.split(separator: 10) {
-      guard let colon = line.firstIndex(of: UInt8(ascii: ":")), colon - line.startIndex == name.count,
-        zip(line, name).allSatisfy({ $0.asciiLowercased == $1 })
-      else { continue }
-      let text = line[(colon + 1)...].drop { $0 == 0x20 }.prefix { $0 != 13 }
-      value = (value.map { $0 + Array(", ".utf8) } ?? []) + text
+    var cursor = LineCursor()
+    while let field = cursor.next(in: lines.bytes) {
+      guard lines.bytes.equalsIgnoringCase(field.name, lowercase: name) else { continue }
+      value = (value.map { $0 + Array(", ".utf8) } ?? []) + lines.copy(field.value.range)
     }
     return value
   }

@@ -38,8 +38,9 @@ extension Exchange {
   public func firstField(_ name: [UInt8]) -> ByteRange? {
     let input = input
     let bytes = input.bytes
-    for field in request.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
-      return field.value
+    let fields = request.fields
+    for index in fields.indices where bytes.equalsIgnoringCase(fields[index].name, lowercase: name) {
+      return fields[index].value
     }
     return nil
   }
@@ -58,10 +59,15 @@ extension Exchange {
   public func copy(_ range: ByteRange) -> [UInt8] { input.copy(range.range) }
 
   /// Keeps something of a plugin's until the exchange is over.
-  public func keep(_ object: AnyObject, for plugin: Plugin) { keptForPlugins.append((plugin, object)) }
+  public func keep(_ object: AnyObject, for plugin: Plugin) {
+    keptForPlugins.append(KeptForPlugin(plugin: plugin, object: object))
+  }
 
   /// What the plugin keeps, if anything.
-  public func kept(for plugin: Plugin) -> AnyObject? { keptForPlugins.first { $0.plugin === plugin }?.object }
+  public func kept(for plugin: Plugin) -> AnyObject? {
+    for kept in keptForPlugins where kept.plugin === plugin { return kept.object }
+    return nil
+  }
 
   // MARK: Who calls
 
@@ -82,10 +88,10 @@ extension Exchange {
   public var sendsRequestName: Bool { http.addsRequestID }
 
   /// Calls the request by another name: in `X-Request-ID`, texts and the log.
-  /// - name: Of a field's value.
-  public func nameRequest(_ name: [UInt8]) {
+  /// - body: Writes the name, which is a field's value, into the empty buffer.
+  public func nameRequest(_ body: (Buffer) -> Void) {
     requestID.removeAll()
-    requestID.append(name)
+    body(requestID)
   }
 
   /// Fields of this name do not go to the endpoint.
@@ -99,11 +105,30 @@ extension Exchange {
 
   /// Sends this instead of path and query.
   /// - target: Begins with `/`; valid in a request line.
-  public func rewriteTarget(_ target: [UInt8]) { rewrittenTarget = target }
+  public func rewriteTarget(_ target: [UInt8]) {
+    rewrittenTarget.removeAll()
+    rewrittenTarget.append(target)
+  }
+
+  /// The same by its parts: what a path's beginning is replaced by, the rest of it from an offset on, and the
+  /// query as it is.
+  public func rewriteTarget(prefix: [UInt8], pathFrom offset: Int) {
+    let out = rewrittenTarget
+    out.removeAll()
+    out.append(prefix)
+    withPath { out.append($0.extracting(offset..<$0.count)) }
+    if request.hasQuery {
+      out.append(UInt8(ascii: "?"))
+      out.append(input, range: request.query.range)
+    }
+  }
+
+  /// Another plugin has changed path or query.
+  public var hasRewrittenTarget: Bool { !rewrittenTarget.isEmpty }
 
   /// Path and query as they are sent so far.
   public func target() -> [UInt8] {
-    if !rewrittenTarget.isEmpty { return rewrittenTarget }
+    if !rewrittenTarget.isEmpty { return rewrittenTarget.copy(0..<rewrittenTarget.count) }
     var target = withPath { path in
       var bytes: [UInt8] = []
       bytes.reserveCapacity(path.count)
@@ -128,8 +153,16 @@ extension Exchange {
 
   public func dropResponseFields(_ names: FieldNames) { responseEdits.drop(names) }
 
+  /// Lines that are added, `name: value` and CRLF each: whole ones may be appended.
+  public var addedRequestLines: Buffer { requestEdits.lines }
+  public var addedResponseLines: Buffer { responseEdits.lines }
+
   /// Adds lines in place: `name: value` and CRLF each.
-  public func editResponseLines(_ body: (inout [UInt8]) -> Void) { responseEdits.edit(body) }
+  public func editResponseLines(_ body: (inout [UInt8]) -> Void) {
+    var lines: [UInt8] = []
+    body(&lines)
+    responseEdits.add(lines)
+  }
 
   /// - lines: `name: value` and CRLF each.
   public func addResponseLines(_ lines: [UInt8]) { responseEdits.add(lines) }

@@ -11,6 +11,9 @@ extension Exchange {
   /// As in `X-Request-ID`; empty where requests have none.
   public var requestName: [UInt8] { requestID.copy(0..<requestID.count) }
 
+  /// Writes the same.
+  public func appendRequestName(to out: Buffer) { out.append(requestID) }
+
   public var query: [UInt8] { request.hasQuery ? copy(request.query) : [] }
 
   public var isHeadRequest: Bool { request.method == .head }
@@ -35,35 +38,25 @@ extension Exchange {
   /// answer of the gateway's own, only what plugins have added is looked at.
   /// - name, member: In lower case.
   public func responseLists(_ member: [UInt8], in name: [UInt8]) -> Bool {
-    if Self.lists(responseEdits.lines, name, member) { return true }
+    let added = responseEdits.lines
+    var lines = LineCursor()
+    while let field = lines.next(in: added.bytes) {
+      guard added.bytes.equalsIgnoringCase(field.name, lowercase: name) else { continue }
+      if Self.lists(added.bytes, field.value, member) { return true }
+    }
     guard isEndpointsResponse else { return false }
     let response = response
     let bytes = response.bytes
     for field in responseHead.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
-      if responseEdits.drops(field.name, in: bytes) { continue }
-      var cursor = ListCursor(field.value)
-      while let one = cursor.next(in: bytes) {
-        if bytes.equalsIgnoringCase(one, lowercase: member) { return true }
-      }
+      if !responseEdits.drops(field.name, in: bytes), Self.lists(bytes, field.value, member) { return true }
     }
     return false
   }
 
-  /// - lines: `name: value` and CRLF each.
-  private static func lists(_ lines: [UInt8], _ name: [UInt8], _ member: [UInt8]) -> Bool {
-    let bytes = lines.span
-    var position = 0
-    while position < lines.count {
-      let end = lines[position...].firstIndex(of: 13) ?? lines.count
-      let colon = lines[position..<end].firstIndex(of: UInt8(ascii: ":")) ?? end
-      let field = ByteRange(start: position, count: colon - position)
-      if colon < end, bytes.equalsIgnoringCase(field, lowercase: name) {
-        var cursor = ListCursor(ByteRange(start: colon + 1, count: end - colon - 1))
-        while let one = cursor.next(in: bytes) {
-          if bytes.equalsIgnoringCase(one, lowercase: member) { return true }
-        }
-      }
-      position = end + 2
+  private static func lists(_ bytes: Span<UInt8>, _ value: ByteRange, _ member: [UInt8]) -> Bool {
+    var cursor = ListCursor(value)
+    while let one = cursor.next(in: bytes) {
+      if bytes.equalsIgnoringCase(one, lowercase: member) { return true }
     }
     return false
   }

@@ -2,6 +2,12 @@ import HTTPCodec
 import Resources
 import Runtime
 
+/// What a plugin keeps until the exchange is over.
+struct KeptForPlugin {
+  let plugin: Plugin
+  let object: AnyObject
+}
+
 /// An exchange's way through its plugins.
 extension Exchange {
   /// The request's head meets its plugins, from ``pluginPosition`` on.
@@ -9,7 +15,8 @@ extension Exchange {
   /// - Returns: the answer of the one that does not let it pass. Where ``waitsForPlugin`` is set, one of them
   ///   has to wait for something.
   func meetPlugins() -> Answer? {
-    while let chain, pluginPosition < chain.links.count {
+    guard var chain else { return nil }
+    while pluginPosition < chain.links.count {
       let link = chain.links[pluginPosition]
       if link.phases.contains(.requestHead) {
         do throws(PluginFailure) {
@@ -26,7 +33,7 @@ extension Exchange {
           return failed(link, error)
         }
       }
-      pass(link, chain)
+      if let other = pass(link, chain) { chain = other }
     }
     return nil
   }
@@ -45,7 +52,7 @@ extension Exchange {
         // Plugins that let requests pass when they get no answer in time must not do so at a client's word.
         if callDeadline <= worker.now { return .deadlineExceeded }
         switch verdict {
-        case .next: pass(link, chain)
+        case .next: _ = pass(link, chain)
         case .answer(let answer):
           if hasLostClient { return .clientClosed }
           link.counters.figures.answers &+= 1
@@ -62,11 +69,14 @@ extension Exchange {
   }
 
   /// Goes to the next plugin; where this one has found out who calls, to those of the consumer as well.
-  private func pass(_ link: PluginChain.Link, _ chain: PluginChain) {
-    if link.phases.contains(.end) { passedPlugins.append(link.plugin) }
+  /// - Returns: the consumer's chain, where it takes over.
+  private func pass(_ link: PluginChain.Link, _ chain: PluginChain) -> PluginChain? {
     pluginPosition += 1
-    guard let consumer, consumer !== chainConsumer else { return }
-    if chainConsumer == nil, consumer.plugins.isEmpty { return }
+    guard let consumer, consumer !== chainConsumer else { return nil }
+    if chainConsumer == nil, consumer.plugins.isEmpty { return nil }
+    for link in chain.links[chainStart..<pluginPosition] where link.phases.contains(.end) {
+      passedPlugins.append(link.plugin)
+    }
     // Another one may be known than before: who was let pass without credentials shows some after all.
     let shared = chainForAll ?? chain
     chainForAll = shared
@@ -74,6 +84,8 @@ extension Exchange {
     let own = consumer.plugins.isEmpty ? shared : shared.chain(for: consumer, of: data)
     self.chain = own
     pluginPosition = own.position(behind: link.priority)
+    chainStart = pluginPosition
+    return own
   }
 
   /// Which service takes the request is settled after this.
@@ -98,7 +110,7 @@ extension Exchange {
     hasEditedResponse = true
     // Another answer may take its place, for which plugins have their say anew.
     if responseBytesMax != .max || chain.phases.contains(.heldResponse), earlierResponseEdits == nil {
-      earlierResponseEdits = responseEdits
+      earlierResponseEdits = responseEdits.copy
     }
     for link in chain.links where link.phases.contains(.responseHead) {
       do throws(PluginFailure) {
@@ -113,7 +125,7 @@ extension Exchange {
   /// The response that was edited is not sent: another takes its place.
   func forgetResponseEdits() {
     guard hasEditedResponse, let edits = earlierResponseEdits else { return }
-    responseEdits = edits
+    responseEdits.restore(edits)
     hasEditedResponse = false
   }
 
@@ -135,25 +147,34 @@ extension Exchange {
       for plugin in passedPlugins { plugin.end(self) }
       passedPlugins.removeAll(keepingCapacity: true)
     }
-    // To empty what is empty costs as much as to fill it.
-    if !keptForPlugins.isEmpty { keptForPlugins.removeAll(keepingCapacity: true) }
+    if let chain, chain.phases.contains(.end) {
+      for link in chain.links[chainStart..<pluginPosition] where link.phases.contains(.end) {
+        link.plugin.end(self)
+      }
+    }
+    // To empty all at once goes through what the runtime knows of the elements' type.
+    while keptForPlugins.popLast() != nil {}
     chain = nil
     followsContent = false
     replacement = nil
     hasReplacement = false
     pluginPosition = 0
+    chainStart = 0
     waitsForPlugin = false
-    uploadPace = Pace()
-    downloadPace = Pace()
+    if uploadPace.isLimited { uploadPace = Pace() }
+    if downloadPace.isLimited { downloadPace = Pace() }
     responseBytesMax = .max
-    earlierResponseEdits = nil
-    chainConsumer = nil
-    chainForAll = nil
+    // To empty what is empty costs as much as to fill it.
+    if earlierResponseEdits != nil { earlierResponseEdits = nil }
+    if chainConsumer != nil {
+      chainConsumer = nil
+      chainForAll = nil
+    }
     hasEditedResponse = false
     consumer = nil
     requestEdits.removeAll()
     responseEdits.removeAll()
-    if !rewrittenTarget.isEmpty { rewrittenTarget.removeAll(keepingCapacity: true) }
+    rewrittenTarget.reset(to: Self.rewrittenTargetBytes)
     if !rewrittenHost.isEmpty { rewrittenHost.removeAll(keepingCapacity: true) }
     if !droppedCookies.isEmpty { droppedCookies.removeAll(keepingCapacity: true) }
   }

@@ -39,14 +39,14 @@ public final class CompiledRoute {
   /// Of its plugins, those of its service and those for everything, as of ``chainRevision``.
   var chain: PluginChain?
   var chainRevision: UInt32 = 0
+  /// ``name`` for logs; made for the first one.
+  private(set) lazy var nameBytes: [UInt8] = Array(definition.name.utf8)
 
   /// Given by the control plane; used again when the route is gone.
   public let number: Int
   /// Decides between routes where all else is equal, before their names.
   let order: UInt64
 
-  /// ``name`` for logs; made for the first one.
-  private(set) lazy var nameBytes: [UInt8] = Array(definition.name.utf8)
   private let strictTransportSecurity: [UInt8]?
 
   /// Listeners that it is attached to, a bit for each; empty: all.

@@ -13,7 +13,7 @@ extension Exchange {
     _ = await pursue()
     let outcome = record.outcome
     requestEdits.removeAll()
-    rewrittenTarget.removeAll(keepingCapacity: true)
+    rewrittenTarget.reset(to: Self.rewrittenTargetBytes)
     rewrittenHost.removeAll(keepingCapacity: true)
     letGo()
     return outcome
@@ -37,7 +37,7 @@ extension Exchange {
     triedEndpoints = 0
     refusal = nil
     layOut(request)
-    rewrittenTarget = request.target
+    rewriteTarget(request.target)
     rewrittenHost = request.host.isEmpty ? service.hostBytes : request.host
     requestEdits.add(request.lines)
     self.service = service

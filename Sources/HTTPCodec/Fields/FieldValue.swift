@@ -21,12 +21,17 @@ extension Span where Element == UInt8 {
   /// Whether the range holds these bytes, whatever the case of its ASCII letters.
   ///
   /// - Parameter lowercase: ASCII without upper-case letters.
+  @inline(__always)
   public func equalsIgnoringCase(_ range: ByteRange, lowercase: [UInt8]) -> Bool {
-    guard Int(range.count) == lowercase.count else { return false }
+    // Mostly that is the difference, which is worth no call.
+    Int(range.count) == lowercase.count && isSame(range, lowercase)
+  }
+
+  /// - text: As long as the range, in lower case.
+  @usableFromInline
+  func isSame(_ range: ByteRange, _ text: [UInt8]) -> Bool {
     let start = Int(range.start)
-    for index in lowercase.indices where self[start &+ index].asciiLowercased != lowercase[index] {
-      return false
-    }
+    for index in text.indices where self[start &+ index].asciiLowercased != text[index] { return false }
     return true
   }
 

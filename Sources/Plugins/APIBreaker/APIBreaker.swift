@@ -42,8 +42,8 @@ public struct APIBreaker: PluginSettings {
   ]
 
   let answer: WrittenAnswer
-  let failureStatuses: Set<UInt16>
-  let successStatuses: Set<UInt16>
+  let failureStatuses: StatusSet
+  let successStatuses: StatusSet
   let limits: BreakerLimits
   /// Answers say when it is worth another request (RFC 9110 §10.2.3).
   let tellsWhen: Bool
@@ -55,8 +55,8 @@ public struct APIBreaker: PluginSettings {
       && !values.pairs("breakResponseHeaders").contains { $0.key.lowercased() == "retry-after" }
     let unhealthy = values.object("unhealthy") ?? Self.standard("unhealthy")
     let healthy = values.object("healthy") ?? Self.standard("healthy")
-    failureStatuses = Set(unhealthy.integers("httpStatuses").map { UInt16($0) })
-    successStatuses = Set(healthy.integers("httpStatuses").map { UInt16($0) })
+    failureStatuses = StatusSet(unhealthy.integers("httpStatuses"))
+    successStatuses = StatusSet(healthy.integers("httpStatuses"))
     guard !successStatuses.isEmpty else {
       throw OptionProblem(
         "healthy.httpStatuses", "the list is empty, and failures would never be forgotten",

@@ -34,35 +34,39 @@ final class APIBreakerPlugin: Plugin {
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    guard let wait = breaker(for: exchange)?.openFor(at: worker.now.nanoseconds), wait > 0 else {
-      return .next
-    }
+    let now = worker.now.nanoseconds
+    let wait = breaker?.openFor(at: now) ?? breakers?.breaker(of: exchange.serviceName).openFor(at: now) ?? 0
+    if wait == 0 { return .next }
     let answer = answer.answer(to: exchange)
     if settings.tellsWhen {
-      exchange.editResponseLines { lines in
-        lines.append("Retry-After: ", decimal: Int((wait + 999_999_999) / 1_000_000_000))
-        lines.endLine()
-      }
+      let lines = exchange.addedResponseLines
+      lines.append("Retry-After: ")
+      lines.append(decimal: UInt64((wait + 999_999_999) / 1_000_000_000))
+      lines.append("\r\n")
     }
     return .answer(answer)
   }
 
-  private func breaker(for exchange: Exchange) -> Breaker? {
-    breaker ?? breakers?.breaker(of: exchange.serviceName)
-  }
-
   override func end(_ exchange: Exchange) {
     if let service, exchange.serviceName != service { return }
-    guard let breaker = breaker(for: exchange) else { return }
     switch exchange.serviceResult {
     case .unknown: break
-    case .failed: breaker.fail(at: worker.now.nanoseconds)
+    case .failed: note(exchange, isSuccess: false)
     case .answered(let status):
       if settings.failureStatuses.contains(status) {
-        breaker.fail(at: worker.now.nanoseconds)
+        note(exchange, isSuccess: false)
       } else if settings.successStatuses.contains(status) {
-        breaker.succeed(at: worker.now.nanoseconds)
+        note(exchange, isSuccess: true)
       }
+    }
+  }
+
+  private func note(_ exchange: Exchange, isSuccess: Bool) {
+    let now = worker.now.nanoseconds
+    if let breaker {
+      breaker.note(isSuccess: isSuccess, at: now)
+    } else {
+      breakers?.breaker(of: exchange.serviceName).note(isSuccess: isSuccess, at: now)
     }
   }
 }

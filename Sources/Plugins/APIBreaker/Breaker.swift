@@ -60,6 +60,10 @@ final class Breaker: Sendable {
   /// Nanoseconds for which no request passes; 0: requests pass.
   func openFor(at now: Int64) -> Int64 { max(0, openUntil.load(ordering: .relaxed) - now) }
 
+  func note(isSuccess: Bool, at now: Int64) {
+    if isSuccess { succeed(at: now) } else { fail(at: now) }
+  }
+
   /// What comes in while it is open was sent before, and says nothing new.
   func fail(at now: Int64) {
     guard openFor(at: now) == 0 else { return }

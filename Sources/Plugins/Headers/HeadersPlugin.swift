@@ -8,11 +8,16 @@ extension Headers: RunnablePlugin {
 
 final class HeadersPlugin: Plugin {
   private let settings: Headers
+  /// Without variables.
+  private let requestLines: [UInt8]
+  private let responseLines: [UInt8]
   private let droppedOfRequest: FieldNames
   private let droppedOfResponse: FieldNames
 
   init(_ settings: Headers) {
     self.settings = settings
+    requestLines = settings.request.lines
+    responseLines = settings.response.lines
     droppedOfRequest = Self.names(settings.request.dropped)
     droppedOfResponse = Self.names(settings.response.dropped)
     var phases: Phases = []
@@ -29,7 +34,7 @@ final class HeadersPlugin: Plugin {
     let renamed = settings.request.renamed.isEmpty ? [] : renamedLines(settings.request, exchange)
     if !droppedOfRequest.isEmpty { exchange.dropRequestFields(droppedOfRequest) }
     if !renamed.isEmpty { exchange.addRequestLines(renamed) }
-    exchange.addRequestLines(settings.request.lines)
+    exchange.addRequestLines(requestLines)
     if !settings.request.texts.isEmpty {
       exchange.addRequestLines(lines(of: settings.request.texts, exchange))
     }
@@ -38,7 +43,7 @@ final class HeadersPlugin: Plugin {
 
   override func responseHead(_ exchange: Exchange) throws(PluginFailure) {
     if !droppedOfResponse.isEmpty { exchange.dropResponseFields(droppedOfResponse) }
-    exchange.addResponseLines(settings.response.lines)
+    exchange.addResponseLines(responseLines)
     if !settings.response.texts.isEmpty {
       exchange.addResponseLines(lines(of: settings.response.texts, exchange))
     }

@@ -51,20 +51,22 @@ private final class LimitConcurrencyState: Sendable {
 final class LimitConcurrencyPlugin: Plugin {
   private let settings: LimitConcurrency
   private let state: LimitConcurrencyState
+  private let seed: Int
   private let refusal: PluginAnswer
-  private var keys: [Int: InFlight] = [:]
+  private var keys = HashedTable<InFlight?>(empty: nil)
   /// Above, they are looked up again.
   private static let keysMax = 10_000
 
   init(_ settings: LimitConcurrency, _ site: PluginSite) {
     self.settings = settings
     state = site.sharedState { LimitConcurrencyState() }
+    seed = state.seed
     refusal = PluginAnswer(settings.status, settings.message, lines: Array("Retry-After: 1\r\n".utf8))
     super.init([.requestHead, .end])
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    let key = settings.key.hash(of: exchange, seed: state.seed)
+    let key = settings.key.hash(of: exchange, seed: seed)
     while true {
       let inFlight = inFlight(of: key)
       switch inFlight.enter(settings.requests) {
@@ -72,7 +74,7 @@ final class LimitConcurrencyPlugin: Plugin {
         exchange.keep(inFlight, for: self)
         return .next
       case .full: return .answer(refusal)
-      case .forgotten: keys[key] = nil
+      case .forgotten: keys.remove(key)
       }
     }
   }
@@ -83,10 +85,10 @@ final class LimitConcurrencyPlugin: Plugin {
   }
 
   private func inFlight(of key: Int) -> InFlight {
-    if let known = keys[key] { return known }
-    if keys.count >= Self.keysMax { keys = [:] }
+    if let slot = keys.slot(of: key), let known = keys[slot] { return known }
+    if keys.count >= Self.keysMax { keys.removeAll() }
     let found = state.inFlight(of: key)
-    keys[key] = found
+    _ = keys.slot(of: key, orInsert: found)
     return found
   }
 }

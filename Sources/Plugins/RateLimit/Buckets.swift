@@ -30,7 +30,7 @@ struct BucketShape: Sendable, Equatable {
 /// each request.
 final class SharedBuckets: Sendable {
   private struct Buckets {
-    var fullAt: [Int: Int64] = [:]
+    var fullAt = HashedTable(empty: Int64(0))
     /// When there are more, those that are full are forgotten: they are as good as new.
     var sweepAt = 1_024
   }
@@ -64,23 +64,23 @@ final class SharedBuckets: Sendable {
   /// Takes up to `count` requests' worth out of a bucket, after giving back `unused`.
   func take(_ count: Int, giving unused: Int, from key: Int, at now: Int64) -> Grant {
     shards[key & (Self.shardCount - 1)].buckets.withLock { shard in
-      var fullAt = (shard.fullAt[key] ?? now) - Int64(unused) * shape.interval
-      fullAt = max(fullAt, now)
+      let slot = shard.fullAt.slot(of: key, orInsert: now)
+      let fullAt = max(shard.fullAt[slot] - Int64(unused) * shape.interval, now)
       let room = shape.tolerance - (fullAt - now)
       let available = room < shape.interval ? 0 : Int(room / shape.interval)
       let granted = min(count, available)
-      fullAt += Int64(granted) * shape.interval
-      shard.fullAt[key] = fullAt
+      let newFullAt = fullAt + Int64(granted) * shape.interval
+      shard.fullAt[slot] = newFullAt
       if shard.fullAt.count > shard.sweepAt { Self.sweep(&shard, now) }
       return Grant(
         count: granted, remaining: available - granted,
-        nextAt: granted > 0 ? now : fullAt + shape.interval - shape.tolerance)
+        nextAt: granted > 0 ? now : newFullAt + shape.interval - shape.tolerance)
     }
   }
 
   private static func sweep(_ shard: inout Buckets, _ now: Int64) {
-    shard.fullAt = shard.fullAt.filter { $0.value > now }
-    if shard.fullAt.count > bucketsMax { shard.fullAt = [:] }
+    shard.fullAt.keep { $0 > now }
+    if shard.fullAt.count > bucketsMax { shard.fullAt.removeAll() }
     shard.sweepAt = max(1_024, shard.fullAt.count * 2)
   }
 }
@@ -124,7 +124,7 @@ struct WorkerBuckets {
   private let shared: SharedBuckets
   private let shape: BucketShape
   private let takenMax: Int
-  private var shares: [Int: Share] = [:]
+  private var shares = HashedTable(empty: Share())
   private var sweepAt = 1_024
 
   init(_ shared: SharedBuckets, _ shape: BucketShape, workerCount: Int) {
@@ -135,8 +135,9 @@ struct WorkerBuckets {
 
   mutating func take(_ key: Int, at now: Int64) -> Result {
     // Changed in place: looking a key up twice would be most of the work.
-    if let result = shares[key, default: Share()].use(at: now) { return result }
-    var share = shares[key] ?? Share()
+    let slot = shares.slot(of: key, orInsert: Share())
+    if let result = shares[slot].use(at: now) { return result }
+    var share = shares[slot]
     let wanted = min(Self.demand(share.taken, after: now - share.takenAt), takenMax)
     let grant = shared.take(wanted, giving: share.left, from: key, at: now)
     share.remaining = grant.remaining
@@ -144,7 +145,7 @@ struct WorkerBuckets {
     share.taken = max(1, grant.count)
     share.takenAt = now
     share.refusedUntil = grant.count > 0 ? 0 : grant.nextAt
-    shares[key] = share
+    shares[slot] = share
     if shares.count > sweepAt { sweep(now) }
     return Result(
       passes: grant.count > 0, remaining: share.remaining + share.left,
@@ -159,8 +160,8 @@ struct WorkerBuckets {
 
   /// Forgets those that have nothing left to use.
   private mutating func sweep(_ now: Int64) {
-    shares = shares.filter { now - $0.value.takenAt < Self.keepFor || now < $0.value.refusedUntil }
-    if shares.count > Self.sharesMax { shares = [:] }
+    shares.keep { now - $0.takenAt < Self.keepFor || now < $0.refusedUntil }
+    if shares.count > Self.sharesMax { shares.removeAll() }
     sweepAt = max(1_024, shares.count * 2)
   }
 }

@@ -1,5 +1,6 @@
 import DataPlane
 import Resources
+import Runtime
 
 extension RateLimit: RunnablePlugin {
   public func plugin(at site: PluginSite) -> Plugin { RateLimitPlugin(self, site) }
@@ -18,6 +19,8 @@ private final class RateLimitState: Sendable {
 
 final class RateLimitPlugin: Plugin {
   private let settings: RateLimit
+  private let usesStandardFields: Bool
+  private let usesXFields: Bool
   private let state: RateLimitState
   private let limiters: [RateLimiter]
   private let pathLimiters: [[RateLimiter]]
@@ -26,6 +29,8 @@ final class RateLimitPlugin: Plugin {
 
   init(_ settings: RateLimit, _ site: PluginSite) {
     self.settings = settings
+    usesStandardFields = settings.usesStandardFields
+    usesXFields = settings.usesXFields
     state = site.sharedState { RateLimitState(settings) }
     let client = settings.redis.map { RedisClient.of(site, $0, script: BucketScript.script) }
     limiters = zip(settings.limits, state.limits).map { RateLimiter($0, $1, "", settings, site, client) }
@@ -102,9 +107,8 @@ final class RateLimitPlugin: Plugin {
       if case .mustAsk = step { return .wait }
       if let verdict = take(step, limiter, exchange, &way) { return verdict }
     }
-    if let tightest = way.tightest, settings.usesStandardFields || settings.usesXFields {
-      let remaining = way.remaining
-      exchange.editResponseLines { write(tightest, remaining: remaining, to: &$0) }
+    if let tightest = way.tightest {
+      write(tightest, remaining: way.remaining, to: exchange.addedResponseLines)
     }
     return .next
   }
@@ -137,27 +141,33 @@ final class RateLimitPlugin: Plugin {
 
   private func refusal(_ limiter: RateLimiter, wait: Int64) -> PluginAnswer {
     let seconds = max(1, Self.seconds(wait))
-    var lines: [UInt8] = []
-    write(limiter, remaining: 0, reset: seconds, to: &lines)
-    lines.append("Retry-After: ", decimal: seconds)
-    lines.endLine()
-    return PluginAnswer(settings.status, settings.message, lines: lines)
+    let lines = Buffer(capacity: 256)
+    write(limiter, remaining: 0, reset: seconds, to: lines)
+    lines.append("Retry-After: ")
+    lines.append(decimal: UInt64(seconds))
+    lines.append("\r\n")
+    return PluginAnswer(settings.status, settings.message, lines: lines.copy(0..<lines.count))
   }
 
   /// - reset: Seconds until it is worth another request; nil: until the limit is as good as new.
-  private func write(_ limiter: RateLimiter, remaining: Int, reset: Int? = nil, to lines: inout [UInt8]) {
-    let reset = reset ?? Self.seconds(limiter.limit.bucket.fillingTime(of: remaining))
-    lines += limiter.policy
-    if settings.usesStandardFields {
-      lines.append("RateLimit: \"default\";r=", decimal: remaining)
-      lines.append(";t=", decimal: reset)
-      lines.endLine()
+  private func write(_ limiter: RateLimiter, remaining: Int, reset: Int? = nil, to lines: Buffer) {
+    guard usesStandardFields || usesXFields else { return }
+    let remaining = UInt64(max(0, remaining))
+    let reset = UInt64(max(0, reset ?? Self.seconds(limiter.fillingTime(of: Int(remaining)))))
+    lines.append(limiter.policy)
+    if usesStandardFields {
+      lines.append("RateLimit: \"default\";r=")
+      lines.append(decimal: remaining)
+      lines.append(";t=")
+      lines.append(decimal: reset)
+      lines.append("\r\n")
     }
-    if settings.usesXFields {
-      lines.append("X-RateLimit-Remaining: ", decimal: remaining)
-      lines.endLine()
-      lines.append("X-RateLimit-Reset: ", decimal: reset)
-      lines.endLine()
+    if usesXFields {
+      lines.append("X-RateLimit-Remaining: ")
+      lines.append(decimal: remaining)
+      lines.append("\r\nX-RateLimit-Reset: ")
+      lines.append(decimal: reset)
+      lines.append("\r\n")
     }
   }
 

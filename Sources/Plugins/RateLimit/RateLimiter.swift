@@ -44,6 +44,9 @@ final class RateLimiter {
     return Array(policy.utf8)
   }
 
+  /// Nanoseconds until a bucket is full that has room for so many requests.
+  func fillingTime(of remaining: Int) -> Int64 { limit.bucket.fillingTime(of: remaining) }
+
   func take(_ exchange: Exchange) -> LeasedBuckets.Step {
     let key = limit.key.hash(of: exchange, seed: seed)
     guard let leases else { return .decided(buckets.take(key, at: worker.now.nanoseconds)) }

@@ -1,4 +1,5 @@
 import DataPlane
+import HTTPCodec
 import Resources
 import Runtime
 
@@ -12,76 +13,81 @@ final class RequestIDPlugin: Plugin {
 
   private let settings: RequestID
   private let worker: Worker
-  private let fieldName: [UInt8]
+  /// The field's name, a colon and a space.
+  private let lineStart: [UInt8]
   private let lowercaseName: [UInt8]
   /// It is the field that the gateway itself knows.
   private let isStandard: Bool
   /// What names with a counter have in common.
   private let base: [UInt8]
-  private var count = 0
+  private var count: UInt64 = 0
 
   init(_ settings: RequestID, _ site: PluginSite) {
     self.settings = settings
     worker = site.worker
-    fieldName = Array(settings.headerName.utf8)
+    lineStart = Array("\(settings.headerName): ".utf8)
     lowercaseName = Array(settings.headerName.lowercased().utf8)
     isStandard = settings.headerName.lowercased() == "x-request-id"
-    base = RequestNames.uuid(site.worker.random.next(), site.worker.random.next())
+    let base = Buffer(capacity: 64)
+    RequestNames.appendUUID(site.worker.random.next(), site.worker.random.next(), to: base)
+    self.base = base.copy(0..<base.count)
     super.init(.requestHead)
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    let name = sent(exchange) ?? make()
-    exchange.nameRequest(name)
+    let sent = sent(exchange)
+    exchange.nameRequest { name in
+      if let sent { name.append(exchange.input, range: sent.range) } else { appendNew(to: name) }
+    }
     // Otherwise the gateway writes the field itself.
     if !isStandard || !exchange.sendsRequestName {
       exchange.dropRequestField(lowercaseName)
-      exchange.addRequestLines(line(name))
+      appendLine(exchange, to: exchange.addedRequestLines)
     }
     guard settings.isInResponse else { return .next }
     exchange.dropResponseField(lowercaseName)
-    exchange.addResponseLines(line(name))
+    appendLine(exchange, to: exchange.addedResponseLines)
     return .next
   }
 
   /// The name that the request comes with, where it may: visible characters only, so that logs show it as it is.
-  private func sent(_ exchange: Exchange) -> [UInt8]? {
+  private func sent(_ exchange: Exchange) -> ByteRange? {
     switch settings.keep {
     case .none: return nil
     case .trusted: guard exchange.isFromTrustedPeer else { return nil }
     case .all: break
     }
-    guard let value = exchange.firstField(lowercaseName) else { return nil }
-    let name = exchange.copy(value)
-    guard 1...Self.nameBytesMax ~= name.count, name.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+    guard let name = exchange.firstField(lowercaseName), 1...Self.nameBytesMax ~= name.range.count else {
+      return nil
+    }
+    let input = exchange.input
+    for index in name.range where input.bytes[index] <= 0x20 || input.bytes[index] >= 0x7F { return nil }
     return name
   }
 
-  private func make() -> [UInt8] {
+  private func appendNew(to name: Buffer) {
     let first = worker.random.next()
     let second = worker.random.next()
     switch settings.generator {
-    case .uuid: return RequestNames.uuid(first, second)
-    case .timedUUID: return RequestNames.timedUUID(milliseconds, first, second)
-    case .nanoid: return RequestNames.nanoid(first, second)
-    case .ksuid:
-      return RequestNames.ksuid(seconds: milliseconds / 1_000, first, second)
-    case .hexadecimal: return RequestNames.hexadecimal(first, second)
+    case .uuid: RequestNames.appendUUID(first, second, to: name)
+    case .timedUUID: RequestNames.appendTimedUUID(milliseconds, first, second, to: name)
+    case .nanoid: RequestNames.appendNanoid(first, second, to: name)
+    case .ksuid: RequestNames.appendKSUID(seconds: milliseconds / 1_000, first, second, to: name)
+    case .hexadecimal: RequestNames.appendHexadecimal(first, second, to: name)
     case .uuidWithCounter:
       count &+= 1
-      var name = base
-      name.append(UInt8(ascii: "#"))
+      name.append(base)
+      name.append("#")
       name.append(decimal: count)
-      return name
     }
   }
 
   /// Since 1970.
   private var milliseconds: Int64 { worker.seam.wallClockNanoseconds() / 1_000_000 }
 
-  private func line(_ name: [UInt8]) -> [UInt8] {
-    var line: [UInt8] = []
-    FieldLines.append(fieldName, name, to: &line)
-    return line
+  private func appendLine(_ exchange: Exchange, to lines: Buffer) {
+    lines.append(lineStart)
+    exchange.appendRequestName(to: lines)
+    lines.append("\r\n")
   }
 }

@@ -1,62 +1,59 @@
+import Runtime
+
 /// Forms of names for requests, made of random bits. They tell requests apart; nothing may depend on that nobody can
 /// guess them.
 enum RequestNames {
-  private static let hexadecimalDigits = Array("0123456789abcdef".utf8)
   private static let digits62 = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
   private static let digits64 = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-".utf8)
   /// Where a KSUID's seconds begin: 2014-05-13.
   private static let ksuidEpoch: Int64 = 1_400_000_000
 
   /// 32 digits, as the gateway's own.
-  static func hexadecimal(_ high: UInt64, _ low: UInt64) -> [UInt8] {
-    var text: [UInt8] = []
-    text.reserveCapacity(32)
-    append(high, to: &text)
-    append(low, to: &text)
-    return text
+  static func appendHexadecimal(_ high: UInt64, _ low: UInt64, to out: Buffer) {
+    out.append(sixteenHexadecimalDigitsOf: high)
+    out.append(sixteenHexadecimalDigitsOf: low)
   }
 
   /// Version 4 (RFC 9562 §5.4).
-  static func uuid(_ high: UInt64, _ low: UInt64) -> [UInt8] {
-    uuid(version: 4, high, low)
+  static func appendUUID(_ high: UInt64, _ low: UInt64, to out: Buffer) {
+    appendUUID(version: 4, high, low, to: out)
   }
 
   /// Version 7 (RFC 9562 §5.7): the time stands in front.
-  static func timedUUID(_ milliseconds: Int64, _ high: UInt64, _ low: UInt64) -> [UInt8] {
+  static func appendTimedUUID(_ milliseconds: Int64, _ high: UInt64, _ low: UInt64, to out: Buffer) {
     let time = UInt64(bitPattern: milliseconds) & 0xFFFF_FFFF_FFFF
-    return uuid(version: 7, time << 16 | high & 0xFFFF, low)
+    appendUUID(version: 7, time << 16 | high & 0xFFFF, low, to: out)
   }
 
-  private static func uuid(version: UInt64, _ high: UInt64, _ low: UInt64) -> [UInt8] {
+  private static func appendUUID(version: UInt64, _ high: UInt64, _ low: UInt64, to out: Buffer) {
     let high = high & ~0xF000 | version << 12
     // The variant of RFC 9562 §4.1.
     let low = low & ~(3 << 62) | 2 << 62
-    let digits = hexadecimal(high, low)
-    var text: [UInt8] = []
-    text.reserveCapacity(36)
-    for (index, digit) in digits.enumerated() {
-      if index == 8 || index == 12 || index == 16 || index == 20 { text.append(UInt8(ascii: "-")) }
-      text.append(digit)
-    }
-    return text
+    out.append(hexadecimal: UInt32(truncatingIfNeeded: high >> 32), digits: 8)
+    out.append("-")
+    out.append(hexadecimal: UInt32(truncatingIfNeeded: high >> 16), digits: 4)
+    out.append("-")
+    out.append(hexadecimal: UInt32(truncatingIfNeeded: high), digits: 4)
+    out.append("-")
+    out.append(hexadecimal: UInt32(truncatingIfNeeded: low >> 48), digits: 4)
+    out.append("-")
+    out.append(hexadecimal: UInt32(truncatingIfNeeded: low >> 32), digits: 4)
+    out.append(hexadecimal: UInt32(truncatingIfNeeded: low), digits: 8)
   }
 
   /// 21 characters of six bits each.
-  static func nanoid(_ high: UInt64, _ low: UInt64) -> [UInt8] {
-    var text: [UInt8] = []
-    text.reserveCapacity(21)
+  static func appendNanoid(_ high: UInt64, _ low: UInt64, to out: Buffer) {
     var high = high
     var low = low
     for _ in 0..<21 {
-      text.append(digits64[Int(low & 63)])
+      out.append(digits64[Int(low & 63)])
       low = low >> 6 | high << 58
       high >>= 6
     }
-    return text
   }
 
   /// 27 digits to the base of 62: 32 bits of seconds since May 2014, and 128 random ones. Later ones sort behind.
-  static func ksuid(seconds: Int64, _ high: UInt64, _ low: UInt64) -> [UInt8] {
+  static func appendKSUID(seconds: Int64, _ high: UInt64, _ low: UInt64, to out: Buffer) {
     var words: [UInt32] = [
       UInt32(truncatingIfNeeded: seconds - ksuidEpoch), UInt32(truncatingIfNeeded: high >> 32),
       UInt32(truncatingIfNeeded: high), UInt32(truncatingIfNeeded: low >> 32),
@@ -72,12 +69,6 @@ enum RequestNames {
       }
       text[position] = digits62[Int(rest)]
     }
-    return text
-  }
-
-  private static func append(_ word: UInt64, to text: inout [UInt8]) {
-    for shift in stride(from: 60, through: 0, by: -4) {
-      text.append(hexadecimalDigits[Int(truncatingIfNeeded: word >> UInt64(shift) & 15)])
-    }
+    out.append(text)
   }
 }

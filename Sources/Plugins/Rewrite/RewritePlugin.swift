@@ -9,6 +9,8 @@ extension Rewrite: RunnablePlugin {
 final class RewritePlugin: Plugin {
   private let settings: Rewrite
   private let expressions: [(match: MatchedPath, to: TextTemplate)]
+  /// Where nothing else of path and query changes.
+  private let prefixChange: (from: [UInt8], to: [UInt8])?
   private let invalid = PluginAnswer(400, "The request's path is not one that can be served.")
   private let tooLong = PluginAnswer(414, "The request target is too long.")
   /// Of path and query: what templates make of a long path is longer by far.
@@ -16,6 +18,13 @@ final class RewritePlugin: Plugin {
 
   init(_ settings: Rewrite) {
     self.settings = settings
+    if case .prefix(let from, let to) = settings.path, from != to, settings.parameters.isEmpty,
+      settings.removedParameters.isEmpty
+    {
+      prefixChange = (from, to)
+    } else {
+      prefixChange = nil
+    }
     if case .expressions(let expressions) = settings.path {
       self.expressions = expressions.compactMap { one in MatchedPath(one.pattern).map { ($0, one.to) } }
     } else {
@@ -28,6 +37,9 @@ final class RewritePlugin: Plugin {
     if let host = settings.host { exchange.rewriteHost(host) }
     // `OPTIONS *` is about the server, and not about a path of it.
     guard exchange.request.targetForm != .asterisk else { return .next }
+    if let (from, to) = prefixChange, !exchange.hasRewrittenTarget {
+      return replacePrefix(from, by: to, exchange)
+    }
     let target = RequestTargetText(exchange.target())
     var rewritten = target
     if let path = path(for: target.path, exchange) { rewritten.replacePath(by: path) }
@@ -42,6 +54,26 @@ final class RewritePlugin: Plugin {
     exchange.rewriteTarget(text)
     return .next
   }
+
+  /// The usual case, in place: path and query are the client's, and all that changes is the path's beginning. What
+  /// stands behind it begins with a slash and is normal, and so is what comes of it.
+  private func replacePrefix(_ from: [UInt8], by to: [UInt8], _ exchange: Exchange) -> PluginVerdict {
+    let pathBytes = exchange.withPath { path in
+      let hasPrefix =
+        path.count >= from.count && path.extracting(first: from.count).equals(from)
+        && (path.count == from.count || path[from.count] == UInt8(ascii: "/"))
+      return hasPrefix ? path.count : 0
+    }
+    if pathBytes == 0 { return .next }
+    let new = to.isEmpty && pathBytes == from.count ? Self.root : to
+    guard new.count + pathBytes - from.count + exchange.request.query.range.count < Self.targetBytesMax else {
+      return .answer(tooLong)
+    }
+    exchange.rewriteTarget(prefix: new, pathFrom: from.count)
+    return .next
+  }
+
+  private static let root = [UInt8(ascii: "/")]
 
   /// What stands in its place, with a query where that has one; nil: it stays.
   private func path(for path: [UInt8], _ exchange: Exchange) -> [UInt8]? {

@@ -55,20 +55,26 @@ struct KnownSecrets {
     var found: FoundCredential
   }
 
-  private var known: [UInt64: Known] = [:]
+  private var known = HashedTable<Known?>(empty: nil)
   /// Some 200 bytes each; above that, all are forgotten.
   private static let countMax = 20_000
 
   mutating func find(_ secret: Span<UInt8>, _ consumers: ConsumerTable) -> FoundCredential? {
-    let hash = KeyHash.of(secret)
-    guard let known = known[hash], ConstantTime.areEqual(secret, known.secret) else { return nil }
-    if consumers.isCurrent(known.found) { return known.found }
-    self.known[hash] = nil
+    let hash = Self.hash(secret)
+    guard let slot = known.slot(of: hash), let one = known[slot], ConstantTime.areEqual(secret, one.secret)
+    else { return nil }
+    if consumers.isCurrent(one.found) { return one.found }
+    known.remove(hash)
     return nil
   }
 
   mutating func remember(_ secret: [UInt8], _ found: FoundCredential) {
-    if known.count >= Self.countMax { known = [:] }
-    known[KeyHash.of(secret.span)] = Known(secret: secret, found: found)
+    if known.count >= Self.countMax { known.removeAll() }
+    let slot = known.slot(of: Self.hash(secret.span), orInsert: nil)
+    known[slot] = Known(secret: secret, found: found)
+  }
+
+  private static func hash(_ secret: Span<UInt8>) -> Int {
+    Int(truncatingIfNeeded: KeyHash.of(secret))
   }
 }

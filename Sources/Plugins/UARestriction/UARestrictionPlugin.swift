@@ -7,8 +7,6 @@ extension UARestriction: RunnablePlugin {
 }
 
 final class UARestrictionPlugin: Plugin {
-  private static let userAgent = Array("user-agent".utf8)
-
   /// This worker's own: expressions that are shared share a lock.
   private let allowed: [RegularExpression]
   private let denied: [RegularExpression]
@@ -29,43 +27,30 @@ final class UARestrictionPlugin: Plugin {
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
+    let input = exchange.input
     var isMissing = true
-    var passes = true
-    exchange.withEachField(Self.userAgent) { value in
+    for field in exchange.request.fields where field.known == .userAgent {
       isMissing = false
       // Several are one too many (RFC 9110 §10.1.5): each has to pass, as the endpoint may read any of them.
-      if passes { passes = self.passes(value) }
+      guard passes(input.bytes.extracting(field.value.range)) else { return .answer(refusal) }
     }
-    return (isMissing ? passesMissing : passes) ? .next : .answer(refusal)
+    return !isMissing || passesMissing ? .next : .answer(refusal)
   }
 
-  /// There are many requests of few programs.
+  /// There are many requests of few programs: what was found of a name is kept by its hash. That two names share one
+  /// is nothing that anybody can bring about.
   private func passes(_ name: Span<UInt8>) -> Bool {
-    let hash = KeyHash.of(name)
-    if let known = verdicts[hash], known.isSame(name) { return known.passes }
+    let hash = Int(truncatingIfNeeded: KeyHash.of(name))
+    if let slot = verdicts.slot(of: hash) { return verdicts[slot] }
+    if verdicts.count >= Self.verdictsMax { verdicts.removeAll() }
     let verdict = match(name)
-    if name.count <= Self.nameBytesMax {
-      if verdicts.count >= Self.verdictsMax { verdicts = [:] }
-      verdicts[hash] = Verdict(name: name.indices.map { name[$0] }, passes: verdict)
-    }
+    _ = verdicts.slot(of: hash, orInsert: verdict)
     return verdict
   }
 
-  private struct Verdict {
-    let name: [UInt8]
-    let passes: Bool
-
-    func isSame(_ other: Span<UInt8>) -> Bool {
-      guard name.count == other.count else { return false }
-      for index in name.indices where name[index] != other[index] { return false }
-      return true
-    }
-  }
-
-  private var verdicts: [UInt64: Verdict] = [:]
-  /// 1 MiB at most; above, all are forgotten.
-  private static let verdictsMax = 2_048
-  private static let nameBytesMax = 512
+  private var verdicts = HashedTable(empty: false)
+  /// 16 bytes each; above, all are forgotten.
+  private static let verdictsMax = 32_768
 
   private func match(_ name: Span<UInt8>) -> Bool {
     for expression in allowed where expression.matchesPart(of: name) { return true }

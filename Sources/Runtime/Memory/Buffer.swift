@@ -138,6 +138,9 @@ public final class Buffer {
 
   public func append(_ bytes: [UInt8]) { append(bytes.span) }
 
+  /// Appends all bytes of another buffer.
+  public func append(_ other: Buffer) { append(other.bytes) }
+
   /// Overwrites bytes that it holds; `position` counts from the first.
   public func replaceBytes(at position: Int, with bytes: Span<UInt8>) {
     precondition(position >= 0 && bytes.count <= count - position)
@@ -160,19 +163,36 @@ public final class Buffer {
   public func append(string text: String) { append(text.utf8.span) }
 
   public func append(decimal value: UInt64) {
-    if value < 10 {
-      append(48 + UInt8(truncatingIfNeeded: value))
-      return
+    var count = 1
+    var power: UInt64 = 10
+    while value >= power {
+      count += 1
+      if count == Self.decimalDigitsMax { break }
+      power *= 10
     }
-    var digits = InlineArray<20, UInt8>(repeating: 0)
+    reserve(count)
     var rest = value
-    var first = 20
-    while rest > 0 {
-      first -= 1
-      digits[first] = 48 + UInt8(truncatingIfNeeded: rest % 10)
+    var index = end + count
+    while index > end {
+      index -= 1
+      // end <= index < end + count, which reserve made room for.
+      unsafe base[index] = 48 + UInt8(truncatingIfNeeded: rest % 10)
       rest /= 10
     }
-    append(digits.span.extracting(first..<20))
+    end += count
+  }
+
+  /// Of 2⁶⁴ - 1.
+  private static let decimalDigitsMax = 20
+
+  /// The last `digits` lower-case hexadecimal digits of a number, at most eight.
+  public func append(hexadecimal value: UInt32, digits: Int) {
+    precondition(0...8 ~= digits)
+    reserve(8)
+    let word = Self.hexadecimalDigits(of: value << UInt32(4 * (8 - digits)))
+    // reserve made room for eight; those behind the digits are not kept.
+    unsafe UnsafeMutableRawPointer(base + end).storeBytes(of: word, as: UInt64.self)
+    end += digits
   }
 
   /// Lower-case hexadecimal without leading zeros.
