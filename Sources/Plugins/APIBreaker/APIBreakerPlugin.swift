@@ -30,13 +30,22 @@ final class APIBreakerPlugin: Plugin {
       breaker = nil
       breakers = WorkerBreakers(site.sharedState { BreakerTable(settings.limits) })
     }
-    super.init([.requestHead, .end])
+    super.init(breaker == nil ? [.requestHead, .chosenService, .end] : [.requestHead, .end])
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    guard let wait = breaker(for: exchange)?.openFor(at: worker.now.nanoseconds), wait > 0 else {
-      return .next
-    }
+    // What speaks for every service asks when it is known which one takes the request.
+    if breaker == nil, exchange.mayGoToAnother { return .next }
+    return answer(for: exchange).map { .answer($0) } ?? .next
+  }
+
+  override func serviceChosen(_ exchange: Exchange) throws(PluginFailure) -> PluginAnswer? {
+    exchange.mayGoToAnother ? answer(for: exchange) : nil
+  }
+
+  /// Nil where its breaker is closed.
+  private func answer(for exchange: Exchange) -> PluginAnswer? {
+    guard let wait = breaker(for: exchange)?.openFor(at: worker.now.nanoseconds), wait > 0 else { return nil }
     let answer = answer.answer(to: exchange)
     if settings.tellsWhen {
       exchange.editResponseLines { lines in
@@ -44,7 +53,7 @@ final class APIBreakerPlugin: Plugin {
         lines.endLine()
       }
     }
-    return .answer(answer)
+    return answer
   }
 
   private func breaker(for exchange: Exchange) -> Breaker? {
