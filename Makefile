@@ -116,9 +116,9 @@ bench-overload: ## what is left for good clients under overload and abuse (OVERL
 	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/overload.py $(OVERLOAD_ARGS)
 
 bench-plugins: ## what plugins cost, and how exact limits are (PLUGINS_ARGS=--quick)
-	@scripts/bootstrap build bench
+	@scripts/bootstrap build bench test
 	$(SWIFT_RELEASE)
-	PENSTOCK_BINARY=$(RELEASE_BINARY) bench/plugins.py $(PLUGINS_ARGS)
+	PENSTOCK_BINARY=$(RELEASE_BINARY) build/venv/bin/python3 bench/plugins.py $(PLUGINS_ARGS)
 
 lint: ## check formatting and the house rules
 	swift format lint --strict --recursive $(SWIFT_SOURCES)

@@ -10,6 +10,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from measure import cpu_time
 from origin import start_origin, user_directive
 from process import BenchError, Server, free_port, raise_descriptor_limit
 from plugin_peers import write_envoy, write_nginx_lua
+from plugin_signatures import run_services, run_signatures
 from programs import find_program
 from proxies import REPOSITORY, find_envoy, penstock_binary
 from report import Results, judge, print_table, print_verdicts
@@ -187,8 +189,11 @@ class Setup:
             int(seconds) + 1, {self.load_core})
 
     def cost(self, server: Server, hosts: int, keys: int, seconds: float, path: str = PATH) -> Cost:
+        return self.cost_of(server, lambda: self.load(server, hosts, keys, seconds, path))
+
+    def cost_of(self, server: Server, load: Callable[[], dict]) -> Cost:
         before = {pid: cpu_time([pid]) for pid in server.pids()}
-        result = self.load(server, hosts, keys, seconds, path)
+        result = load()
         time.sleep(0.05)
         # nginx has a process that ends when it has looked through the cache's files.
         used = [cpu_time([pid]).since(before[pid]) for pid in server.pids() if pid in before]
@@ -390,7 +395,8 @@ def commands_of(port: int) -> int:
     return int(found.group(1)) if found else 0
 
 
-PARTS = {"plain": run_plain, "whole": run_whole, "exact": run_exact, "redis": run_redis, "cache": run_cache}
+PARTS = {"plain": run_plain, "whole": run_whole, "signatures": lambda setup: run_signatures(setup, PATH),
+         "services": run_services, "exact": run_exact, "redis": run_redis, "cache": run_cache}
 
 
 def parse_options() -> argparse.Namespace:

@@ -48,6 +48,9 @@ enum WorkerMetrics {
       "penstock_requests_in_flight", "Requests at endpoints, or on their way there.",
       figures.requestsInFlight)
     page.gauge(
+      "penstock_requests_at_plugins", "Requests that a plugin has wait for something.",
+      figures.requestsAtPlugins)
+    page.gauge(
       "penstock_side_requests_in_flight", "Requests of the gateway's own to services, for plugins.",
       figures.sideRequestsInFlight)
     page.single(

@@ -206,6 +206,33 @@ class TestScopes:
         assert statuses(gateway, 1, "same.test") == [503]
         assert statuses(gateway, 4, "well.test") == [200] * 4
 
+    def test_one_for_everything_speaks_for_the_service_that_is_chosen(self, scenario, app, health):
+        next_health = Health()
+        following, copied = scenario.origin(next_health, name="next"), scenario.origin(name="copies")
+        gateway = scenario.gateway(
+            [service("app", app), service("next", following), service("copies", copied)],
+            [route("app", "app", hosts=["app.test"], plugins={
+                "traffic-split": {"canary": {"service": "next", "header": "X-Canary"}}, "mirror": {"service": "copies"},
+                "rate-limit": {"limits": [{"requests": 1_000, "by": ["route"]}]}})],
+            settings={"plugins": [{"name": "api-breaker", **BREAK}]})
+        canary = "X-Canary: always"
+        next_health.status = 500
+        assert [gateway.get("/", canary, host="app.test").status for _ in range(5)] == [500, 500, 500, 503, 503]
+        answer = gateway.get("/", canary, host="app.test")
+        assert answer.text == "later\n" and answer.value("retry-after") in ("1", "2")
+        with gateway.http2(authority="app.test") as client:
+            assert client.exchange("POST", "/", ("x-canary", "always"), body=b"x" * 50_000).body == b"later\n"
+        assert len(following.requests) == 3
+        # The route's own is well, and what does not go on is not copied.
+        assert statuses(gateway, 4) == [200] * 4
+        wait_until(lambda: len(copied.requests) == 7, "copies have come")
+        # Each service has its own.
+        health.status = 500
+        next_health.status = 200
+        assert statuses(gateway, 4) == [500, 500, 500, 503]
+        wait_until(lambda: gateway.get("/", canary, host="app.test").status == 200, "the canary is well again")
+        assert gateway.metrics().sum("penstock_plugin_failures_total") == 0
+
     def test_changes_keep_what_was_counted_unless_its_options_change(self, scenario, app, health, tmp_path):
         gateway = gateway_with_store(scenario, app, tmp_path)
         api = AdminAPI(gateway)

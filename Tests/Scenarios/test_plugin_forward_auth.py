@@ -5,22 +5,10 @@ import threading
 
 import pytest
 
+from support.auth_service import GOOD, decide, is_quiet, side_requests
 from support.gateway import route, service
 from support.plugin_options import check
 from support.waiting import wait_until
-
-
-def decide(exchange):
-    """An auth service that goes by the client's Authorization."""
-    exchange.read_body()
-    shown = exchange.request.value("authorization")
-    if shown == "Bearer good":
-        exchange.respond(200, "ignored", "X-User: alice", "X-Other: kept-here", "Set-Cookie: session=fresh")
-    elif shown == "Bearer forbidden":
-        exchange.respond(403, "alice may not", "X-Reason: policy", "Content-Type: text/x-refusal", "X-Hidden: yes")
-    else:
-        exchange.respond(302, "<a href>log in</a>", "Location: https://login.test/?rd=1", "Set-Cookie: state=1; Path=/",
-                         "Set-Cookie: other=2", "Content-Type: text/html")
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +44,6 @@ def gateway(shared, origin, auth):
                  extraHeaders={"X-Original-URL": "$scheme://$http_host$request_uri", "X-Fixed": "1"}),
          guarded("all", responseHeaders=["set-cookie"], clientHeaders=["x-reason"]),
          guarded("post", requestMethod="POST", maxReqBodySize="100000"),
-         guarded("cached", upstreamHeaders=["x-user"],
-                 cache={"by": ["header:Authorization", "path"], "ttl": "1h", "statuses": [200, 302, 403]}),
-         guarded("brief", cache={"by": ["header:Authorization"], "ttl": "100ms"}),
          guarded("dead", **short), guarded("dead-401", **short, statusOnError=401),
          guarded("lenient", **short, allowDegradation=True, upstreamHeaders=["X-User"]),
          guarded("silent", service="silent", timeout="200ms"), guarded("slow", timeout="200ms"),
@@ -66,19 +51,6 @@ def gateway(shared, origin, auth):
          guarded("behind", other={"rewrite": {"uri": "/rewritten"}, "key-auth": {"hideCredentials": True}})],
         settings={"consumers": [{"name": "bob", "credentials": {"key-auth": [{"key": "key-of-bob"}]}}]},
         access_log={"format": "json", "path": "access.log"})
-
-
-GOOD = ("Authorization", "Bearer good")
-
-
-def side_requests(gateway, result, plugin="forward-auth"):
-    return gateway.metrics().sum("penstock_side_requests_total", plugin=plugin, result=result)
-
-
-def is_quiet(gateway):
-    """No side request is left, nor what it held."""
-    wait_until(lambda: gateway.metrics().sum("penstock_side_requests_in_flight") == 0, "side requests end")
-    wait_until(lambda: gateway.metrics().sum("penstock_requests_in_flight") == 0, "requests end")
 
 
 def test_a_clients_own_deadline_does_not_let_it_pass(shared, origin):
@@ -335,41 +307,6 @@ class TestFailure:
             for client in clients:
                 client.close()
         assert sorted(request.target for request in origin.requests) == ["/0", "/1"]
-
-
-class TestCache:
-    def test_answers_are_remembered_by_their_key(self, gateway, auth, origin):
-        for target in ("/a", "/a", "/b", "/a?query"):
-            assert gateway.get(target, GOOD, ("X-User", "mallory"), host="cached.test").status == 200
-            assert origin.last.values("x-user") == ["alice"]
-        assert len(auth.requests) == 2
-        forbidden = ("Authorization", "Bearer forbidden")
-        for _ in range(2):
-            answer = gateway.get("/a", forbidden, host="cached.test")
-            assert answer.status == 403 and answer.text == "alice may not"
-        assert len(auth.requests) == 3
-        with gateway.http2(authority="cached.test") as client:
-            assert client.exchange("GET", "/a", ("authorization", "Bearer good")).status == 200
-        assert len(auth.requests) == 3
-
-    def test_answers_that_set_cookies_are_one_clients(self, gateway, auth):
-        for _ in range(2):
-            assert gateway.get("/", host="cached.test").status == 302
-        assert len(auth.requests) == 2
-
-    def test_failures_are_not_remembered(self, gateway, auth):
-        auth.answer = lambda exchange: exchange.reset()
-        assert gateway.get("/fails", GOOD, host="cached.test").status == 403
-        auth.answer = decide
-        assert gateway.get("/fails", GOOD, host="cached.test").status == 200
-
-    def test_they_are_forgotten(self, gateway, auth):
-        assert gateway.get("/", GOOD, host="brief.test").status == 200
-
-        def asked_again():
-            assert gateway.get("/", GOOD, host="brief.test").status == 200
-            return len(auth.requests) >= 2
-        wait_until(asked_again, "it asks again")
 
 
 @pytest.mark.parametrize("options, said", [

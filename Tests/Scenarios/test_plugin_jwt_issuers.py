@@ -264,6 +264,60 @@ class TestKeyServers:
         assert statuses == [200] * 20 and server.count == 1
         gateway.check_health()
 
+    @pytest.mark.parametrize("how", ["closed", "reset", "h2"])
+    def test_a_client_that_leaves_waits_no_more(self, scenario, start, how):
+        server = KeyServer(scenario)
+        release = threading.Event()
+        server.answer = lambda exchange: (release.wait(20), exchange.respond(200, key_set(SigningKey("ES256"))))
+        gateway = start({"url": f"http://{server.origin.address}/", "timeout": "60s"})
+        signed = issued(SigningKey("ES256"))
+        try:
+            if how == "h2":
+                with gateway.http2() as client:
+                    number = client.request("GET", "/", ("authorization", f"Bearer {signed}"))
+                    wait_until(lambda: gateway.metrics().sum("penstock_requests_at_plugins") == 1, "it waits")
+                    client.reset(number)
+                    wait_until(lambda: gateway.metrics().sum("penstock_requests_at_plugins") == 0, "it is over")
+            else:
+                client = gateway.client()
+                client.request("GET", "/", bearer(signed))
+                wait_until(lambda: gateway.metrics().sum("penstock_requests_at_plugins") == 1, "it waits")
+                client.reset() if how == "reset" else client.close()
+                wait_until(lambda: gateway.metrics().sum("penstock_requests_at_plugins") == 0, "it is over")
+            # The keys have still not come.
+            assert not release.is_set() and server.origin.connection_count == 1
+        finally:
+            release.set()
+        gateway.check_health()
+
+    def test_a_clients_own_deadline_ends_its_wait(self, scenario, start):
+        server = KeyServer(scenario)
+        release = threading.Event()
+        server.answer = lambda exchange: (release.wait(20), exchange.respond(200, key_set(SigningKey("ES256"))))
+        gateway = start({"url": f"http://{server.origin.address}/", "timeout": "60s"})
+        try:
+            with gateway.http2() as client:
+                answer = client.exchange(
+                    "POST", "/", ("authorization", f"Bearer {issued(SigningKey('ES256'))}"),
+                    ("content-type", "application/grpc"), ("grpc-timeout", "300m"), body=b"x")
+                assert answer.value("grpc-status") == "4" and not release.is_set()
+        finally:
+            release.set()
+
+    def test_a_new_key_is_fetched_as_soon_as_it_may_be(self, scenario, start):
+        """Whoever asks when the pause is just over does not wait for the next time of its own."""
+        key = SigningKey("ES256", "0")
+        server = KeyServer(scenario, key)
+        gateway = start({"url": f"http://{server.origin.address}/", "pause": "100ms", "refresh": "7d"}, workers=2)
+        assert gateway.get("/", bearer(issued(key))).status == 200
+        for number in range(1, 21):
+            key = SigningKey("ES256", str(number))
+            server.keys = [key]
+            signed = bearer(issued(key))
+            wait_until(lambda: gateway.get("/", signed).status == 200, f"key {number} was fetched", seconds=5)
+        # No more often than somebody had to wait for it.
+        assert server.count == 21
+
     def test_a_reload_neither_fetches_nor_forgets(self, scenario, start):
         key = SigningKey("ES256")
         server = KeyServer(scenario, key)

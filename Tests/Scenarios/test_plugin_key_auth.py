@@ -101,7 +101,8 @@ class TestPaths:
             [service("app", origin)],
             [route("shop", "app", plugins={"key-auth": {
                 "loginPaths": [{"prefix": "/admin"}], "publicPaths": [{"exact": "/admin/login"}],
-                "hideCredentials": True}})],
+                "hideCredentials": True}}),
+             route("open", "app", hosts=["open.test"], plugins={"key-auth": {"publicPaths": [{"prefix": "/open"}]}})],
             settings={"consumers": CONSUMERS})
 
     @pytest.mark.parametrize("target, status", [
@@ -114,3 +115,24 @@ class TestPaths:
             assert not origin.last.has("apikey") and not origin.last.has("x-consumer-username")
         assert gateway.get(target, "apikey: alice-secret-key").status == 200
         assert origin.last.values("x-consumer-username") == ["alice"]
+
+    @pytest.mark.parametrize("target, status", [
+        ("/open", 200), ("/open/", 200), ("/open/a", 200), ("/opened", 401), ("/Open", 401), ("/", 401),
+        # What comes to another path is another path.
+        ("/open/../admin", 401), ("/open/%2e%2e/admin", 401), ("/open/.%2E/admin", 401), ("/open/./../admin", 401),
+        ("/admin/../open/a", 200), ("/%6fpen/%61", 200), ("//open/a", 200), ("/open/..", 401), ("/open//..", 401),
+        # What a service may read otherwise.
+        ("/open/..;/admin", 401), ("/open;/a", 401), ("/open/a;b=c", 401), ("/open/;", 401), ("/open/%3b", 401),
+        ("/open/..%2Fadmin", 401), ("/open/..%2fadmin", 401), ("/open/a%2Fb", 401), ("/open/..%5Cadmin", 401),
+        ("/open/%252F", 200), ("/open/a?b=;&c=%2F..", 200)])
+    @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+    def test_none_gets_past_by_its_spelling(self, gateway, origin, target, status, protocol):
+        origin.forget()
+        if protocol == "h2":
+            with gateway.http2(authority="open.test") as client:
+                assert client.exchange("GET", target).status == status
+                assert client.exchange("GET", target, ("apikey", "alice-secret-key")).status == 200
+        else:
+            assert gateway.get(target, host="open.test").status == status
+            assert gateway.get(target, "apikey: alice-secret-key", host="open.test").status == 200
+        assert len(origin.requests) == (2 if status == 200 else 1)

@@ -183,6 +183,29 @@ class TestServers:
         redis.restart()
         wait_until(lambda: statuses(third, 1) == [200], "there is another connection")
 
+    def test_another_authority_in_the_same_file(self, scenario, gateways, tmp_path):
+        first, second = scenario.authority(), scenario.authority("Another")
+        known = tmp_path / "ca.pem"
+        known.write_bytes(first.file.read_bytes())
+        leaf = first.issue("redis.test")
+        redis = scenario.redis(certificate=leaf)
+        gateway, = gateways(1, limited(
+            {**redis.options, "tls": {"ca": str(known), "serverName": "redis.test"}}, {"requests": 1_000, "per": "1h"},
+            whenRedisIsGone="refuse"))
+        assert gateway.get().status == 200
+        other = second.issue("redis.test")
+        leaf.chain.write_bytes(other.chain.read_bytes())
+        leaf.key.write_bytes(other.key.read_bytes())
+        redis.restart()
+        # A failure is logged every ten seconds: the first may be that the connection has ended.
+        wait_until(lambda: gateway.get().status == 503 and "cannot be spoken to by TLS" in gateway.output,
+                   "the server is not trusted", seconds=30)
+        # What cannot be read changes nothing, and ends nothing.
+        known.write_text("no certificates")
+        assert gateway.get().status == 503
+        known.write_bytes(second.file.read_bytes())
+        wait_until(lambda: gateway.get().status == 200, "the server is trusted", seconds=20)
+
     @pytest.mark.parametrize("name, knows", [("redis.test", False), ("other.test", True)])
     def test_tls_with_somebody_else(self, scenario, gateways, name, knows):
         authority = scenario.authority()

@@ -3,11 +3,13 @@
 import json
 import threading
 
+import grpc
 import pytest
 
 from support.admin_api import AdminAPI, put
 from support.command_line import CommandLine, gateway_with_store
 from support.gateway import route, service
+from support.grpc_peer import GRPCClient
 from support.origin import answer_with
 from support.plugin_options import check
 from support.waiting import wait_until
@@ -221,6 +223,87 @@ class TestTheServiceThatTakesIt:
         with gateway.client() as client:
             answer = client.exchange("PUT", "/", "X-Version: 2", host="rules.test", body=b"x" * 300_000)
         assert json.loads(answer.body)["body"] == "x" * 300_000 and answer.value("x-origin") == "next"
+
+
+class TestProtocols:
+    @pytest.fixture(scope="class")
+    def servers(self, shared):
+        return {name: shared.grpc_server(name=name) for name in ("stable", "canary")}
+
+    @pytest.fixture(scope="class")
+    def calls(self, shared, servers, origins):
+        services = [service(name, server, protocol="h2", retries="off") for name, server in servers.items()]
+        return shared.gateway(
+            [*services, service("plain", origins["next"]), service("app", origins["app"])],
+            [route("grpc", "stable", plugins={"traffic-split": {
+                "canary": {"service": "canary", "header": "x-canary"}}}),
+             split("up", target="app", rules=[rule({"service": "stable"}, headers={"X-To": "h2"})]),
+             split("down", target="stable", rules=[rule({"service": "plain"})])])
+
+    def taken(self, call) -> str:
+        return dict(call.trailing_metadata())["x-origin"]
+
+    @pytest.mark.parametrize("metadata, wanted", [
+        ((), "stable"), ((("x-canary", "always"),), "canary"), ((("x-canary", "never"),), "stable"),
+        ((("x-canary", "ALWAYS"),), "stable"), ((("x-canary", "always"), ("x-other", "1")), "canary")])
+    def test_calls_of_every_kind(self, calls, servers, metadata, wanted):
+        with GRPCClient(calls.port) as client:
+            answer, call = client.unary().with_call(b"hello", timeout=10, metadata=metadata)
+            assert (answer, self.taken(call)) == (b"hello", wanted)
+            stream = client.server_stream()(b"100", timeout=20, metadata=metadata)
+            assert list(stream) == [b"message %d" % number for number in range(100)] and self.taken(stream) == wanted
+            sent = [b"%d" % number * 1_000 for number in range(200)]
+            answer, call = client.client_stream().with_call(iter(sent), timeout=20, metadata=metadata)
+            assert answer == b"|".join(sent) and self.taken(call) == wanted
+            both = client.both()(iter(sent), timeout=20, metadata=metadata)
+            assert list(both) == sent and self.taken(both) == wanted
+        assert len(servers[wanted].calls) >= 4
+
+    def test_one_connection_is_split_by_its_calls(self, calls):
+        with GRPCClient(calls.port) as client:
+            for number in range(20):
+                metadata = (("x-canary", "always"),) if number % 2 else ()
+                answer, call = client.unary().with_call(b"%d" % number, timeout=10, metadata=metadata)
+                assert (answer, self.taken(call)) == (b"%d" % number, "canary" if number % 2 else "stable")
+
+    def test_a_canary_that_is_gone(self, scenario, servers):
+        gateway = scenario.gateway(
+            [service("stable", servers["stable"], protocol="h2"),
+             service("canary", scenario.dead_port(), protocol="h2", retries="off")],
+            [route("grpc", "stable", plugins={"traffic-split": {"canary": {"service": "canary", "header": "x-canary"}}})])
+        with GRPCClient(gateway.port) as client:
+            with pytest.raises(grpc.RpcError) as failure:
+                client.unary()(b"hello", timeout=10, metadata=(("x-canary", "always"),))
+            assert failure.value.code() == grpc.StatusCode.UNAVAILABLE
+            assert client.unary()(b"hello", timeout=10) == b"hello"
+
+    def test_http2_with_content(self, gateway):
+        with gateway.http2(authority="rules.test") as client:
+            numbers = [client.request("PUT", "/", ("x-version", "2" if number % 2 else "1"), body=b"x" * 50_000)
+                       for number in range(10)]
+            answers = [client.response(number) for number in numbers]
+        assert [answer.value("x-origin") for answer in answers] == ["app", "next"] * 5
+        assert all(len(json.loads(answer.body)["body"]) == 50_000 for answer in answers)
+
+    @pytest.mark.parametrize("value, wanted", [("always", "next"), ("never", "app"), ("maybe", "app")])
+    def test_a_canarys_field_by_http2(self, gateway, value, wanted):
+        with gateway.http2(authority="canary.test") as client:
+            assert client.exchange("GET", "/", ("x-canary", value)).value("x-origin") == wanted
+            # A cookie may come in pieces (RFC 9113 §8.2.3).
+            assert client.exchange("GET", "/", ("cookie", "a=b"), ("cookie", f"canary={value}")).value(
+                "x-origin") == wanted
+
+    def test_from_a_service_of_one_protocol_to_one_of_another(self, calls):
+        """What was written for the route's own service is not what goes to the other."""
+        with calls.client() as client:
+            # Of gRPC it understands no GET, and says so by HTTP/2; a service of HTTP/1.1 would not answer at all.
+            answer = client.exchange("POST", "/nothing", "X-To: h2", "Content-Type: application/grpc", "TE: trailers",
+                                     body=b"\0\0\0\0\0", host="up.test")
+            assert answer.status == 200 and answer.value("grpc-status") == "12"
+            answer = client.exchange("PUT", "/", body=b"x" * 100_000, host="down.test")
+            assert answer.value("x-origin") == "next" and len(json.loads(answer.body)["body"]) == 100_000
+        with calls.http2(authority="down.test") as client:
+            assert client.exchange("PUT", "/", body=b"abc").value("x-origin") == "next"
 
 
 class TestChanges:

@@ -35,6 +35,7 @@ public struct WorkerFigures: Sendable {
   public var requestsInFlight = 0
   /// Gauge: requests of the gateway's own to services.
   public var sideRequestsInFlight = 0
+  public var requestsAtPlugins = 0
   /// How often admission control has begun to hold requests back.
   public var overloads: UInt64 = 0
   public var retries: UInt64 = 0
@@ -101,6 +102,7 @@ public struct WorkerFigures: Sendable {
     refusalReasons.add(other.refusalReasons)
     requestsInFlight &+= other.requestsInFlight
     sideRequestsInFlight &+= other.sideRequestsInFlight
+    requestsAtPlugins &+= other.requestsAtPlugins
     overloads &+= other.overloads
     retries &+= other.retries
     retryBudgetExhausted &+= other.retryBudgetExhausted

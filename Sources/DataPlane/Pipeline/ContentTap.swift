@@ -20,7 +20,7 @@ open class ContentTap {
 }
 
 extension Exchange {
-  /// Has the tap see the request's content, from its first byte. In ``Plugin/upstreamChoice(_:)``.
+  /// Has the tap see the request's content, from its first byte. In ``Plugin/serviceChosen(_:)``.
   public func tapContent(_ tap: ContentTap) {
     let input = input
     // Chunks are decoded when they go on.

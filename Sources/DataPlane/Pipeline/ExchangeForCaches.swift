@@ -107,4 +107,10 @@ extension Exchange {
     await handle.wait(on: client, until: min(deadline, callDeadline))
     client.transport.interest = []
   }
+
+  /// The same until `isOver` says so: other news of the connection end no wait.
+  public func wait(for handle: WakeHandle, until deadline: MonotonicTime, unless isOver: () -> Bool) async {
+    let until = min(deadline, callDeadline)
+    while !isOver(), !hasLostClient, worker.now < until { await wait(for: handle, until: until) }
+  }
 }

@@ -88,6 +88,9 @@ extension Exchange {
   /// Ends a ``sleep(nanoseconds:unless:)`` whose reason is there. On the worker's thread.
   public func wake() { client.wake() }
 
+  /// The client has said how long it waits, and that is over.
+  public var hasMissedDeadline: Bool { callDeadline <= worker.now }
+
   /// Nobody is left to answer.
   public var hasLostClient: Bool { client.isAborted || client.transport.readiness.contains(.peerClosed) }
 }

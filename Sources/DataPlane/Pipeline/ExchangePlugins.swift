@@ -90,10 +90,26 @@ extension Exchange {
 
   /// Which service takes the request is settled after this.
   func chooseUpstream() -> Answer? {
-    guard let chain, chain.phases.contains(.upstreamChoice) else { return nil }
+    guard let chain, !chain.phases.isDisjoint(with: [.upstreamChoice, .chosenService]) else { return nil }
     for link in chain.links where link.phases.contains(.upstreamChoice) {
       do throws(PluginFailure) {
         try link.plugin.upstreamChoice(self)
+      } catch {
+        return failed(link, error)
+      }
+    }
+    return askAboutService()
+  }
+
+  /// The service is settled: those that speak for one have the last word, the nearest to it first.
+  private func askAboutService() -> Answer? {
+    guard let chain, chain.phases.contains(.chosenService) else { return nil }
+    for link in chain.links.reversed() where link.phases.contains(.chosenService) {
+      do throws(PluginFailure) {
+        if let answer = try link.plugin.serviceChosen(self) {
+          link.counters.figures.answers &+= 1
+          return .plugin(answer)
+        }
       } catch {
         return failed(link, error)
       }

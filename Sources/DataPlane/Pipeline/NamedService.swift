@@ -32,6 +32,9 @@ public final class NamedService {
 }
 
 extension Exchange {
+  /// Plugins may have another service take the request than ``serviceName`` says, until ``Plugin/serviceChosen(_:)``.
+  public var mayGoToAnother: Bool { chain?.phases.contains(.upstreamChoice) ?? false }
+
   /// Has another service than the route's take the request. In ``Plugin/upstreamChoice(_:)``.
   ///
   /// Its endpoints, limits, timeouts and retries hold, and it is counted and logged; plugins are those that the

@@ -12,8 +12,8 @@ public protocol RunnablePlugin: PluginSettings {
 ///
 /// The calls are the phases of the pipeline, in their order; docs/plugins has the diagram:
 ///
-///     request head ─► upstream choice ─► (endpoint) ─► replacement ─► response head ─► (held response)
-///                  ─► response content ─► end
+///     request head ─► upstream choice ─► chosen service ─► (endpoint) ─► replacement ─► response head
+///                  ─► (held response) ─► response content ─► end
 ///
 /// A plugin overrides the calls of its ``phases``, and is not called for others. A call that throws answers the
 /// request with 500, is counted and logged, and touches no other request.
@@ -30,11 +30,13 @@ open class Plugin {
     public static let responseContent = Phases(rawValue: 16)
     public static let replacement = Phases(rawValue: 32)
     public static let heldResponse = Phases(rawValue: 64)
+    public static let chosenService = Phases(rawValue: 128)
 
     /// In their order, as explanations call them.
     var names: [String] {
       [
         (Phases.requestHead, "request head"), (.upstreamChoice, "upstream choice"),
+        (.chosenService, "chosen service"),
         (.replacement, "replacement"), (.responseHead, "response head"), (.heldResponse, "held response"),
         (.responseContent, "response content"), (.end, "end"),
       ]
@@ -55,6 +57,11 @@ open class Plugin {
 
   /// All have let the request pass; which service takes it may still be changed.
   open func upstreamChoice(_ exchange: Exchange) throws(PluginFailure) {}
+
+  /// Which service takes the request is settled. Called in the opposite order: who speaks for the service goes before
+  /// who has something to do with a request that goes on.
+  /// - Returns: what it is answered with in place of the service; nil: it goes on.
+  open func serviceChosen(_ exchange: Exchange) throws(PluginFailure) -> PluginAnswer? { nil }
 
   /// Which services ``upstreamChoice(_:)`` would have take such a request; nil: the route's own. For explanations,
   /// which change nothing.

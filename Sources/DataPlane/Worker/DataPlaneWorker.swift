@@ -379,6 +379,7 @@ public final class DataPlaneWorker {
     figures.bufferBytesHeld = usedBufferBytes
     figures.openSockets = worker.openSocketCount
     figures.sideRequestsInFlight = sideRequests.count
+    figures.requestsAtPlugins = requestsAtPlugins
     figures.requestsInFlight -= sideRequests.atEndpoints
     figures.loopRounds = worker.roundCount
     if let accessLog {

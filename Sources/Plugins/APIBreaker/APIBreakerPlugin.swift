@@ -30,13 +30,24 @@ final class APIBreakerPlugin: Plugin {
       breaker = nil
       breakers = WorkerBreakers(site.sharedState { BreakerTable(settings.limits) })
     }
-    super.init([.requestHead, .end])
+    super.init(breaker == nil ? [.requestHead, .chosenService, .end] : [.requestHead, .end])
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
+    // What speaks for every service asks when it is known which one takes the request.
+    if breaker == nil, exchange.mayGoToAnother { return .next }
+    return answer(for: exchange).map { .answer($0) } ?? .next
+  }
+
+  override func serviceChosen(_ exchange: Exchange) throws(PluginFailure) -> PluginAnswer? {
+    exchange.mayGoToAnother ? answer(for: exchange) : nil
+  }
+
+  /// Nil where its breaker is closed.
+  private func answer(for exchange: Exchange) -> PluginAnswer? {
     let now = worker.now.nanoseconds
     let wait = breaker?.openFor(at: now) ?? breakers?.breaker(of: exchange.serviceName).openFor(at: now) ?? 0
-    if wait == 0 { return .next }
+    if wait == 0 { return nil }
     let answer = answer.answer(to: exchange)
     if settings.tellsWhen {
       let lines = exchange.addedResponseLines
@@ -44,7 +55,7 @@ final class APIBreakerPlugin: Plugin {
       lines.append(decimal: UInt64((wait + 999_999_999) / 1_000_000_000))
       lines.append("\r\n")
     }
-    return .answer(answer)
+    return answer
   }
 
   override func end(_ exchange: Exchange) {

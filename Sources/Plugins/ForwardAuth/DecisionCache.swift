@@ -71,7 +71,7 @@ struct DecisionCache {
   }
 
   /// Cookies that are set are one client's.
-  private static func mayBeShared(_ decision: Decision) -> Bool {
+  static func mayBeShared(_ decision: Decision) -> Bool {
     switch decision {
     case .pass(_, let response): !names(setCookie, in: response)
     case .refuse(let answer):

@@ -18,6 +18,7 @@ final class ForwardAuthPlugin: Plugin {
   private let unavailable: PluginAnswer
   private let tooLarge: PluginAnswer
   private var decisions = DecisionCache()
+  private let questions = QuestionTable()
 
   init(_ settings: ForwardAuth, _ site: PluginSite) {
     self.settings = settings
@@ -37,36 +38,73 @@ final class ForwardAuthPlugin: Plugin {
   }
 
   override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {
+    // Before others can wait for it: they do not wait for a client that sends slowly.
+    var content = 0..<0
+    if settings.isPost {
+      switch await exchange.gatherContent(atMost: settings.contentMax) {
+      case .whole(let range): content = range
+      case .tooLarge: return .answer(tooLarge)
+      // The gateway says why.
+      case .refused: return .next
+      }
+    }
+    guard let cache = settings.cache else {
+      do throws(SideFailure) {
+        return carryOut(decision(try await ask(exchange, content)), exchange)
+      } catch {
+        return withoutAnswer(error, exchange)
+      }
+    }
+    let key = cache.key.bytes(of: exchange)
+    if let known = decisions.decision(for: key, at: worker.now) { return carryOut(known, exchange) }
+    switch await questions.turn(of: exchange, for: key, nanoseconds: settings.timeoutNanoseconds) {
+    case .answered(let decision): return carryOut(decision, exchange)
+    case .failed(let failure): return withoutAnswer(failure, exchange)
+    // The gateway says why.
+    case .left: return .answer(unavailable)
+    case .lead: return await ask(exchange, content, key, cache, isLeader: true)
+    case .alone: return await ask(exchange, content, key, cache, isLeader: false)
+    }
+  }
+
+  // MARK: The question
+
+  private func ask(_ exchange: Exchange, _ content: Range<Int>) async throws(SideFailure) -> SideResponse {
     var request = SideRequest(
       settings.isPost ? Self.post : Self.get, settings.path.text(of: exchange, .uri),
       timeoutNanoseconds: settings.timeoutNanoseconds)
     request.host = settings.host ?? []
     request.responseBytesMax = Self.answerBytesMax
     request.lines = lines(for: exchange)
-    if settings.isPost {
-      switch await exchange.gatherContent(atMost: settings.contentMax) {
-      case .whole(let range): request.content = exchange.input.copy(range)
-      case .tooLarge: return .answer(tooLarge)
-      // The gateway says why.
-      case .refused: return .next
-      }
-    }
+    if !content.isEmpty { request.content = exchange.input.copy(content) }
+    return try await exchange.ask(service.current, request, countedBy: counters)
+  }
+
+  /// Asks, remembers the answer, and tells those who wait for it.
+  private func ask(
+    _ exchange: Exchange, _ content: Range<Int>, _ key: [UInt8], _ cache: ForwardAuth.Cache, isLeader: Bool
+  ) async -> PluginVerdict {
     let response: SideResponse
     do throws(SideFailure) {
-      response = try await exchange.ask(service.current, request, countedBy: counters)
+      response = try await ask(exchange, content)
     } catch {
+      if isLeader {
+        // What ends at this client's word says nothing of the service.
+        let isClients = error.result == .cancelled || exchange.hasLostClient || exchange.hasMissedDeadline
+        if isClients { questions.handOver(key) } else { questions.end(key, .failed(error)) }
+      }
       return withoutAnswer(error, exchange)
     }
     let decision = decision(response)
-    if let cache = settings.cache, cache.statuses.contains(response.status) {
+    let isShared = cache.statuses.contains(response.status) && DecisionCache.mayBeShared(decision)
+    if isShared {
       decisions.remember(
-        decision, for: cache.key.bytes(of: exchange),
-        until: worker.now.advanced(byNanoseconds: cache.nanoseconds), now: worker.now)
+        decision, for: key, until: worker.now.advanced(byNanoseconds: cache.nanoseconds), now: worker.now)
     }
+    // What is for one client alone, each asks for itself.
+    if isLeader { questions.end(key, isShared ? .answered(decision) : .alone) }
     return carryOut(decision, exchange)
   }
-
-  // MARK: The question
 
   private static let get = Array("GET".utf8)
   private static let post = Array("POST".utf8)

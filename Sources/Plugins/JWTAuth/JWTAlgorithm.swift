@@ -28,7 +28,7 @@ enum JWTAlgorithm: UInt8, CaseIterable, Sendable {
 
   static let names = allCases.map(\.name)
   static let ofKeys = allCases.filter { !$0.isHMAC }.map(\.name)
-  private static let byName = allCases.map { Array($0.name.utf8) }
+  private static let byName = allCases.map { (name: Array($0.name.utf8), algorithm: $0) }
 
   init?(_ name: String) {
     guard let found = Self.allCases.first(where: { $0.name == name }) else { return nil }
@@ -37,8 +37,8 @@ enum JWTAlgorithm: UInt8, CaseIterable, Sendable {
 
   /// Case-sensitive (RFC 7515 §4.1.1).
   init?(_ name: JSONSlice, in text: Span<UInt8>) {
-    for algorithm in Self.allCases where name.equals(Self.byName[Int(algorithm.rawValue)], in: text) {
-      self = algorithm
+    for one in Self.byName where name.equals(one.name, in: text) {
+      self = one.algorithm
       return
     }
     return nil

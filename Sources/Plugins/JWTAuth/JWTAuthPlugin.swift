@@ -145,7 +145,7 @@ final class JWTAuthPlugin: Plugin {
     switch first {
     case .unknownKey(let index), .noKeys(let index):
       if case .url(let view) = issuers[index].keys {
-        await view.url.next(after: max(view.changeCount, 0), at: worker.now)
+        await view.url.waitForNext(after: max(view.changeCount, 0), exchange)
       }
     default: break
     }

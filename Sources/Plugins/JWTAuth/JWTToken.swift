@@ -31,24 +31,24 @@ struct JWTToken {
 
   mutating func read(_ token: Span<UInt8>) throws(Failure) {
     guard token.count <= Self.bytesMax else { throw .malformed }
-    text.removeAll(keepingCapacity: true)
     var firstDot = -1
     var secondDot = -1
     for index in token.indices {
-      let byte = token[index]
-      if byte == UInt8(ascii: ".") {
-        if firstDot < 0 {
-          firstDot = index
-        } else if secondDot < 0 {
-          secondDot = index
-        } else {
-          // Five parts: it is encrypted (RFC 7516 §3.1).
-          throw .malformed
-        }
+      if token[index] != UInt8(ascii: ".") { continue }
+      if firstDot < 0 {
+        firstDot = index
+      } else if secondDot < 0 {
+        secondDot = index
+      } else {
+        // Five parts: it is encrypted (RFC 7516 §3.1).
+        throw .malformed
       }
-      text.append(byte)
     }
     guard firstDot > 0, secondDot > firstDot + 1 else { throw .malformed }
+    text.removeAll(keepingCapacity: true)
+    text.append(addingCapacity: token.count) { copy in
+      for index in token.indices { copy.append(token[index]) }
+    }
     signedCount = secondDot
     guard Base64URL.decode(token, 0..<firstDot, into: &headerText),
       Base64URL.decode(token, firstDot + 1..<secondDot, into: &claimsText),

@@ -18,12 +18,16 @@ final class MirrorPlugin: Plugin {
     service = site.service(named: settings.service)
     worker = site.worker
     counters = site.counters
-    super.init(.upstreamChoice)
+    super.init(.chosenService)
   }
 
   /// All plugins have let the request pass, and have changed what they change.
-  override func upstreamChoice(_ exchange: Exchange) throws(PluginFailure) {
-    guard isChosen, !exchange.asksForUpgrade else { return }
+  override func serviceChosen(_ exchange: Exchange) throws(PluginFailure) -> PluginAnswer? {
+    if isChosen, !exchange.asksForUpgrade { send(exchange) }
+    return nil
+  }
+
+  private func send(_ exchange: Exchange) {
     if settings.copiesContent, let length = exchange.requestContentLength,
       length > UInt64(settings.contentMax)
     {

@@ -11,9 +11,16 @@ enum Base64URL {
   /// - Returns: false for what is not this coding, or has bits that mean nothing.
   static func decode(_ text: Span<UInt8>, _ range: Range<Int>, into bytes: inout [UInt8]) -> Bool {
     bytes.removeAll(keepingCapacity: true)
+    if range.count % 4 == 1 { return false }
+    var isRight = false
+    bytes.append(addingCapacity: range.count / 4 * 3 + 2) { isRight = decode(text, range, &$0) }
+    return isRight
+  }
+
+  private static func decode(_ text: Span<UInt8>, _ range: Range<Int>, _ bytes: inout OutputSpan<UInt8>)
+    -> Bool
+  {
     let rest = range.count % 4
-    if rest == 1 { return false }
-    bytes.reserveCapacity(range.count / 4 * 3 + 2)
     let table = values
     var position = range.lowerBound
     let wholeEnd = range.upperBound - rest

@@ -3,12 +3,6 @@ import Runtime
 import Synchronization
 import TLS
 
-/// Suspends a fetch, on the thread that plugins fetch on.
-final class FetchWaiter: Waiter {
-  /// Somebody asks for another one.
-  var isAsked = false
-}
-
 /// One GET, over a connection of its own. On the thread that plugins fetch on.
 ///
 /// Bounded in time and size, and no redirect is followed: who answers is who was asked.
@@ -16,7 +10,7 @@ struct Fetch {
   let address: FetchAddress
   let bytesMax: Int
   let deadline: MonotonicTime
-  let waiter: FetchWaiter
+  let waiter: Waiter
 
   private var worker: Worker { waiter.worker }
   private static let headBytesMax = 65_536

@@ -18,12 +18,7 @@ final class FetchThread: Sendable {
   func post(_ body: @escaping @Sendable (FetchTools) -> Void) { tools.post(body) }
 
   /// Ends a pause.
-  func wake(_ number: Int, asking: Bool = false) {
-    post { tools in
-      if asking { tools.waiters[number]?.isAsked = true }
-      tools.waiters[number]?.wake()
-    }
-  }
+  func wake(_ number: Int) { post { $0.waiters[number]?.wake() } }
 }
 
 /// Numbers of what may be fetched; making one starts no thread.
@@ -36,7 +31,7 @@ enum FetchNumbers {
 /// What belongs to the thread.
 final class FetchTools {
   let tls: TLSWorker
-  var waiters: [Int: FetchWaiter] = [:]
+  var waiters: [Int: Waiter] = [:]
 
   init(tls: TLSWorker) { self.tls = tls }
 }

@@ -14,7 +14,9 @@ final class FollowedURL<Content: Sendable>: Sendable {
     var problem: String?
     var isStarted = false
     var isFetching = false
-    var waiting: [CheckedContinuation<Void, Never>] = []
+    /// Those that wait for the attempt that is under way, or for one to be made.
+    var waiting: [Int: WakeHandle] = [:]
+    var lastWaiting = 0
     /// Still under way after the attempt that asked it was over.
     var question: NameQuestion?
   }
@@ -77,7 +79,7 @@ final class FollowedURL<Content: Sendable>: Sendable {
     guard mustStart else { return }
     let weak = WeakURL(self)
     FetchThread.shared.post { [number] tools in
-      let waiter = FetchWaiter(on: tools.tls.worker)
+      let waiter = Waiter(on: tools.tls.worker)
       tools.waiters[number] = waiter
       waiter.worker.spawn {
         await Self.follow(weak, waiter, tools)
@@ -86,40 +88,57 @@ final class FollowedURL<Content: Sendable>: Sendable {
     }
   }
 
-  /// Returns when an attempt is over that was under way, or that this has made for.
+  /// Waits until an attempt is over that is under way, or that this makes for; less where the exchange's client goes
+  /// away, or its call's deadline passes. On the exchange's task.
   ///
   /// - known: What the caller has seen; where there is more already, nothing is waited for.
-  func next(after known: Int, at now: MonotonicTime) async {
-    await withCheckedContinuation { continuation in
-      let waits = state.withLock { state in
-        if changes.load(ordering: .acquiring) != known { return false }
-        guard state.isFetching || mayAsk(at: now) else { return false }
-        state.waiting.append(continuation)
-        return true
-      }
-      guard waits else { return continuation.resume() }
-      FetchThread.shared.wake(number, asking: true)
+  func waitForNext(after known: Int, _ exchange: Exchange) async {
+    let handle = WakeHandle(on: exchange.worker)
+    let place = state.withLock { state -> Int? in
+      if changes.load(ordering: .acquiring) != known { return nil }
+      guard state.isFetching || mayAsk(at: exchange.worker.now) else { return nil }
+      guard state.waiting.count < Self.waitingMax else { return nil }
+      state.lastWaiting += 1
+      state.waiting[state.lastWaiting] = handle
+      return state.lastWaiting
     }
+    guard let place else { return }
+    FetchThread.shared.wake(number)
+    // A name that nobody resolves in time and a server that is silent end with the attempt.
+    await exchange.wait(for: handle, until: .never) { changeCount != known }
+    state.withLock { $0.waiting[place] = nil }
   }
+
+  /// Requests that wait at a time, of all workers; more do without what is fetched. Each has an exchange of some
+  /// 100 KiB at most.
+  private static var waitingMax: Int { 10_000 }
+
+  /// Somebody waits for an attempt, and none is under way.
+  private var isWanted: Bool { state.withLock { !$0.isFetching && !$0.waiting.isEmpty } }
 
   // MARK: On the thread that fetches
 
-  private static func follow(_ weak: WeakURL<Content>, _ waiter: FetchWaiter, _ tools: FetchTools) async {
+  private static func follow(_ weak: WeakURL<Content>, _ waiter: Waiter, _ tools: FetchTools) async {
     while true {
       let worker = waiter.worker
       guard let pause = await weak.url?.attempt(waiter, tools) else { return }
       let until = worker.now.advanced(byNanoseconds: pause)
-      while worker.now < until, weak.url != nil {
-        if waiter.isAsked, weak.url?.mayAsk(at: worker.now) == true { break }
-        _ = await waiter.sleep(until: until)
+      while worker.now < until, let wish = weak.url?.wish() {
+        if wish <= worker.now { break }
+        await waiter.sleep(until: min(until, wish))
       }
     }
   }
 
+  /// When the next attempt may be made for those who wait for one: this thread's time may be behind that of the worker
+  /// that has asked. Without end where nobody does.
+  private func wish() -> MonotonicTime {
+    isWanted ? MonotonicTime(nanoseconds: quietUntil.load(ordering: .relaxed)) : .never
+  }
+
   /// - Returns: nanoseconds until the next one.
-  private func attempt(_ waiter: FetchWaiter, _ tools: FetchTools) async -> Int64 {
+  private func attempt(_ waiter: Waiter, _ tools: FetchTools) async -> Int64 {
     state.withLock { $0.isFetching = true }
-    waiter.isAsked = false
     let began = waiter.worker.now
     var problem: FileProblem?
     do throws(FileProblem) {
@@ -134,16 +153,16 @@ final class FollowedURL<Content: Sendable>: Sendable {
     let waiting = state.withLock { state in
       state.problem = message
       state.isFetching = false
-      defer { state.waiting = [] }
+      defer { state.waiting = [:] }
       changes.add(1, ordering: .acquiringAndReleasing)
       return state.waiting
     }
-    for one in waiting { one.resume() }
+    for handle in waiting.values { handle.wake() }
     return problem == nil ? refreshNanoseconds : min(refreshNanoseconds, pauseNanoseconds)
   }
 
   private func fetch(
-    _ waiter: FetchWaiter, _ tools: FetchTools, until deadline: MonotonicTime
+    _ waiter: Waiter, _ tools: FetchTools, until deadline: MonotonicTime
   ) async throws(FileProblem) -> [UInt8] {
     var context: TLSClientContext?
     if address.isHTTPS {
@@ -160,7 +179,7 @@ final class FollowedURL<Content: Sendable>: Sendable {
   }
 
   private func resolve(
-    _ waiter: FetchWaiter, until deadline: MonotonicTime
+    _ waiter: Waiter, until deadline: MonotonicTime
   ) async throws(FileProblem) -> [SocketAddress] {
     if let literal = SocketAddress(ip: address.host, port: address.port) { return [literal] }
     let asked = state.withLock { $0.question }

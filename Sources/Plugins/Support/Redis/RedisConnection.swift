@@ -46,7 +46,11 @@ final class RedisConnection: Watcher {
   private let server: RedisServer
   private let passwordFile: FollowedFile<[UInt8]>?
   private let script: RedisScript
-  private let tls: TLSClientContext?
+  /// Nil: without TLS.
+  private var tls: TLSClientContext?
+  private let tlsWorker: TLSWorker
+  /// Certificates that others may take the place of while this lives.
+  private var authorities: FileView<TLSTrust>?
   private var phase = Phase.pausing
   private var socket: Socket?
   private var address = SocketAddress.any
@@ -73,26 +77,41 @@ final class RedisConnection: Watcher {
     server = settings.server
     passwordFile = settings.passwordFile
     self.script = script
-    var problem: PluginFailure?
-    tls = server.tls == nil ? nil : Self.context(settings, site, &problem)
+    tlsWorker = site.tls
     super.init(on: site.worker)
-    if let problem {
-      phase = .ended
-      failure = problem
-    } else {
+    guard server.tls != nil else {
       begin()
+      return
     }
+    do throws(CertificateError) {
+      switch settings.trust {
+      case .none: tls = try context(nil)
+      case .system(let trust): tls = try context(trust)
+      case .file(let file):
+        let view = FileView(file)
+        authorities = view
+        tls = try context(view.content)
+      }
+    } catch {
+      phase = .ended
+      failure = PluginFailure("TLS with Redis at \(server.text): \(error.description)")
+      return
+    }
+    begin()
   }
 
-  private static func context(
-    _ settings: RedisSettings, _ site: PluginSite, _ problem: inout PluginFailure?
-  ) -> TLSClientContext? {
-    do throws(CertificateError) {
-      return try TLSClientContext(TLSClientOptions(trust: settings.trust), on: site.tls)
-    } catch {
-      problem = PluginFailure("TLS with Redis at \(settings.server.text): \(error.description)")
-      return nil
+  private func context(_ trust: TLSTrust?) throws(CertificateError) -> TLSClientContext {
+    try TLSClientContext(TLSClientOptions(trust: trust), on: tlsWorker)
+  }
+
+  /// Goes by what the file of certificates holds now. What cannot be read leaves what it held before in place.
+  private func refreshAuthorities() {
+    guard let before = authorities?.changeCount else { return }
+    _ = authorities?.refresh()
+    guard let view = authorities, view.changeCount != before, let new = try? context(view.content) else {
+      return
     }
+    tls = new
   }
 
   /// Ends it for good; calls under way fail.
@@ -179,6 +198,7 @@ final class RedisConnection: Watcher {
 
   private func connect(to address: SocketAddress) {
     attempts += 1
+    refreshAuthorities()
     do throws(SystemError) {
       let socket =
         tls == nil

@@ -30,7 +30,8 @@ struct RedisSettings: Sendable {
   private static let tlsOptions = [
     PluginOption(
       "ca", .file("a file with certificates"),
-      "Certificates in PEM that the server's is verified by, in place of the system's."),
+      "Certificates in PEM that the server's is verified by, in place of the system's; read again when they change."
+    ),
     PluginOption(
       "serverName", .text("a name"), "What the server's certificate is for, where that is not the host."),
     PluginOption("verify", .flag, default: .flag(true), "Whether the server's certificate is verified."),
@@ -59,10 +60,17 @@ struct RedisSettings: Sendable {
 
   let server: RedisServer
   let passwordFile: FollowedFile<[UInt8]>?
-  /// Nil: the server's certificate is not verified, or there is no TLS.
-  let trust: TLSTrust?
+  let trust: Trust
   let prefix: [UInt8]
   let timeoutNanoseconds: Int64
+
+  /// What the server's certificate is verified by.
+  enum Trust: Sendable {
+    /// It is not, or there is no TLS.
+    case none
+    case system(TLSTrust)
+    case file(FollowedFile<TLSTrust>)
+  }
 
   private static let passwordBytesMax = 4_096
 
@@ -90,7 +98,7 @@ struct RedisSettings: Sendable {
       RedisServer.TLSWords(
         ca: $0.text("ca"), serverName: $0.text("serverName"), verifies: $0.flag("verify"))
     }
-    trust = try tls.flatMap { tls throws(OptionProblem) in try Self.trust(tls, option: "\(option).tls") }
+    trust = try tls.map { tls throws(OptionProblem) in try Self.trust(tls, option: "\(option).tls") } ?? .none
     server = RedisServer(
       host: host, port: UInt16(values.integer("port") ?? 6_379), username: values.text("username"),
       password: password, passwordFile: file, database: values.integer("database") ?? 0, tls: tls)
@@ -108,31 +116,28 @@ struct RedisSettings: Sendable {
 
   private static func trust(
     _ tls: RedisServer.TLSWords, option: String
-  ) throws(OptionProblem) -> TLSTrust? {
+  ) throws(OptionProblem) -> Trust {
     if !tls.verifies {
       guard tls.ca == nil else {
         throw OptionProblem("\(option).ca", "nothing is verified", hint: "leave ca or verify: false out")
       }
-      return nil
+      return .none
     }
     guard let ca = tls.ca else {
       do throws(CertificateError) {
-        return try TLSTrust.system()
+        return .system(try TLSTrust.system())
       } catch {
         throw OptionProblem(option, error.description)
       }
     }
-    let pem: [UInt8]
-    do throws(SystemError) {
-      pem = try FileContent.read(ca, bytesMax: caBytesMax)
-    } catch {
-      throw OptionProblem("\(option).ca", "cannot read \(ca): \(error)")
-    }
-    do throws(CertificateError) {
-      return try TLSTrust.load(pem: pem)
-    } catch {
-      throw OptionProblem("\(option).ca", "\(ca): \(error.description)")
-    }
+    return .file(
+      try FollowedFile(ca, option: "\(option).ca", bytesMax: caBytesMax) { pem throws(FileProblem) in
+        do throws(CertificateError) {
+          return try TLSTrust.load(pem: pem)
+        } catch {
+          throw FileProblem(error.description)
+        }
+      })
   }
 
   @Sendable private static func firstLine(of bytes: [UInt8]) throws(FileProblem) -> [UInt8] {
