@@ -209,6 +209,72 @@ class TestLock:
         statuses = sorted(answer.status for answer in crowd.wait())
         assert statuses == [200] * 5 + [502]
 
+    def test_when_the_first_fails_they_take_turns(self, scenario):
+        """Never two at the origin at once, until one has brought something."""
+        site = Site(scenario, workers=2, lockTimeout="30s")
+        lock, release = threading.Lock(), threading.Event()
+        present, most, failures = [0], [0], [3]
+
+        def failing(exchange):
+            with lock:
+                present[0] += 1
+                most[0] = max(most[0], present[0])
+            release.wait(20)
+            exchange.read_body()
+            time.sleep(0.05)
+            with lock:
+                present[0] -= 1
+                failures[0] -= 1
+                fails = failures[0] >= 0
+            if fails:
+                exchange.respond(503, b"not now")
+            else:
+                exchange.respond(200, b"good", FRESH)
+
+        site.pages["/f"] = failing
+        crowd = Crowd(site, "/f", 12)
+        site.origin.wait_for_requests(1)
+        wait_until(lambda: site.gateway.metrics().sum("penstock_requests_in_flight") >= 12, "all are there")
+        release.set()
+        answers = crowd.wait()
+        assert sorted(answer.status for answer in answers) == [200] * 9 + [503] * 3
+        assert site.pages.counts["/f"] == 4 and most[0] == 1
+        kinds = [answer.value("cache-status") for answer in answers]
+        assert sum("collapsed=?0" in kind for kind in kinds) == 3
+
+    def test_variants_do_not_wait_for_each_other(self, scenario):
+        """All of them are at the origin at once: none of them could answer otherwise."""
+        site = Site(scenario, workers=2, lockTimeout="30s")
+        barrier = threading.Barrier(6)
+
+        def together(exchange):
+            barrier.wait(20)
+            exchange.respond(200, exchange.request.value("x-kind"), FRESH, "Vary: X-Kind")
+
+        site.pages["/v"] = page("first", FRESH, "Vary: X-Kind")
+        site.get("/v", "X-Kind: first")
+        site.pages["/v"] = together
+        crowds = [Crowd(site, "/v", 1, f"X-Kind: {number}") for number in range(6)]
+        assert sorted(crowd.wait()[0].text for crowd in crowds) == [str(number) for number in range(6)]
+
+    def test_what_is_stale_answers_all_who_waited_when_the_service_fails(self, scenario):
+        site = Site(scenario, workers=2, lockTimeout="30s")
+        site.pages["/e"] = page("good", "Cache-Control: max-age=10, stale-if-error=600", "Age: 10")
+        site.get("/e")
+        release = threading.Event()
+
+        def failing(exchange):
+            release.wait(20)
+            exchange.respond(503, b"bad")
+
+        site.pages["/e"] = failing
+        crowd = Crowd(site, "/e", 8)
+        site.origin.wait_for_requests(2)
+        wait_until(lambda: site.gateway.metrics().sum("penstock_requests_in_flight") >= 8, "all are there")
+        release.set()
+        assert [answer.text for answer in crowd.wait()] == ["good"] * 8
+        assert site.pages.counts["/e"] == 2
+
     def test_others_go_on_when_the_first_client_leaves(self, scenario):
         begun = threading.Event()
         site = Site(scenario, workers=2, lockTimeout="30s")
@@ -260,28 +326,6 @@ class TestLock:
 
 
 class TestStale:
-    def test_while_one_fetches_it_anew_others_get_it_stale(self, scenario):
-        site = Site(scenario, workers=2)
-        site.pages["/s"] = page("old", "Cache-Control: max-age=10, stale-while-revalidate=600", "Age: 10")
-        site.get("/s")
-        begun, release = threading.Event(), threading.Event()
-
-        def slow(exchange):
-            begun.set()
-            release.wait(20)
-            exchange.respond(200, b"new", FRESH)
-
-        site.pages["/s"] = slow
-        crowd = Crowd(site, "/s", 1)
-        assert begun.wait(10)
-        for _ in range(10):
-            answer = site.get("/s")
-            assert answer.text == "old" and result(answer) == "hit"
-        release.set()
-        assert [answer.text for answer in crowd.wait()] == ["new"]
-        assert site.get("/s").text == "new" and site.pages.counts["/s"] == 2
-        assert site.gateway.metrics().sum("penstock_cache_requests_total", result="updating") == 10
-
     @pytest.mark.parametrize("failure", ["500", "503", "nonsense", "down", "slow"])
     def test_when_the_service_fails(self, scenario, failure):
         pages = Pages(e=page("good", "Cache-Control: max-age=10, stale-if-error=600", "Age: 10"))
@@ -319,3 +363,152 @@ class TestStale:
         site.get("/default")
         site.pages["/default"] = page("bad", status=503)
         assert site.get("/default").text == "good"
+
+
+OLD = "Cache-Control: max-age=10, stale-while-revalidate=600"
+
+
+class TestRefresh:
+    """Within stale-while-revalidate all get the stale one at once, and the gateway fetches it anew."""
+
+    def stale(self, site, path, answer):
+        site.pages[path] = answer
+        assert result(site.get(path)) == "uri-miss"
+
+    def test_nobody_waits_and_one_request_is_sent(self, scenario):
+        site = Site(scenario, workers=2)
+        self.stale(site, "/s", page("old", OLD, "Age: 10"))
+        begun, release = threading.Event(), threading.Event()
+
+        def slow(exchange):
+            begun.set()
+            release.wait(20)
+            exchange.respond(200, b"new", FRESH, "X-New: yes")
+
+        site.pages["/s"] = slow
+        for number in range(10):
+            answer = site.get("/s", f"X-Number: {number}")
+            assert answer.text == "old" and answer.value("cache-status").startswith("penstock; hit; ttl=-")
+        with site.gateway.http2() as client:
+            assert client.exchange("GET", "/s").body == b"old"
+            assert client.exchange("HEAD", "/s").status == 200
+            assert client.exchange("GET", "/s", ("range", "bytes=1-")).body == b"ld"
+        assert begun.wait(10)
+        release.set()
+        answer = wait_until(lambda: (answer := site.get("/s")).text == "new" and answer, "the new one is there")
+        assert answer.value("x-new") == "yes" and result(answer) == "hit"
+        assert site.pages.counts["/s"] == 2
+        metrics = site.gateway.metrics()
+        assert metrics.sum("penstock_cache_requests_total", result="updating") >= 13
+        assert metrics.sum("penstock_side_requests_total", plugin="cache", result="answered") == 1
+
+    def test_it_is_the_request_of_the_client_without_its_conditions(self, scenario):
+        site = Site(scenario, varyHeaders=["X-Kind"])
+        self.stale(site, "/r?a=b", page("old", OLD, "Age: 10"))
+        site.pages["/r"] = page("new", FRESH, "Vary: X-Own")
+        fields = ["X-Own: 1", "Range: bytes=0-1", 'If-None-Match: "x"', "Cookie: a=b", "X-Kind: k"]
+        assert site.get("/r?a=b", "X-Kind: k", "X-Own: 1").text == "new"
+        site.pages["/r"] = page("old", OLD, "Age: 10", "Vary: X-Own")
+        site.get("/r?b", *fields[:1])
+        site.pages["/r"] = page("new", FRESH, "Vary: X-Own")
+        assert site.get("/r?b", *fields[:1], *fields[3:4]).text == "old"
+        wait_until(lambda: site.get("/r?b", "X-Own: 1").text == "new", "the new one is there")
+        sent = site.origin.requests[-1]
+        assert sent.method == "GET" and sent.target == "/r?b" and sent.value("cookie") == "a=b"
+        assert sent.value("x-own") == "1" and sent.value("host") == "example.test"
+        assert sent.value("x-forwarded-for") == "127.0.0.1"
+        assert not sent.has("range") and not sent.has("if-none-match")
+        # Others have their own.
+        assert result(site.get("/r?b", "X-Own: 2")) == "vary-miss"
+
+    def test_it_is_conditional_and_304_makes_it_fresh(self, scenario):
+        site = Site(scenario, workers=2)
+        self.stale(site, "/v", validated("content", '"1"', OLD, "Age: 10"))
+        site.pages["/v"] = validated("other", '"1"', FRESH, "X-N: 2")
+        assert site.get("/v").text == "content"
+        answer = wait_until(
+            lambda: "ttl=-" not in (answer := site.get("/v")).value("cache-status") and answer, "it is fresh")
+        assert answer.text == "content" and answer.value("x-n") == "2"
+        assert site.origin.last.value("if-none-match") == '"1"' and site.pages.counts["/v"] == 2
+
+    @pytest.mark.parametrize("failure", ["503", "nonsense", "down"])
+    def test_what_is_stale_stays_when_it_fails(self, scenario, failure):
+        site = Site(scenario)
+        self.stale(site, "/e", page("old", OLD, "Age: 10"))
+        if failure == "down":
+            site.origin.stop()
+        elif failure == "nonsense":
+            site.pages["/e"] = lambda exchange: (
+                exchange.read_body(), exchange.send(b"nonsense\r\n\r\n"), exchange.close())
+        else:
+            site.pages["/e"] = page("bad", FRESH, status=503)
+        begun = time.monotonic()
+        count = 0
+        while time.monotonic() - begun < 1.5 or count < 50:
+            assert site.get("/e").text == "old"
+            count += 1
+        sent = site.gateway.metrics().sum("penstock_side_requests_total", plugin="cache")
+        assert 1 <= sent <= 1 + time.monotonic() - begun
+
+    def test_what_may_not_be_stored_any_more_goes(self, scenario):
+        site = Site(scenario)
+        self.stale(site, "/p", page("old", OLD, "Age: 10"))
+        site.pages["/p"] = page("mine", "Cache-Control: private")
+        assert site.get("/p").text == "old"
+        wait_until(lambda: site.get("/p").text == "mine", "the old one has gone")
+
+    def test_what_is_purged_meanwhile_does_not_come_back(self, scenario):
+        site = Site(scenario, purgeMethod=True)
+        self.stale(site, "/p", page("old", OLD, "Age: 10"))
+        release, begun, done = threading.Event(), threading.Event(), threading.Event()
+
+        def slow(exchange):
+            begun.set()
+            release.wait(20)
+            exchange.respond(200, b"before the purge", FRESH)
+            done.set()
+
+        site.pages["/p"] = slow
+        assert site.get("/p").text == "old" and begun.wait(10)
+        with site.gateway.client() as client:
+            assert client.exchange("PURGE", "/p").status == 200
+        site.pages["/p"] = page("after", FRESH)
+        release.set()
+        assert done.wait(10)
+        wait_until(lambda: site.gateway.metrics().sum("penstock_side_requests_total", plugin="cache") == 1, "it has ended")
+        assert site.get("/p").text == "after"
+
+    def test_where_another_plugin_has_a_say_one_client_waits(self, scenario):
+        site = Site(scenario, more={"response-rewrite": {"statuses": [404], "body": "gone"}})
+        self.stale(site, "/w", page("old", OLD, "Age: 10"))
+        site.pages["/w"] = page("new", FRESH)
+        assert site.get("/w").text == "new"
+        assert site.gateway.metrics().sum("penstock_side_requests_total", plugin="cache") == 0
+
+    def test_from_an_endpoint_of_http2(self, scenario):
+        contents = [(b"old", ("cache-control", "max-age=10, stale-while-revalidate=600"), ("age", "10")),
+                    (b"new", ("cache-control", "max-age=600"))]
+        origin = scenario.http2_origin(lambda exchange: exchange.respond(200, *contents.pop(0)))
+        gateway = scenario.gateway([service("app", origin, protocol="h2")], [route("all", "app", plugins={"cache": {}})])
+        assert [gateway.get("/h").text for _ in range(2)] == ["old", "old"]
+        wait_until(lambda: gateway.get("/h").text == "new", "the new one is there")
+
+
+class TestStreams:
+    def test_what_has_its_length_is_whole_before_its_stream_ends(self, scenario):
+        gone = threading.Event()
+
+        def endless(exchange):
+            exchange.read_body()
+            exchange.head(200, ("cache-control", "max-age=600"), ("content-length", "5"))
+            exchange.data(b"whole")
+            gone.wait(20)
+
+        origin = scenario.http2_origin(endless)
+        gateway = scenario.gateway([service("app", origin, protocol="h2")], [route("all", "app", plugins={"cache": {}})])
+        with gateway.client() as client:
+            client.request("GET", "/")
+            assert client.response().body == b"whole"
+            client.reset()
+        gone.set()
+        assert gateway.get("/", "Cache-Control: only-if-cached").body == b"whole"

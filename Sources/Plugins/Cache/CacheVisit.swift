@@ -14,8 +14,6 @@ final class CacheVisit {
   let reason: Reason
   let facts: CacheRequest
   let identity: StoredResponse.Identity
-  /// Of ``CacheKey``.
-  let hash: UInt64
   /// Of when it was begun; see ``CacheZone/purges``.
   let purges: UInt64
   /// Its response may be stored.
@@ -25,7 +23,7 @@ final class CacheVisit {
   /// The endpoint was asked whether ``stale`` still holds.
   var isValidating = false
   /// Others wait for it.
-  var turn: CacheFetch?
+  var turn: CacheTurn?
   /// Whom it waits for.
   var awaited: CacheFetch?
   /// It has waited for another.
@@ -38,7 +36,6 @@ final class CacheVisit {
     self.reason = reason
     self.facts = facts
     self.purges = purges
-    hash = key.hash
     identity = StoredResponse.Identity(
       hash: key.urlHash, url: key.url.copy(0..<key.url.count),
       partition: key.partition.copy(0..<key.partition.count),

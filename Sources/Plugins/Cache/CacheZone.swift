@@ -12,7 +12,7 @@ final class CacheZone: Sendable {
   let name: String
   let account: ByteAccount
   private let shards: [Shard]
-  /// Where the next eviction begins, when one's own shard has nothing left.
+  /// The shard that the last eviction was from.
   private let evictionCursor = Atomic(0)
   private let evictionCount = Atomic<UInt64>(0)
   private let storedBytes = Atomic(0)
@@ -36,8 +36,12 @@ final class CacheZone: Sendable {
     _ index: Int, _ body: (inout CacheShard) -> sending Result
   ) -> sending Result {
     shards[index].state.withLock { shard in
-      let before = shard.bytes
-      defer { if shard.bytes != before { storedBytes.add(shard.bytes - before, ordering: .relaxed) } }
+      let before = shard.entries.bytes
+      defer {
+        if shard.entries.bytes != before {
+          storedBytes.add(shard.entries.bytes - before, ordering: .relaxed)
+        }
+      }
       return body(&shard)
     }
   }
@@ -45,7 +49,7 @@ final class CacheZone: Sendable {
   // MARK: Entries
 
   func find(_ hash: UInt64, where isRight: (StoredResponse) -> Bool) -> StoredResponse? {
-    withShard(index(hash)) { $0.find(hash, where: isRight) }
+    withShard(index(hash)) { $0.entries.find(hash, where: isRight) }
   }
 
   /// To be kept while a response is fetched.
@@ -60,36 +64,41 @@ final class CacheZone: Sendable {
       guard purges >= purgedAll.load(ordering: .acquiring), purges >= shard.invalidated[hash] ?? 0 else {
         return false
       }
-      shard.insert(response)
+      shard.entries.insert(response)
       return true
     }
-    evict(from: index(hash))
+    if isStored { evict(sparing: response) }
     return isStored
   }
 
   func remove(_ response: StoredResponse) {
-    withShard(index(response.identity.hash)) { $0.remove(response) }
+    _ = withShard(index(response.identity.hash)) { $0.entries.remove(response) }
   }
 
-  /// Shards have about the same of everything: one's own is as good as any.
-  private func evict(from first: Int) {
-    var index = first
+  /// Goes from shard to shard, and moves the hand of each: so a zone of few entries, most of whose shards have one or
+  /// none, takes what was not used as well as one of many does.
+  /// - newest: Is what the room is for, and does not make it itself.
+  private func evict(sparing newest: StoredResponse?) {
+    // The first time round takes marks away.
     var emptyShards = 0
-    while storedBytes.load(ordering: .relaxed) > account.limit, emptyShards <= Self.shardCount {
-      if withShard(index, { $0.evictOne() }) {
+    while storedBytes.load(ordering: .relaxed) > account.limit, emptyShards <= 2 * Self.shardCount {
+      let index = evictionCursor.add(1, ordering: .relaxed).newValue & (Self.shardCount - 1)
+      if withShard(index, { $0.entries.evictOne(sparing: newest) }) {
         evictionCount.add(1, ordering: .relaxed)
+        emptyShards = 0
       } else {
         emptyShards += 1
-        index = evictionCursor.add(1, ordering: .relaxed).newValue & (Self.shardCount - 1)
       }
     }
+    // The zone was made smaller than this is.
+    if let newest, storedBytes.load(ordering: .relaxed) > account.limit { remove(newest) }
   }
 
   /// What entries may hold together.
   func resize(to limit: Int) {
     if account.limit == limit { return }
     account.limit = limit
-    evict(from: 0)
+    evict(sparing: nil)
   }
 
   // MARK: One fetch at a time
@@ -102,14 +111,11 @@ final class CacheZone: Sendable {
     case alone
   }
 
-  /// - hash: Of URL and partition.
+  /// - hash: Of what is asked for.
   /// - leadNanoseconds: How long others wait for it at most.
   func takeTurn(_ hash: UInt64, at now: Int64, leadNanoseconds: Int64) -> Turn {
     withShard(index(hash)) { shard in
-      if let until = shard.notStored[hash] {
-        if now < until { return .alone }
-        shard.notStored[hash] = nil
-      }
+      if shard.notStored.holds(hash, at: now) { return .alone }
       if let known = shard.fetches[hash], now < known.leadUntil { return .wait(known) }
       let fetch = CacheFetch(hash, leadUntil: now + leadNanoseconds)
       shard.fetches[hash] = fetch
@@ -117,24 +123,43 @@ final class CacheZone: Sendable {
     }
   }
 
-  /// Those who wait look again.
-  /// - mayStore: Whether requests for the same should wait for each other again.
-  func endTurn(_ fetch: CacheFetch, mayStore: Bool, at now: Int64) {
+  /// The lead for fetching anew something that is used meanwhile; nil where somebody does so, or it has failed lately.
+  func takeRefresh(_ hash: UInt64, at now: Int64, leadNanoseconds: Int64) -> CacheFetch? {
+    withShard(index(hash)) { shard in
+      if shard.failedRefreshes.holds(hash, at: now) { return nil }
+      if let known = shard.fetches[hash], now < known.leadUntil { return nil }
+      let fetch = CacheFetch(hash, leadUntil: now + leadNanoseconds)
+      shard.fetches[hash] = fetch
+      return fetch
+    }
+  }
+
+  func noteFailedRefresh(_ hash: UInt64, at now: Int64) {
+    withShard(index(hash)) { $0.failedRefreshes.note(hash, until: now + Self.refreshPauseNanoseconds) }
+  }
+
+  /// How often at most something is fetched anew whose service fails: often enough for its users, and nothing to
+  /// a service.
+  private static let refreshPauseNanoseconds: Int64 = 1_000_000_000
+
+  /// Those who wait look again; where the fetch has failed, the next of them takes the lead.
+  /// - leadNanoseconds: How long that one has.
+  func endTurn(
+    _ fetch: CacheFetch, _ outcome: CacheFetch.Outcome, at now: Int64, leadNanoseconds: Int64
+  ) {
+    if outcome == .failed, fetch.passOn(leadUntil: now + leadNanoseconds) { return }
     withShard(index(fetch.hash)) { shard in
       if shard.fetches[fetch.hash] === fetch { shard.fetches[fetch.hash] = nil }
-      if !mayStore {
-        if shard.notStored.count >= Self.notStoredMax { shard.notStored = [:] }
-        shard.notStored[fetch.hash] = now + Self.notStoredNanoseconds
+      if outcome == .notStorable {
+        shard.notStored.note(fetch.hash, until: now + Self.notStoredNanoseconds)
       }
     }
-    fetch.wakeAll()
+    fetch.end(outcome)
   }
 
   /// How long requests for something that was not stored do not wait for each other. Varnish takes two minutes; it
   /// may be stored sooner all the same.
   private static let notStoredNanoseconds: Int64 = 10_000_000_000
-  /// Of a shard; 24 bytes each.
-  private static let notStoredMax = 1_024
 
   // MARK: Purging
 
@@ -154,9 +179,9 @@ final class CacheZone: Sendable {
     for index in 0..<Self.shardCount {
       count += withShard(index) { shard in
         switch what {
-        case .everything, .url: shard.removeAll { _ in true }
-        case .prefix(let prefix): shard.removeAll { $0.identity.url.starts(with: prefix) }
-        case .tag(let tag): shard.removeAll { $0.message.tags.contains(tag) }
+        case .everything, .url: shard.entries.removeAll { _ in true }
+        case .prefix(let prefix): shard.entries.removeAll { $0.identity.url.starts(with: prefix) }
+        case .tag(let tag): shard.entries.removeAll { $0.message.tags.contains(tag) }
         }
       }
     }
@@ -176,7 +201,7 @@ final class CacheZone: Sendable {
         notePurgeOfAll(number)
       }
       shard.invalidated[hash] = max(number, shard.invalidated[hash] ?? 0)
-      return shard.removeURL(hash, url)
+      return shard.entries.removeURL(hash, url)
     }
   }
 
@@ -186,7 +211,7 @@ final class CacheZone: Sendable {
 
   var figures: CacheZoneFigures {
     var entries = 0
-    for index in 0..<Self.shardCount { entries += withShard(index) { $0.count } }
+    for index in 0..<Self.shardCount { entries += withShard(index) { $0.entries.count } }
     return CacheZoneFigures(
       name: name, entries: entries, bytes: storedBytes.load(ordering: .relaxed), limit: account.limit,
       evictions: evictionCount.load(ordering: .relaxed))

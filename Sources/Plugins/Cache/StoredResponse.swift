@@ -11,7 +11,7 @@ struct SelectedValue: Sendable, Equatable {
 }
 
 /// A response as an endpoint has sent it. Immutable but for two marks; from any thread.
-final class StoredResponse: Sendable {
+final class StoredResponse: CacheEntry {
   /// What is told apart: the URL, and what else makes requests for it different.
   struct Identity: Sendable {
     /// Of ``url``.
@@ -91,6 +91,8 @@ final class StoredResponse: Sendable {
   }
 
   func forget() { isGone.store(true, ordering: .relaxed) }
+
+  func takeMark() -> Bool { wasUsed.exchange(false, ordering: .relaxed) }
 
   func noteUse() {
     // Read first: what is written to goes from core to core.
