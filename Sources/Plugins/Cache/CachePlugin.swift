@@ -12,6 +12,8 @@ final class CachePlugin: Plugin {
   let worker: Worker
   let zone: CacheZone
   let table: CacheTable
+  /// Kept open for as long as this is.
+  let disk: CacheDisk?
   let fields: CacheFields
   let key = CacheKey()
   let counters: PluginCounters
@@ -21,6 +23,7 @@ final class CachePlugin: Plugin {
     self.settings = settings
     worker = site.worker
     zone = CacheZones.zone(named: settings.zone, limit: settings.memoryBytes)
+    disk = settings.disk?.disk
     table = site.workerObject(for: "cache \(zone.name)") { CacheTable() }
     table.bytesMax = settings.memoryBytes / 4 / max(1, site.workerCount)
     counters = site.counters
@@ -88,6 +91,11 @@ final class CachePlugin: Plugin {
 
   override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {
     guard let visit = visit(exchange) else { return .next }
+    if let handle = visit.awaitedFile {
+      visit.awaitedFile = nil
+      let verdict = await waitForDisk(exchange, visit, handle)
+      guard case .wait = verdict else { return verdict }
+    }
     return await waitForOthers(exchange, visit)
   }
 

@@ -27,20 +27,69 @@ extension CachePlugin {
 
   func lookUp(_ exchange: Exchange, _ facts: CacheRequest) -> PluginVerdict {
     let found = find(exchange)
-    if let stored = found.stored {
-      if let answer = answerAtOnce(exchange, facts, stored) { return .answer(answer) }
-      if let answer = answerMeanwhile(exchange, facts, stored) { return .answer(answer) }
+    if let stored = found.stored, let answer = answerAtOnceOrMeanwhile(exchange, facts, stored) {
+      return .answer(answer)
     }
-    return fetch(exchange, facts, found)
+    let visit = CacheVisit(reason(facts, found), facts, key, purges: zone.purges)
+    exchange.keep(visit, for: self)
+    if found.stored == nil, let handle = readFromDisk(exchange, visit) {
+      visit.awaitedFile = handle
+      return .wait
+    }
+    return fetch(exchange, visit, found)
   }
 
-  private func fetch(_ exchange: Exchange, _ facts: CacheRequest, _ found: Found) -> PluginVerdict {
+  private func answerAtOnceOrMeanwhile(
+    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse
+  ) -> PluginAnswer? {
+    answerAtOnce(exchange, facts, stored) ?? answerMeanwhile(exchange, facts, stored)
+  }
+
+  // MARK: The disk
+
+  /// What the index has for the request is read; nil where that is nothing, or too much is to be read before.
+  private func readFromDisk(_ exchange: Exchange, _ visit: CacheVisit) -> WakeHandle? {
+    guard let core = disk?.core else { return nil }
+    if let problem = core.takeProblem() { exchange.note(PluginFailure(problem)) }
+    let entry = core.index.find(key.urlHash) { entry in
+      let identity = entry.identity
+      return key.isURL(identity.url) && key.isPartition(identity.partition)
+        && Selection.holds(identity.selected, for: exchange)
+    }
+    guard let entry else { return nil }
+    guard entry.isOfUse(at: now) else {
+      _ = core.index.remove(entry)
+      return nil
+    }
+    let handle = WakeHandle(on: worker)
+    return core.read(entry, purges: visit.purges, waking: handle) ? handle : nil
+  }
+
+  /// - Returns: ``PluginVerdict/wait`` where others fetch what the disk did not have after all.
+  func waitForDisk(_ exchange: Exchange, _ visit: CacheVisit, _ handle: WakeHandle) async -> PluginVerdict {
+    await exchange.wait(for: handle, until: worker.now.advanced(byNanoseconds: settings.lockNanoseconds))
+    // Others have used the key's buffers since.
+    guard key.make(of: exchange, settings.key) else { return .next }
+    let found = find(exchange)
+    if let stored = found.stored, let answer = answerAtOnceOrMeanwhile(exchange, visit.facts, stored) {
+      visit.isAnswered = true
+      return .answer(answer)
+    }
+    visit.decide(reason(visit.facts, found), found.stored)
+    return fetch(exchange, visit, found)
+  }
+
+  // MARK: Fetching
+
+  private func fetch(_ exchange: Exchange, _ visit: CacheVisit, _ found: Found) -> PluginVerdict {
+    let facts = visit.facts
     // RFC 9111 §5.2.1.7
-    if facts.directives.onlyIfCached { return .answer(Self.notCached) }
-    let visit = CacheVisit(reason(facts, found), facts, key, purges: zone.purges)
+    if facts.directives.onlyIfCached {
+      visit.isAnswered = true
+      return .answer(Self.notCached)
+    }
     let stored = found.stored
     visit.stale = stored
-    exchange.keep(visit, for: self)
     // Only what a GET without a range brings is stored; a range of what is stored may be answered once it holds.
     guard exchange.request.method == .get, facts.range == nil || stored?.canBeValidated == true else {
       return forward(exchange, visit)

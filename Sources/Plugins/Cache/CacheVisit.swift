@@ -11,7 +11,7 @@ final class CacheVisit {
     case varyMiss = "vary-miss"
   }
 
-  let reason: Reason
+  private(set) var reason: Reason
   let facts: CacheRequest
   let identity: StoredResponse.Identity
   /// Of when it was begun; see ``CacheZone/purges``.
@@ -26,6 +26,8 @@ final class CacheVisit {
   var turn: CacheTurn?
   /// Whom it waits for.
   var awaited: CacheFetch?
+  /// Is woken when a file has been read that may be what it is for.
+  var awaitedFile: WakeHandle?
   /// It has waited for another.
   var isCollapsed = false
   /// A plugin's answer has the cache's fields already.
@@ -40,6 +42,12 @@ final class CacheVisit {
       hash: key.urlHash, url: key.url.copy(0..<key.url.count),
       partition: key.partition.copy(0..<key.partition.count),
       selected: [])
+  }
+
+  /// What is stored has turned out to be something else.
+  func decide(_ reason: Reason, _ stale: StoredResponse?) {
+    self.reason = reason
+    self.stale = stale
   }
 }
 

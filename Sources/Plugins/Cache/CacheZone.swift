@@ -5,6 +5,8 @@ import Synchronization
 
 /// What one or several uses of the plugin have stored. From any thread.
 final class CacheZone: Sendable {
+  private struct SecondTier { weak var disk: CacheDisk? }
+
   private final class Shard: Sendable {
     let state = Mutex(CacheShard())
   }
@@ -12,6 +14,7 @@ final class CacheZone: Sendable {
   let name: String
   let account: ByteAccount
   private let shards: [Shard]
+  private let secondTier = Mutex(SecondTier())
   /// The shard that the last eviction was from.
   private let evictionCursor = Atomic(0)
   private let evictionCount = Atomic<UInt64>(0)
@@ -59,11 +62,15 @@ final class CacheZone: Sendable {
   /// - purges: Of when it was asked for.
   /// - Returns: false where it was purged in the meantime.
   func insert(_ response: StoredResponse, purges: UInt64) -> Bool {
+    guard insertInMemory(response, purges: purges) else { return false }
+    disk?.core.store(response, purges: purges)
+    return true
+  }
+
+  private func insertInMemory(_ response: StoredResponse, purges: UInt64) -> Bool {
     let hash = response.identity.hash
     let isStored = withShard(index(hash)) { shard in
-      guard purges >= purgedAll.load(ordering: .acquiring), purges >= shard.invalidated[hash] ?? 0 else {
-        return false
-      }
+      guard isValid(shard, hash, purges) else { return false }
       shard.entries.insert(response)
       return true
     }
@@ -71,9 +78,35 @@ final class CacheZone: Sendable {
     return isStored
   }
 
-  func remove(_ response: StoredResponse) {
-    _ = withShard(index(response.identity.hash)) { $0.entries.remove(response) }
+  /// A response that a disk has had.
+  func insertRead(_ response: StoredResponse, purges: UInt64) { _ = insertInMemory(response, purges: purges) }
+
+  /// Whether what was asked for may be stored: it was not purged in the meantime.
+  /// - purges: Of when it was asked for.
+  func mayStore(_ hash: UInt64, purges: UInt64) -> Bool {
+    withShard(index(hash)) { isValid($0, hash, purges) }
   }
+
+  private func isValid(_ shard: CacheShard, _ hash: UInt64, _ purges: UInt64) -> Bool {
+    purges >= purgedAll.load(ordering: .acquiring) && purges >= shard.invalidated[hash] ?? 0
+  }
+
+  /// It says nothing any more; nor does a copy on a disk.
+  func remove(_ response: StoredResponse) {
+    let identity = response.identity
+    _ = withShard(index(identity.hash)) { $0.entries.remove(response) }
+    guard let disk = disk?.core else { return }
+    // What is still to be written must not come back.
+    let number = purgeCount.add(1, ordering: .acquiringAndReleasing).newValue
+    withShard(index(identity.hash)) { noteInvalidation(identity.hash, number, in: &$0) }
+    disk.index.makeWay(for: identity)
+  }
+
+  // MARK: The second tier
+
+  var disk: CacheDisk? { secondTier.withLock { $0.disk } }
+
+  func attach(_ disk: CacheDisk) { secondTier.withLock { $0.disk = disk } }
 
   /// Goes from shard to shard, and moves the hand of each: so a zone of few entries, most of whose shards have one or
   /// none, takes what was not used as well as one of many does.
@@ -91,7 +124,9 @@ final class CacheZone: Sendable {
       }
     }
     // The zone was made smaller than this is.
-    if let newest, storedBytes.load(ordering: .relaxed) > account.limit { remove(newest) }
+    if let newest, storedBytes.load(ordering: .relaxed) > account.limit {
+      _ = withShard(index(newest.identity.hash)) { $0.entries.remove(newest) }
+    }
   }
 
   /// What entries may hold together.
@@ -171,21 +206,16 @@ final class CacheZone: Sendable {
     case tag([UInt8])
   }
 
-  /// - Returns: how many entries there were. Looks at all of them, but for a URL; a shard at a time.
+  /// - Returns: how many entries there were, those on a disk that were not in memory included. Looks at all of them,
+  ///   but for a URL; a shard at a time.
   func purge(_ what: Purge) -> Int {
     if case .url(let url) = what { return invalidate(url.hash, url.bytes) }
     notePurgeOfAll(purgeCount.add(1, ordering: .acquiringAndReleasing).newValue)
     var count = 0
     for index in 0..<Self.shardCount {
-      count += withShard(index) { shard in
-        switch what {
-        case .everything, .url: shard.entries.removeAll { _ in true }
-        case .prefix(let prefix): shard.entries.removeAll { $0.identity.url.starts(with: prefix) }
-        case .tag(let tag): shard.entries.removeAll { $0.message.tags.contains(tag) }
-        }
-      }
+      count += withShard(index) { shard in shard.entries.removeAll { what.concerns($0) } }
     }
-    return count
+    return max(count, disk?.core.purge(what) ?? 0)
   }
 
   /// Another may have a later number already.
@@ -195,14 +225,20 @@ final class CacheZone: Sendable {
   @discardableResult
   func invalidate(_ hash: UInt64, _ url: [UInt8]) -> Int {
     let number = purgeCount.add(1, ordering: .acquiringAndReleasing).newValue
-    return withShard(index(hash)) { shard in
-      if shard.invalidated.count >= Self.invalidatedMax {
-        shard.invalidated = [:]
-        notePurgeOfAll(number)
-      }
-      shard.invalidated[hash] = max(number, shard.invalidated[hash] ?? 0)
+    let count = withShard(index(hash)) { shard in
+      noteInvalidation(hash, number, in: &shard)
       return shard.entries.removeURL(hash, url)
     }
+    guard let disk else { return count }
+    return max(count, disk.core.purge(.url(CacheURL(url, hash: hash))))
+  }
+
+  private func noteInvalidation(_ hash: UInt64, _ number: UInt64, in shard: inout CacheShard) {
+    if shard.invalidated.count >= Self.invalidatedMax {
+      shard.invalidated = [:]
+      notePurgeOfAll(number)
+    }
+    shard.invalidated[hash] = max(number, shard.invalidated[hash] ?? 0)
   }
 
   /// URLs of a shard of which is known that they were invalidated; 24 bytes each. When there are more, nothing that
@@ -214,7 +250,7 @@ final class CacheZone: Sendable {
     for index in 0..<Self.shardCount { entries += withShard(index) { $0.entries.count } }
     return CacheZoneFigures(
       name: name, entries: entries, bytes: storedBytes.load(ordering: .relaxed), limit: account.limit,
-      evictions: evictionCount.load(ordering: .relaxed))
+      evictions: evictionCount.load(ordering: .relaxed), disk: disk.map { CacheDiskFigures($0.core) })
   }
 }
 
@@ -225,6 +261,39 @@ public struct CacheZoneFigures: Sendable {
   public var bytes: Int
   public var limit: Int
   public var evictions: UInt64
+  public var disk: CacheDiskFigures?
+}
+
+/// What a zone's disk holds, and what has happened there.
+public struct CacheDiskFigures: Sendable {
+  public var folder: String
+  public var entries: Int
+  public var bytes: Int
+  public var limit: Int
+  public var evictions: UInt64
+  public var reads: UInt64
+  public var failedReads: UInt64
+  public var refusedReads: UInt64
+  public var writes: UInt64
+  public var failedWrites: UInt64
+  public var droppedWrites: UInt64
+  public var damagedFiles: UInt64
+
+  init(_ core: DiskCore) {
+    let (index, figures) = (core.index, core.figures)
+    folder = core.folder
+    entries = index.count
+    bytes = index.bytes
+    limit = index.limit
+    evictions = index.evictions
+    reads = figures.reads.load(ordering: .relaxed)
+    failedReads = figures.failedReads.load(ordering: .relaxed)
+    refusedReads = figures.refusedReads.load(ordering: .relaxed)
+    writes = figures.writes.load(ordering: .relaxed)
+    failedWrites = figures.failedWrites.load(ordering: .relaxed)
+    droppedWrites = figures.droppedWrites.load(ordering: .relaxed)
+    damagedFiles = figures.damagedFiles.load(ordering: .relaxed)
+  }
 }
 
 /// A URL as entries are found by.
@@ -235,5 +304,10 @@ struct CacheURL: Sendable, Equatable {
   init(_ bytes: [UInt8]) {
     self.bytes = bytes
     hash = KeyHash.of(bytes.span)
+  }
+
+  init(_ bytes: [UInt8], hash: UInt64) {
+    self.bytes = bytes
+    self.hash = hash
   }
 }

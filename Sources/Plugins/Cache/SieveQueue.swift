@@ -1,6 +1,7 @@
 /// What a table of the cache holds.
 protocol CacheEntry: AnyObject, Sendable {
   var identity: StoredResponse.Identity { get }
+  var tags: [[UInt8]] { get }
   /// What it counts as.
   var bytes: Int { get }
   /// Whether it was used since this was asked last.

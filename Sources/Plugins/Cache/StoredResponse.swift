@@ -85,12 +85,12 @@ final class StoredResponse: CacheEntry {
 
   /// Whether it is of any use still: it is fresh, may be used stale, or can be validated.
   func isOfUse(at now: Int64) -> Bool {
-    if canBeValidated { return true }
-    let staleness = terms.initialAge + age(at: now) - terms.lifetime
-    return staleness < max(terms.staleIfError, terms.staleWhileRevalidate, 0)
+    canBeValidated || terms.isOfUse(age: age(at: now))
   }
 
   func forget() { isGone.store(true, ordering: .relaxed) }
+
+  var tags: [[UInt8]] { message.tags }
 
   func takeMark() -> Bool { wasUsed.exchange(false, ordering: .relaxed) }
 
