@@ -51,7 +51,8 @@ final class DiskCore: Sendable {
 
   /// Disks that have queues of their own serve several reads at once.
   private static let readerCount = 2
-  /// What waits to be written is kept in memory, also when its zone has evicted it. What comes above is not written.
+  /// What waits to be written is kept in memory, also when its zone has evicted it, and counts there: no more than a
+  /// quarter of the zone's. What comes above is not written.
   private static let writeBytesMax = 64 << 20
   /// Each is some milliseconds of a slow disk; what comes above goes to the endpoint.
   private static let readsMax = 1_024
@@ -99,10 +100,11 @@ final class DiskCore: Sendable {
   /// Has a response written, where there is room in the queue.
   func store(_ response: StoredResponse, purges: UInt64) {
     index.makeWay(for: response.identity)
+    let waitingMax = min(Self.writeBytesMax, zone.account.limit / 4)
     let isQueued =
       isWritable && DiskEntry.bytes(0, response.bytes) <= index.limit / 4
       && queues.withLock { queues in
-        guard queues.writeBytes + response.bytes <= Self.writeBytesMax || queues.writes.count == 0 else {
+        guard queues.writeBytes + response.bytes <= waitingMax || queues.writes.count == 0 else {
           return false
         }
         queues.writes.append(Write(response: response, purges: purges))
