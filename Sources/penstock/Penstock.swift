@@ -13,7 +13,8 @@ struct Penstock: AsyncParsableCommand {
         name: "Running gateway",
         subcommands: [
           GetCommand.self, ApplyCommand.self, DeleteCommand.self, DiffCommand.self, HistoryCommand.self,
-          RollbackCommand.self, ExplainCommand.self, WatchCommand.self, UpgradeCommand.self,
+          RollbackCommand.self, ExplainCommand.self, PurgeCommand.self, WatchCommand.self,
+          UpgradeCommand.self,
         ])
     ],
     defaultSubcommand: nil)

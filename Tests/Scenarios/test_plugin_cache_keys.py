@@ -121,7 +121,9 @@ class TestOptions:
         ({"memory": "2MiB"}, "quarter of the memory"), ({"cacheControl": False}, "nothing would be stored"),
         ({"contentTypes": ["text/html; charset=utf-8"]}, "parameters of types"), ({"fields": ["x-cache"]}, "fields"),
         ({"statuses": [100]}, "statuses"), ({"bypass": {}}, "says nothing of the request"),
-        ({"zone": "x" * 65}, "longer than 64"), ({"lockTimeout": "2m"}, "lockTimeout"), ({"cacheTTL": 5}, "cacheTTL")])
+        ({"zone": "x" * 65}, "longer than 64"), ({"lockTimeout": "2m"}, "lockTimeout"), ({"cacheTTL": 5}, "cacheTTL"),
+        ({"diskSize": "1GiB"}, "there is no disk"), ({"diskPath": "/x", "diskSize": "1KiB"}, "diskSize"),
+        ({"diskPath": "/x", "diskSize": "16MiB"}, "quarter of the disk")])
     def test_what_is_wrong_is_said(self, tmp_path, options, message):
         assert message in check(tmp_path, "cache", options)
 

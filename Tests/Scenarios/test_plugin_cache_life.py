@@ -1,11 +1,11 @@
-"""cache: how stored responses are validated, shared by requests that wait, and used when stale."""
+"""cache: how stored responses are validated, and used when stale."""
 
 import threading
 import time
 
 import pytest
 
-from support.cache_site import FRESH, LARGE, Crowd, Site, result
+from support.cache_site import FRESH, Site, result
 from support.gateway import route, service
 from support.pages import Pages, page, validated
 from support.waiting import wait_until
@@ -136,152 +136,7 @@ class TestRequests:
         assert site.get("/other", "Cache-Control: only-if-cached").status == 404
 
 
-class TestLock:
-    def test_one_request_fetches_for_all(self, scenario):
-        release = threading.Event()
-        site = Site(scenario, workers=2, lockTimeout="30s")
-
-        def slow(exchange):
-            release.wait(20)
-            exchange.respond(200, LARGE, FRESH)
-
-        site.pages["/slow"] = slow
-        crowd = Crowd(site, "/slow", 30)
-        site.origin.wait_for_requests(1)
-        site.pages["/other"] = page("other", FRESH)
-        assert site.get("/other").text == "other"
-        wait_until(lambda: site.gateway.metrics().sum("penstock_client_requests_total") >= 1, "the gateway turns")
-        release.set()
-        answers = crowd.wait()
-        assert len(answers) == 30 and all(answer.body == LARGE for answer in answers)
-        assert site.pages.counts["/slow"] == 1
-        kinds = [answer.value("cache-status") for answer in answers]
-        assert sum("uri-miss" in kind for kind in kinds) == 1 and sum("collapsed" in kind for kind in kinds) > 0
-
-    def test_by_http2_on_one_connection(self, scenario):
-        release = threading.Event()
-        site = Site(scenario, lockTimeout="30s")
-
-        def slow(exchange):
-            release.wait(20)
-            exchange.respond(200, b"two", FRESH)
-
-        site.pages["/slow"] = slow
-        with site.gateway.http2() as client:
-            streams = [client.request("GET", "/slow") for _ in range(20)]
-            site.origin.wait_for_requests(1)
-            release.set()
-            assert all(client.response(stream).body == b"two" for stream in streams)
-        assert site.pages.counts["/slow"] == 1
-
-    def test_what_is_not_to_be_stored_does_not_queue(self, scenario):
-        """All of them are at the origin at once: none of them could answer otherwise."""
-        site = Site(scenario, workers=2, lockTimeout="30s")
-        barrier = threading.Barrier(10)
-
-        def together(exchange):
-            barrier.wait(20)
-            exchange.respond(200, b"x", "Cache-Control: no-store")
-
-        site.pages["/p"] = page("first", "Cache-Control: no-store")
-        site.get("/p")
-        site.pages["/p"] = together
-        assert len(Crowd(site, "/p", 10).wait()) == 10
-
-    def test_others_go_on_when_the_first_fails(self, scenario):
-        begun = threading.Event()
-        release = threading.Event()
-        site = Site(scenario, workers=2, lockTimeout="30s")
-
-        def failing(exchange):
-            if begun.is_set():
-                return exchange.respond(200, b"good", FRESH)
-            begun.set()
-            release.wait(20)
-            exchange.read_body()
-            exchange.send(b"nonsense\r\n\r\n")
-            exchange.close()
-
-        site.pages["/f"] = failing
-        crowd = Crowd(site, "/f", 6)
-        assert begun.wait(10)
-        release.set()
-        statuses = sorted(answer.status for answer in crowd.wait())
-        assert statuses == [200] * 5 + [502]
-
-    def test_others_go_on_when_the_first_client_leaves(self, scenario):
-        begun = threading.Event()
-        site = Site(scenario, workers=2, lockTimeout="30s")
-
-        def never(exchange):
-            begun.set()
-            time.sleep(3)
-            exchange.close()
-
-        site.pages["/l"] = never
-        with site.gateway.client() as client:
-            client.request("GET", "/l")
-            assert begun.wait(10)
-            site.pages["/l"] = page("good", FRESH)
-            crowd = Crowd(site, "/l", 4)
-            wait_until(lambda: len(site.origin.requests) >= 1, "others wait")
-            client.reset()
-            assert [answer.text for answer in crowd.wait()] == ["good"] * 4
-
-    def test_the_wait_has_an_end(self, scenario):
-        release = threading.Event()
-        begun = threading.Event()
-        site = Site(scenario, lockTimeout="50ms")
-
-        def first_hangs(exchange):
-            if not begun.is_set():
-                begun.set()
-                release.wait(20)
-            exchange.respond(200, b"x", FRESH)
-
-        site.pages["/w"] = first_hangs
-        with site.gateway.client() as client:
-            client.request("GET", "/w")
-            assert begun.wait(10)
-            assert site.get("/w").text == "x"
-            release.set()
-            assert client.response().text == "x"
-
-    def test_without_it_all_go(self, scenario):
-        site = Site(scenario, lock=False)
-        barrier = threading.Barrier(5)
-
-        def together(exchange):
-            barrier.wait(20)
-            exchange.respond(200, b"x", FRESH)
-
-        site.pages["/p"] = together
-        assert len(Crowd(site, "/p", 5).wait()) == 5
-
-
 class TestStale:
-    def test_while_one_fetches_it_anew_others_get_it_stale(self, scenario):
-        site = Site(scenario, workers=2)
-        site.pages["/s"] = page("old", "Cache-Control: max-age=10, stale-while-revalidate=600", "Age: 10")
-        site.get("/s")
-        begun, release = threading.Event(), threading.Event()
-
-        def slow(exchange):
-            begun.set()
-            release.wait(20)
-            exchange.respond(200, b"new", FRESH)
-
-        site.pages["/s"] = slow
-        crowd = Crowd(site, "/s", 1)
-        assert begun.wait(10)
-        for _ in range(10):
-            answer = site.get("/s")
-            assert answer.text == "old" and result(answer) == "hit"
-        release.set()
-        assert [answer.text for answer in crowd.wait()] == ["new"]
-        assert site.get("/s").text == "new" and site.pages.counts["/s"] == 2
-        assert site.gateway.metrics().sum("penstock_cache_requests_total", result="updating") == 10
-
     @pytest.mark.parametrize("failure", ["500", "503", "nonsense", "down", "slow"])
     def test_when_the_service_fails(self, scenario, failure):
         pages = Pages(e=page("good", "Cache-Control: max-age=10, stale-if-error=600", "Age: 10"))
@@ -319,3 +174,23 @@ class TestStale:
         site.get("/default")
         site.pages["/default"] = page("bad", status=503)
         assert site.get("/default").text == "good"
+
+
+class TestStreams:
+    def test_what_has_its_length_is_whole_before_its_stream_ends(self, scenario):
+        gone = threading.Event()
+
+        def endless(exchange):
+            exchange.read_body()
+            exchange.head(200, ("cache-control", "max-age=600"), ("content-length", "5"))
+            exchange.data(b"whole")
+            gone.wait(20)
+
+        origin = scenario.http2_origin(endless)
+        gateway = scenario.gateway([service("app", origin, protocol="h2")], [route("all", "app", plugins={"cache": {}})])
+        with gateway.client() as client:
+            client.request("GET", "/")
+            assert client.response().body == b"whole"
+            client.reset()
+        gone.set()
+        assert gateway.get("/", "Cache-Control: only-if-cached").body == b"whole"

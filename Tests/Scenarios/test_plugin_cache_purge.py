@@ -6,6 +6,7 @@ import pytest
 
 from support.admin_api import AdminAPI
 from support.cache_site import FRESH, Crowd, Site, result
+from support.command_line import CommandLine
 from support.gateway import route, service
 from support.pages import Pages, page
 from support.waiting import wait_until
@@ -93,6 +94,23 @@ class TestPurge:
         ({"everything": True, "zone": "nowhere"}, 422), ({"prefix": "ftp://a.test/"}, 422)])
     def test_what_cannot_be_purged_is_said(self, full, body, status):
         assert AdminAPI(full.gateway)("POST", "/v1/cache/purge", body).status == status
+        assert len(self.hits(full)) == 4
+
+    @pytest.mark.parametrize("arguments, purged, left", [
+        (["http://example.test/a"], 1, ["/a?x=1", "/b", "/b/c"]),
+        (["--prefix", "http://example.test/b"], 2, ["/a", "/a?x=1"]),
+        (["--tag", "list", "--zone", "default"], 2, ["/b", "/b/c"]),
+        (["--tag", "no\"thing"], 0, ["/a", "/a?x=1", "/b", "/b/c"]), (["--everything"], 4, [])])
+    def test_by_the_command_line(self, full, tmp_path, arguments, purged, left):
+        assert CommandLine(full.gateway, tmp_path)("purge", *arguments) == f"purged: {purged}\n"
+        assert self.hits(full) == left
+
+    @pytest.mark.parametrize("arguments, status, words", [
+        ([], 64, "One of a URL"), (["--everything", "--tag", "x"], 64, "One of a URL"),
+        (["example.test/a"], 1, "a URL has a scheme and a host"),
+        (["--everything", "--zone", "nowhere"], 1, "no zone")])
+    def test_what_the_command_line_cannot_purge_is_said(self, full, tmp_path, arguments, status, words):
+        assert words in CommandLine(full.gateway, tmp_path)("purge", *arguments, status=status)
         assert len(self.hits(full)) == 4
 
     def test_zones_are_shown(self, full):

@@ -5,13 +5,20 @@ import Resources
 /// `/v1/cache` and `/v1/cache/purge`: what the plugin `cache` has stored.
 struct CacheHandlers: Sendable {
   func list(_ call: AdminCall) async throws(Problem) -> Response {
-    let zones = CacheZones.figures.map { zone -> JSON in
+    .json(["zones": .array(CacheZones.figures.map(Self.zone))])
+  }
+
+  private static func zone(_ zone: CacheZoneFigures) -> JSON {
+    let disk: JSON? = zone.disk.map { disk in
       [
-        "zone": .string(zone.name), "entries": .number(zone.entries), "bytes": .number(zone.bytes),
-        "memory": .number(zone.limit), "evictions": .number(zone.evictions),
+        "folder": .string(disk.folder), "entries": .number(disk.entries), "bytes": .number(disk.bytes),
+        "size": .number(disk.limit), "evictions": .number(disk.evictions),
       ]
     }
-    return .json(["zones": .array(zones)])
+    return [
+      "zone": .string(zone.name), "entries": .number(zone.entries), "bytes": .number(zone.bytes),
+      "memory": .number(zone.limit), "evictions": .number(zone.evictions), "disk": disk ?? .null,
+    ]
   }
 
   private struct PurgeBody: Decodable {

@@ -80,7 +80,7 @@ enum AnswerSchemas {
             "A zone.", ["zone", "entries", "bytes", "memory", "evictions"],
             [
               "zone": Schema.text("Its name."), "entries": count, "bytes": count, "memory": count,
-              "evictions": count,
+              "evictions": count, "disk": disk,
             ]))
       ]),
     "Purge": Schema.object(
@@ -112,6 +112,14 @@ enum AnswerSchemas {
   ]
 
   private static let count: JSON = ["type": "integer", "minimum": 0]
+
+  private static let disk: JSON = [
+    "type": ["object", "null"], "description": "Its files; null: it has none.",
+    "properties": [
+      "folder": Schema.text("Where they are."), "entries": count, "bytes": count, "size": count,
+      "evictions": count,
+    ],
+  ]
 }
 
 extension ResourceKind {

@@ -15,7 +15,14 @@ extension Exchange {
   /// Stages what content `response` holds.
   func stageContent() {
     stageWhatCame()
-    if download.isFollowed, download.isReceived, end == nil { endFollowing() }
+    if download.isFollowed, download.isReceived || hasAllOfStream, end == nil { endFollowing() }
+  }
+
+  /// A stream has brought as much as was announced. Its end may come later, or not at all where the client, which
+  /// has all it wants, has gone (RFC 9112 §8: complete is what has its length).
+  private var hasAllOfStream: Bool {
+    guard download.endsWithStream, case .length(let length) = responseHead.framing else { return false }
+    return record.responseBodyBytes == length
   }
 
   func stageWhatCame() {

@@ -4,7 +4,7 @@ import Runtime
 /// What a plugin tells others of a request.
 extension Exchange {
   /// The fields that the endpoint is sent, those of forwarding included: `name: value` and CRLF each, without those
-  /// of the connection and of framing. In ``Plugin/serviceChosen(_:)``.
+  /// of the connection and of framing. Before the request goes on.
   public func linesForEndpoint() -> [UInt8] {
     // What is written there for the endpoint comes later.
     let out = toUpstream

@@ -83,12 +83,15 @@ extension Exchange {
     upload.inputBytes = input.count
   }
 
-  /// The lines of the response's head that go on.
+  /// The lines of the response's head that go on, with the date where there was none (RFC 9110 §6.6.1).
   func responseLines() -> [UInt8] {
     toClient.removeAll()
-    appendEndToEndFields(of: responseHead.fields, from: response, to: toClient) {
-      self.isResponseFieldPassedOn($0)
+    var hasDate = false
+    appendEndToEndFields(of: responseHead.fields, from: response, to: toClient) { field in
+      if field.known == .date { hasDate = true }
+      return self.isResponseFieldPassedOn(field)
     }
+    if !hasDate { data.appendDate(to: toClient) }
     let lines = toClient.copy(0..<toClient.count)
     toClient.removeAll()
     return lines

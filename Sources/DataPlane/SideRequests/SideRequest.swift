@@ -31,7 +31,8 @@ public struct SideRequest {
 public struct SideResponse {
   /// 200 to 599.
   public let status: UInt16
-  /// Its fields in canonical form, `name: value` and CRLF each, without those of the connection and of framing.
+  /// Its fields in canonical form, `name: value` and CRLF each, without those of the connection and of framing;
+  /// with a date.
   public let lines: [UInt8]
   public let content: [UInt8]
   /// False: there was more than might be taken, and ``content`` is how it began.

@@ -97,12 +97,22 @@ extension Exchange {
 
   /// Sends a request to a service; nobody waits for it, and this exchange does not feel whatever becomes of it.
   /// It is not sent at all where too many are under way, or memory is short. Counted for the plugin.
+  ///
+  /// - whenOver: Called when it has ended, on this thread; nil: there is no response. Not called where it is not
+  ///   sent.
+  /// - Returns: whether it is sent.
+  @discardableResult
   public func sendAside(
-    _ service: UpstreamService?, _ request: SideRequest, countedBy counters: PluginCounters
-  ) {
-    guard let service else { return counters.figures.sideRequests.count(.noEndpoint) }
+    _ service: UpstreamService?, _ request: SideRequest, countedBy counters: PluginCounters,
+    whenOver: ((SideResponse?) -> Void)? = nil
+  ) -> Bool {
+    guard let service else {
+      counters.figures.sideRequests.count(.noEndpoint)
+      return false
+    }
     guard data.sideRequests.hasRoomForUnattended, data.buffers.level == .low else {
-      return counters.figures.sideRequests.count(.dropped)
+      counters.figures.sideRequests.count(.dropped)
+      return false
     }
     let side = SideClient(request, for: client, address: record.client, isUnattended: true)
     let deadline = worker.now.advanced(byNanoseconds: request.timeoutNanoseconds)
@@ -113,6 +123,8 @@ extension Exchange {
       await side.perform(on: service, until: deadline)
       data.buffers.release(held)
       counters.figures.sideRequests.count(side.result)
+      whenOver?(side.response)
     }
+    return true
   }
 }

@@ -21,6 +21,13 @@ public struct Cache: PluginSettings {
       "maxSize", .size(1_024...1_073_741_824), default: .size(8_388_608),
       "The content of one response; what is larger is not stored."),
     PluginOption(
+      "diskPath", .file("a folder"),
+      "Where responses are stored on a disk as well, in a folder for each zone; where this is left out, they are not."
+    ),
+    PluginOption(
+      "diskSize", .size(1_048_576...(1 << 50)), default: .size(1 << 30),
+      "What the zone's responses may take of the disk."),
+    PluginOption(
       "ttl", .duration(.seconds(1)...(day * 366)),
       "How long responses are fresh that do not say so; where this is left out, they are not stored."),
     PluginOption(
@@ -95,6 +102,8 @@ public struct Cache: PluginSettings {
   let zone: String
   let memoryBytes: Int
   let contentBytesMax: Int
+  /// Nil: only in memory.
+  let disk: CacheDiskUse?
   let rules: StorageRules
   let key: CacheKeySettings
   let obeysRequests: Bool
@@ -118,6 +127,7 @@ public struct Cache: PluginSettings {
         "one response could take more than a quarter of the memory",
         hint: "maxSize is at most a quarter of memory")
     }
+    disk = try Self.disk(values, zone, memoryBytes, contentBytesMax)
     rules = try Self.rules(values)
     key = Self.key(values)
     obeysRequests = values.flag("requestCacheControl")
@@ -130,6 +140,25 @@ public struct Cache: PluginSettings {
     tellsStandard = values.texts("fields").contains("cache-status")
     tellsX = values.texts("fields").contains("x-cache-status")
     purgesByMethod = values.flag("purgeMethod")
+  }
+
+  private static func disk(
+    _ values: OptionValues, _ zone: String, _ memoryBytes: Int, _ contentBytesMax: Int
+  ) throws(OptionProblem) -> CacheDiskUse? {
+    guard let path = values.text("diskPath") else {
+      if !values.isGiven("diskSize") { return nil }
+      throw OptionProblem("diskSize", "there is no disk", hint: "set diskPath, such as /var/cache/penstock")
+    }
+    guard path.hasPrefix("/") else {
+      throw OptionProblem("diskPath", "the path is not absolute", hint: "such as /var/cache/penstock")
+    }
+    let bytesMax = Int(values.size("diskSize") ?? 1 << 30)
+    guard contentBytesMax <= bytesMax / 4 else {
+      throw OptionProblem(
+        "diskSize", "one response could take more than a quarter of the disk",
+        hint: "maxSize is at most a quarter of diskSize")
+    }
+    return CacheDiskUse(path, bytesMax: bytesMax, zone: zone, memoryBytes: memoryBytes)
   }
 
   private static func rules(_ values: OptionValues) throws(OptionProblem) -> StorageRules {

@@ -98,7 +98,8 @@ struct CacheFields {
       if tellsStandard {
         lines += "Cache-Status: penstock; fwd=\(reason.rawValue)".utf8
         if isStored { lines += Self.stored }
-        if isCollapsed { lines += Self.collapsed }
+        // It has waited for another, in vain (RFC 9211 §2.6).
+        if isCollapsed { lines += Self.notCollapsed }
         lines.endLine()
       }
       writeX(result, to: &lines)
@@ -115,4 +116,5 @@ struct CacheFields {
   private static let validated = Array("Cache-Status: penstock; fwd=stale; fwd-status=304; ttl=".utf8)
   private static let failed = Array("Cache-Status: penstock; fwd=stale; detail=failed; ttl=".utf8)
   private static let collapsed = Array("; collapsed".utf8)
+  private static let notCollapsed = Array("; collapsed=?0".utf8)
 }

@@ -1,43 +1,125 @@
 import Runtime
 import Synchronization
 
-/// One request's way to the endpoint that others for the same wait for. From any thread; what changes is under the
-/// lock of its shard.
+/// One request's way to the endpoint that others for the same wait for. From any thread.
 final class CacheFetch: Sendable {
-  let hash: UInt64
-  /// Whoever comes after this takes the lead: nanoseconds of the monotonic clock.
-  let leadUntil: Int64
-  private struct Waiting {
-    var handles: [WakeHandle] = []
-    var isOver = false
+  /// How it has ended.
+  enum Outcome: Sendable {
+    /// What came is stored.
+    case stored
+    /// It may not be stored, nor will what others get.
+    case notStorable
+    /// The service has failed, and what is stored may be sent in place of its answer.
+    case staleInstead
+    /// Nothing came, or nothing whole; another may have more luck.
+    case failed
   }
 
+  /// One request that waits. Made and let go of by its worker; others wake it.
+  final class Waiter: Sendable {
+    fileprivate enum Standing: UInt8, AtomicRepresentable { case waits, leads, left }
+
+    private let handle: WakeHandle
+    fileprivate let standing = Atomic(Standing.waits)
+
+    fileprivate init(_ handle: WakeHandle) { self.handle = handle }
+
+    fileprivate func wake() { handle.wake() }
+
+    /// - Returns: false where it waits no more.
+    fileprivate func giveLead() -> Bool {
+      standing.compareExchange(expected: .waits, desired: .leads, ordering: .acquiringAndReleasing).exchanged
+    }
+
+    /// It goes on, for whatever reason.
+    /// - Returns: whether it has been given the lead meanwhile.
+    func leave() -> Bool {
+      !standing.compareExchange(expected: .waits, desired: .left, ordering: .acquiringAndReleasing).exchanged
+    }
+  }
+
+  private struct Waiting {
+    /// Those who came first are first; some have left.
+    var waiters = FirstInFirstOut<Waiter>()
+    var outcome: Outcome?
+  }
+
+  let hash: UInt64
+  /// Whoever comes after this takes the lead: nanoseconds of the monotonic clock.
+  private let leadEnd: Atomic<Int64>
   private let waiting = Mutex(Waiting())
 
   init(_ hash: UInt64, leadUntil: Int64) {
     self.hash = hash
-    self.leadUntil = leadUntil
+    leadEnd = Atomic(leadUntil)
   }
 
-  /// Requests that wait for one; more go on by themselves.
-  static let waitersMax = 1_024
+  var leadUntil: Int64 { leadEnd.load(ordering: .relaxed) }
 
-  /// - Returns: false where there is nothing to wait for, or too many do.
-  func add(_ handle: WakeHandle) -> Bool {
+  /// Requests that wait for one; more go on by themselves. As many as may wait for side requests on a worker.
+  static let waitersMax = 10_000
+
+  /// Nil where there is nothing to wait for, or too many do.
+  func add(_ handle: WakeHandle) -> Waiter? {
     waiting.withLock { waiting in
-      if waiting.isOver || waiting.handles.count >= Self.waitersMax { return false }
-      waiting.handles.append(handle)
-      return true
+      guard waiting.outcome == nil, waiting.waiters.count < Self.waitersMax else { return nil }
+      let waiter = Waiter(handle)
+      waiting.waiters.append(waiter)
+      return waiter
     }
   }
 
-  func wakeAll() {
-    let handles = waiting.withLock { waiting in
-      waiting.isOver = true
-      let handles = waiting.handles
-      waiting.handles = []
-      return handles
+  /// How it has ended; nil: it has not.
+  var outcome: Outcome? { waiting.withLock { $0.outcome } }
+
+  /// The next of those who wait goes in its place, and the others wait for that one.
+  /// - Returns: false where nobody waits.
+  func passOn(leadUntil: Int64) -> Bool {
+    let next = waiting.withLock { waiting -> Waiter? in
+      guard waiting.outcome == nil else { return nil }
+      while let waiter = waiting.waiters.popFirst() {
+        if waiter.giveLead() { return waiter }
+      }
+      return nil
     }
-    for handle in handles { handle.wake() }
+    guard let next else { return false }
+    leadEnd.store(leadUntil, ordering: .relaxed)
+    next.wake()
+    return true
+  }
+
+  func end(_ outcome: Outcome) {
+    let waiters = waiting.withLock { waiting in
+      waiting.outcome = outcome
+      var waiters: [Waiter] = []
+      while let waiter = waiting.waiters.popFirst() { waiters.append(waiter) }
+      return waiters
+    }
+    for waiter in waiters { waiter.wake() }
+  }
+}
+
+/// The lead of a fetch. Who lets go of it without a word has failed. Belongs to one worker.
+final class CacheTurn {
+  private let fetch: CacheFetch
+  private let zone: CacheZone
+  private let worker: Worker
+  /// How long the next one leads.
+  private let leadNanoseconds: Int64
+  private var hasEnded = false
+
+  init(_ fetch: CacheFetch, in zone: CacheZone, on worker: Worker, leadNanoseconds: Int64) {
+    self.fetch = fetch
+    self.zone = zone
+    self.worker = worker
+    self.leadNanoseconds = leadNanoseconds
+  }
+
+  deinit { end(.failed) }
+
+  func end(_ outcome: CacheFetch.Outcome) {
+    if hasEnded { return }
+    hasEnded = true
+    zone.endTurn(fetch, outcome, at: worker.now.nanoseconds, leadNanoseconds: leadNanoseconds)
   }
 }

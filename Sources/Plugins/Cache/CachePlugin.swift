@@ -12,15 +12,22 @@ final class CachePlugin: Plugin {
   let worker: Worker
   let zone: CacheZone
   let table: CacheTable
+  /// Kept open for as long as this is.
+  let disk: CacheDisk?
   let fields: CacheFields
   let key = CacheKey()
+  let counters: PluginCounters
+  let refreshes: RefreshCount
 
   init(_ settings: Cache, _ site: PluginSite) {
     self.settings = settings
     worker = site.worker
     zone = CacheZones.zone(named: settings.zone, limit: settings.memoryBytes)
+    disk = settings.disk?.disk
     table = site.workerObject(for: "cache \(zone.name)") { CacheTable() }
     table.bytesMax = settings.memoryBytes / 4 / max(1, site.workerCount)
+    counters = site.counters
+    refreshes = site.workerObject(for: "refreshes of caches") { RefreshCount() }
     fields = CacheFields(tellsStandard: settings.tellsStandard, tellsX: settings.tellsX)
     super.init([.requestHead, .replacement, .responseHead, .responseContent, .end])
   }
@@ -56,7 +63,7 @@ final class CachePlugin: Plugin {
   }
 
   /// A hit that touches nothing that is shared.
-  private func hit(
+  func hit(
     _ exchange: Exchange, _ facts: CacheRequest, _ entry: LocalEntry, _ sinceStored: Int64
   ) -> PluginAnswer {
     entry.shared.noteUse()
@@ -82,108 +89,39 @@ final class CachePlugin: Plugin {
     return CacheAnswers.answer(exchange, facts, stored)
   }
 
-  // MARK: The zone
-
-  /// What the zone has for the request, and whether it has the URL for others.
-  private func find(_ exchange: Exchange) -> (stored: StoredResponse?, isOfOthers: Bool) {
-    var isOfOthers = false
-    let stored = zone.find(key.urlHash) { response in
-      let identity = response.identity
-      guard key.isURL(identity.url), key.isPartition(identity.partition) else { return false }
-      if Selection.holds(identity.selected, for: exchange) { return true }
-      isOfOthers = true
-      return false
-    }
-    guard let stored, !stored.isOfUse(at: now) else { return (stored, isOfOthers) }
-    zone.remove(stored)
-    return (nil, false)
-  }
-
-  private func lookUp(_ exchange: Exchange, _ facts: CacheRequest) -> PluginVerdict {
-    let (stored, isOfOthers) = find(exchange)
-    if let stored, let answer = answerAtOnce(exchange, facts, stored) { return .answer(answer) }
-    // RFC 9111 §5.2.1.7
-    if facts.directives.onlyIfCached { return .answer(Self.notCached) }
-    var reason = isOfOthers ? CacheVisit.Reason.varyMiss : .uriMiss
-    if stored != nil {
-      reason = facts.directives.noCache || facts.directives.maxAge != nil ? .request : .stale
-    }
-    let visit = CacheVisit(reason, facts, key, purges: zone.purges)
-    visit.stale = stored
-    exchange.keep(visit, for: self)
-    // Only what a GET without a range brings is stored; a range of what is stored may be answered once it holds.
-    guard exchange.request.method == .get, facts.range == nil || stored?.canBeValidated == true else {
-      return forward(exchange, visit)
-    }
-    visit.mayStore = !facts.directives.noStore
-    guard settings.hasLock, visit.mayStore else { return forward(exchange, visit) }
-    switch zone.takeTurn(visit.hash, at: now, leadNanoseconds: settings.lockNanoseconds) {
-    case .alone: break
-    case .lead(let turn): visit.turn = turn
-    case .wait(let turn):
-      // Whoever fetches it anew is on the way already.
-      if let stored,
-        Reuse(stored.terms, sinceStored: stored.age(at: now), facts.directives) == .staleWhileRevalidate
-      {
-        visit.isAnswered = true
-        return .answer(answer(exchange, facts, stored, .updating))
-      }
-      visit.awaited = turn
-      return .wait
-    }
-    return forward(exchange, visit)
-  }
-
-  private static let notCached = PluginAnswer(504, "Nothing is stored for this request.")
-
-  /// Nil where the endpoint has to be asked.
-  private func answerAtOnce(
-    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, isCollapsed: Bool = false
-  ) -> PluginAnswer? {
-    let sinceStored = stored.age(at: now)
-    switch Reuse(stored.terms, sinceStored: sinceStored, facts.directives) {
-    case .fresh:
-      if !isCollapsed, let entry = table.add(stored, hash: key.hash) {
-        return hit(exchange, facts, entry, sinceStored)
-      }
-      return answer(exchange, facts, stored, .hit, isCollapsed: isCollapsed)
-    case .stale: return answer(exchange, facts, stored, .stale)
-    case .staleWhileRevalidate, .validate: return nil
-    }
-  }
-
   override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {
-    guard let visit = exchange.kept(for: self) as? CacheVisit, let turn = visit.awaited else { return .next }
-    visit.awaited = nil
-    let handle = WakeHandle(on: worker)
-    if turn.add(handle) {
-      await exchange.wait(for: handle, until: worker.now.advanced(byNanoseconds: settings.lockNanoseconds))
+    guard let visit = visit(exchange) else { return .next }
+    if let handle = visit.awaitedFile {
+      visit.awaitedFile = nil
+      let verdict = await waitForDisk(exchange, visit, handle)
+      guard case .wait = verdict else { return verdict }
     }
-    // Others have used the key's buffers since.
-    guard key.make(of: exchange, settings.key) else { return .next }
-    visit.isCollapsed = true
-    let (stored, _) = find(exchange)
-    if let stored, let answer = answerAtOnce(exchange, visit.facts, stored, isCollapsed: true) {
-      visit.isAnswered = true
-      return .answer(answer)
-    }
-    visit.stale = stored
-    return forward(exchange, visit)
+    return await waitForOthers(exchange, visit)
   }
 
   /// The request goes to an endpoint.
-  private func forward(_ exchange: Exchange, _ visit: CacheVisit) -> PluginVerdict {
+  func forward(_ exchange: Exchange, _ visit: CacheVisit) -> PluginVerdict {
     exchange.noteCache(visit.stale == nil ? .miss : .expired)
     guard visit.mayStore else { return .next }
     // The gateway's own question takes the place of the client's, so that a whole response comes.
-    if visit.facts.ifNoneMatch != nil { exchange.dropRequestField(Self.ifNoneMatch) }
-    if visit.facts.ifModifiedSince != nil { exchange.dropRequestField(Self.ifModifiedSince) }
+    if visit.facts.ifNoneMatch != nil || visit.facts.ifModifiedSince != nil { dropConditions(exchange) }
     guard let stale = visit.stale, stale.canBeValidated else { return .next }
     if visit.facts.range != nil {
       exchange.dropRequestField(Self.range)
       exchange.dropRequestField(Self.ifRange)
     }
     visit.isValidating = true
+    exchange.addRequestLines(validators(of: stale))
+    return .next
+  }
+
+  func dropConditions(_ exchange: Exchange) {
+    exchange.dropRequestField(Self.ifNoneMatch)
+    exchange.dropRequestField(Self.ifModifiedSince)
+  }
+
+  /// What asks an endpoint whether something stored still holds (RFC 9111 §4.3.1).
+  func validators(of stale: StoredResponse) -> [UInt8] {
     var lines: [UInt8] = []
     if !stale.message.entityTag.isEmpty {
       FieldLines.append(Self.ifNoneMatch, stale.message.entityTag, to: &lines)
@@ -193,14 +131,13 @@ final class CachePlugin: Plugin {
     {
       FieldLines.append(Self.ifModifiedSince, modified, to: &lines)
     }
-    exchange.addRequestLines(lines)
-    return .next
+    return lines
   }
 
   private static let ifNoneMatch = Array("if-none-match".utf8)
   private static let ifModifiedSince = Array("if-modified-since".utf8)
-  private static let range = Array("range".utf8)
-  private static let ifRange = Array("if-range".utf8)
+  static let range = Array("range".utf8)
+  static let ifRange = Array("if-range".utf8)
   private static let lastModified = Array("last-modified".utf8)
 
   // MARK: The response
@@ -216,7 +153,7 @@ final class CachePlugin: Plugin {
   override func responseContent(_ exchange: Exchange, _ content: Span<UInt8>) {
     guard let visit = visit(exchange), let fill = visit.fill, !fill.append(content) else { return }
     visit.fill = nil
-    endTurn(visit, mayStore: false)
+    endTurn(visit, .notStorable)
   }
 
   override func responseContentEnded(_ exchange: Exchange) {
@@ -226,7 +163,7 @@ final class CachePlugin: Plugin {
   override func end(_ exchange: Exchange) {
     guard let visit = visit(exchange) else { return }
     visit.fill = nil
-    endTurn(visit, mayStore: true)
+    endTurn(visit, .failed)
   }
 
   // MARK: Requests that change something

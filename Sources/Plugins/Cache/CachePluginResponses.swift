@@ -20,12 +20,12 @@ extension CachePlugin {
       isStored = beginFill(exchange, visit)
       if !isStored {
         // What others have waited for is not to be had; nor will it be by those who come next.
-        endTurn(visit, mayStore: exchange.endpointStatus >= 500)
+        endTurn(visit, exchange.endpointStatus >= 500 ? .failed : .notStorable)
         // The endpoint has something else to say now (RFC 9111 §4.3.3).
         if let stale = visit.stale, exchange.endpointStatus < 500 { zone.remove(stale) }
       }
     } else {
-      endTurn(visit, mayStore: true)
+      endTurn(visit, .failed)
     }
     let result: CacheResult = visit.reason == .method ? .bypass : visit.stale == nil ? .miss : .expired
     fields.write(result, visit.reason, isStored: isStored, isCollapsed: visit.isCollapsed, to: exchange)
@@ -50,11 +50,15 @@ extension CachePlugin {
   }
 
   private func terms(of facts: ResponseFacts, _ exchange: Exchange, _ visit: CacheVisit) -> StorageTerms? {
-    let request = StorageRules.Request(
+    let delay = worker.now.nanoseconds(since: exchange.attemptBegan) / 1_000_000_000
+    return try? settings.rules.terms(
+      for: facts, to: storageRequest(exchange, visit), at: exchange.wallClockSeconds, delay: delay)
+  }
+
+  private func storageRequest(_ exchange: Exchange, _ visit: CacheVisit) -> StorageRules.Request {
+    StorageRules.Request(
       isGet: exchange.request.method == .get, hasAuthorization: visit.facts.hasAuthorization,
       noStore: visit.facts.directives.noStore)
-    let delay = worker.now.nanoseconds(since: exchange.attemptBegan) / 1_000_000_000
-    return try? settings.rules.terms(for: facts, to: request, at: exchange.wallClockSeconds, delay: delay)
   }
 
   /// What is kept of the head: `Age` is counted anew.
@@ -68,13 +72,15 @@ extension CachePlugin {
     return copy
   }
 
-  func endTurn(_ visit: CacheVisit, mayStore: Bool) {
-    guard let turn = visit.turn else { return }
+  func endTurn(_ visit: CacheVisit, _ outcome: CacheFetch.Outcome) {
+    visit.turn?.end(outcome)
     visit.turn = nil
-    zone.endTurn(turn, mayStore: mayStore, at: now)
   }
 
   // MARK: In place of the endpoint's
+
+  /// What something stale may be sent in place of (RFC 5861 §4).
+  static let failures: Set<UInt16> = [500, 502, 503, 504]
 
   /// - status: Of the endpoint's head, or of what the gateway would answer.
   func replace(_ exchange: Exchange, _ visit: CacheVisit, _ status: UInt16, isEndpoints: Bool)
@@ -82,10 +88,10 @@ extension CachePlugin {
   {
     guard let stale = visit.stale else { return nil }
     if isEndpoints, status == 304, visit.isValidating { return validated(exchange, visit, stale) }
-    guard !isEndpoints || [500, 502, 503, 504].contains(status), stale.mayReplaceFailure(at: now) else {
+    guard !isEndpoints || Self.failures.contains(status), stale.mayReplaceFailure(at: now) else {
       return nil
     }
-    endTurn(visit, mayStore: true)
+    endTurn(visit, .staleInstead)
     visit.isAnswered = true
     return answer(exchange, visit.facts, stale, .stale, wasForwarded: true)
   }
@@ -95,37 +101,53 @@ extension CachePlugin {
     visit.isAnswered = true
     var news = ResponseFacts()
     exchange.withResponseFields { news.note($0, in: $1) }
-    if !news.entityTag.isEmpty, !stale.message.entityTag.isEmpty,
-      !EntityTags.match(news.entityTag, stale.message.entityTag)
-    {
-      // It has confirmed something that it was not asked for.
+    if confirmsAnother(news, stale) {
       zone.remove(stale)
-      endTurn(visit, mayStore: true)
+      endTurn(visit, .failed)
       exchange.noteCache(.expired)
       return Self.confused
     }
-    var message = stale.message
-    message.lines = StoredLines.updated(message.lines, with: lines(of: exchange))
-    var facts = Self.facts(of: message, tagFields: settings.tagFields)
-    facts.age = news.age
-    message.tags = facts.tags
-    let terms = terms(of: facts, exchange, visit)
-    let fresh = StoredResponse(stale.identity, message, terms ?? StorageTerms(), at: now, in: zone.account)
-    if terms == nil {
-      zone.remove(stale)
-    } else {
-      _ = zone.insert(fresh, purges: visit.purges)
-    }
-    endTurn(visit, mayStore: terms != nil)
+    let delay = worker.now.nanoseconds(since: exchange.attemptBegan) / 1_000_000_000
+    let (fresh, mayStore) = freshened(
+      stale, with: lines(of: exchange), age: news.age, storageRequest(exchange, visit), delay: delay, at: now)
+    var isStored = false
+    if mayStore { isStored = zone.insert(fresh, purges: visit.purges) } else { zone.remove(stale) }
+    endTurn(visit, !mayStore ? .notStorable : isStored ? .stored : .failed)
     return answer(exchange, visit.facts, fresh, .revalidated, wasForwarded: true)
   }
 
   private static let confused = PluginAnswer(502, "The service failed to answer.")
 
-  private static func facts(of message: StoredResponse.Message, tagFields: [[UInt8]]) -> ResponseFacts {
+  /// A 304 has confirmed something that it was not asked for.
+  func confirmsAnother(_ news: ResponseFacts, _ stale: StoredResponse) -> Bool {
+    !news.entityTag.isEmpty && !stale.message.entityTag.isEmpty
+      && !EntityTags.match(news.entityTag, stale.message.entityTag)
+  }
+
+  /// What is stored with what a 304 says of it, and whether it may be kept.
+  /// - age: As the 304 says. Seconds.
+  /// - delay: Seconds that it took to come.
+  /// - storedAt: What its age is counted from.
+  func freshened(
+    _ stale: StoredResponse, with lines: [UInt8], age: Int64, _ request: StorageRules.Request, delay: Int64,
+    at storedAt: Int64
+  ) -> (fresh: StoredResponse, mayStore: Bool) {
+    var message = stale.message
+    message.lines = StoredLines.updated(message.lines, with: lines)
+    var facts = Self.facts(message.status, message.lines, tagFields: settings.tagFields)
+    facts.age = age
+    message.tags = facts.tags
+    let wallClock = worker.seam.wallClockNanoseconds() / 1_000_000_000
+    let terms = try? settings.rules.terms(for: facts, to: request, at: wallClock, delay: delay)
+    let fresh = StoredResponse(
+      stale.identity, message, terms ?? StorageTerms(), at: storedAt, in: zone.account)
+    return (fresh, terms != nil)
+  }
+
+  static func facts(_ status: UInt16, _ lines: [UInt8], tagFields: [[UInt8]]) -> ResponseFacts {
     var facts = ResponseFacts()
-    facts.status = message.status
-    let text = StoredLines.head(message.status, message.lines)
+    facts.status = status
+    let text = StoredLines.head(status, lines)
     var parser = ResponseParser(limits: HTTP1Limits())
     var head = ResponseHead()
     // It was parsed before, as two heads: together they may be longer than one may be.
@@ -143,7 +165,8 @@ extension CachePlugin {
     guard let fill = visit.fill else { return }
     visit.fill = nil
     let headCame = exchange.attemptBegan.nanoseconds + max(0, exchange.responseNanoseconds)
-    _ = zone.insert(fill.response(at: min(headCame, now)), purges: visit.purges)
-    endTurn(visit, mayStore: true)
+    let isStored = zone.insert(fill.response(at: min(headCame, now)), purges: visit.purges)
+    // It was purged meanwhile: the next one fetches it anew.
+    endTurn(visit, isStored ? .stored : .failed)
   }
 }

@@ -130,10 +130,15 @@ enum Selection {
   /// Those of a response's `Vary`, as this request has them; nil where they cannot be known: the gateway writes them
   /// itself, anew for each request.
   static func make(_ names: [[UInt8]], for exchange: Exchange) -> [SelectedValue]? {
+    make(names) { exchange.sentValue(of: $0) }
+  }
+
+  /// - sentValue: Of the request, as it went to the endpoint.
+  static func make(_ names: [[UInt8]], _ sentValue: ([UInt8]) -> [UInt8]?) -> [SelectedValue]? {
     var selected: [SelectedValue] = []
     for name in names.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
       if unknown.contains(name) { return nil }
-      selected.append(SelectedValue(name: name, value: exchange.sentValue(of: name)))
+      selected.append(SelectedValue(name: name, value: sentValue(name)))
     }
     return selected
   }

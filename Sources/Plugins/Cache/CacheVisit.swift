@@ -11,11 +11,9 @@ final class CacheVisit {
     case varyMiss = "vary-miss"
   }
 
-  let reason: Reason
+  private(set) var reason: Reason
   let facts: CacheRequest
   let identity: StoredResponse.Identity
-  /// Of ``CacheKey``.
-  let hash: UInt64
   /// Of when it was begun; see ``CacheZone/purges``.
   let purges: UInt64
   /// Its response may be stored.
@@ -25,9 +23,11 @@ final class CacheVisit {
   /// The endpoint was asked whether ``stale`` still holds.
   var isValidating = false
   /// Others wait for it.
-  var turn: CacheFetch?
+  var turn: CacheTurn?
   /// Whom it waits for.
   var awaited: CacheFetch?
+  /// Is woken when a file has been read that may be what it is for.
+  var awaitedFile: WakeHandle?
   /// It has waited for another.
   var isCollapsed = false
   /// A plugin's answer has the cache's fields already.
@@ -38,11 +38,16 @@ final class CacheVisit {
     self.reason = reason
     self.facts = facts
     self.purges = purges
-    hash = key.hash
     identity = StoredResponse.Identity(
       hash: key.urlHash, url: key.url.copy(0..<key.url.count),
       partition: key.partition.copy(0..<key.partition.count),
       selected: [])
+  }
+
+  /// What is stored has turned out to be something else.
+  func decide(_ reason: Reason, _ stale: StoredResponse?) {
+    self.reason = reason
+    self.stale = stale
   }
 }
 

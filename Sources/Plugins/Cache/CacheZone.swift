@@ -5,6 +5,8 @@ import Synchronization
 
 /// What one or several uses of the plugin have stored. From any thread.
 final class CacheZone: Sendable {
+  private struct SecondTier { weak var disk: CacheDisk? }
+
   private final class Shard: Sendable {
     let state = Mutex(CacheShard())
   }
@@ -12,7 +14,8 @@ final class CacheZone: Sendable {
   let name: String
   let account: ByteAccount
   private let shards: [Shard]
-  /// Where the next eviction begins, when one's own shard has nothing left.
+  private let secondTier = Mutex(SecondTier())
+  /// The shard that the last eviction was from.
   private let evictionCursor = Atomic(0)
   private let evictionCount = Atomic<UInt64>(0)
   private let storedBytes = Atomic(0)
@@ -36,8 +39,12 @@ final class CacheZone: Sendable {
     _ index: Int, _ body: (inout CacheShard) -> sending Result
   ) -> sending Result {
     shards[index].state.withLock { shard in
-      let before = shard.bytes
-      defer { if shard.bytes != before { storedBytes.add(shard.bytes - before, ordering: .relaxed) } }
+      let before = shard.entries.bytes
+      defer {
+        if shard.entries.bytes != before {
+          storedBytes.add(shard.entries.bytes - before, ordering: .relaxed)
+        }
+      }
       return body(&shard)
     }
   }
@@ -45,7 +52,7 @@ final class CacheZone: Sendable {
   // MARK: Entries
 
   func find(_ hash: UInt64, where isRight: (StoredResponse) -> Bool) -> StoredResponse? {
-    withShard(index(hash)) { $0.find(hash, where: isRight) }
+    withShard(index(hash)) { $0.entries.find(hash, where: isRight) }
   }
 
   /// To be kept while a response is fetched.
@@ -55,33 +62,70 @@ final class CacheZone: Sendable {
   /// - purges: Of when it was asked for.
   /// - Returns: false where it was purged in the meantime.
   func insert(_ response: StoredResponse, purges: UInt64) -> Bool {
+    guard insertInMemory(response, purges: purges) else { return false }
+    disk?.core.store(response, purges: purges)
+    return true
+  }
+
+  private func insertInMemory(_ response: StoredResponse, purges: UInt64) -> Bool {
     let hash = response.identity.hash
     let isStored = withShard(index(hash)) { shard in
-      guard purges >= purgedAll.load(ordering: .acquiring), purges >= shard.invalidated[hash] ?? 0 else {
-        return false
-      }
-      shard.insert(response)
+      guard isValid(shard, hash, purges) else { return false }
+      shard.entries.insert(response)
       return true
     }
-    evict(from: index(hash))
+    if isStored { evict(sparing: response) }
     return isStored
   }
 
-  func remove(_ response: StoredResponse) {
-    withShard(index(response.identity.hash)) { $0.remove(response) }
+  /// A response that a disk has had.
+  func insertRead(_ response: StoredResponse, purges: UInt64) { _ = insertInMemory(response, purges: purges) }
+
+  /// Whether what was asked for may be stored: it was not purged in the meantime.
+  /// - purges: Of when it was asked for.
+  func mayStore(_ hash: UInt64, purges: UInt64) -> Bool {
+    withShard(index(hash)) { isValid($0, hash, purges) }
   }
 
-  /// Shards have about the same of everything: one's own is as good as any.
-  private func evict(from first: Int) {
-    var index = first
+  private func isValid(_ shard: CacheShard, _ hash: UInt64, _ purges: UInt64) -> Bool {
+    purges >= purgedAll.load(ordering: .acquiring) && purges >= shard.invalidated[hash] ?? 0
+  }
+
+  /// It says nothing any more; nor does a copy on a disk.
+  func remove(_ response: StoredResponse) {
+    let identity = response.identity
+    _ = withShard(index(identity.hash)) { $0.entries.remove(response) }
+    guard let disk = disk?.core else { return }
+    // What is still to be written must not come back.
+    let number = purgeCount.add(1, ordering: .acquiringAndReleasing).newValue
+    withShard(index(identity.hash)) { noteInvalidation(identity.hash, number, in: &$0) }
+    disk.index.makeWay(for: identity)
+  }
+
+  // MARK: The second tier
+
+  var disk: CacheDisk? { secondTier.withLock { $0.disk } }
+
+  func attach(_ disk: CacheDisk) { secondTier.withLock { $0.disk = disk } }
+
+  /// Goes from shard to shard, and moves the hand of each: so a zone of few entries, most of whose shards have one or
+  /// none, takes what was not used as well as one of many does.
+  /// - newest: Is what the room is for, and does not make it itself.
+  private func evict(sparing newest: StoredResponse?) {
+    // The first time round takes marks away.
     var emptyShards = 0
-    while storedBytes.load(ordering: .relaxed) > account.limit, emptyShards <= Self.shardCount {
-      if withShard(index, { $0.evictOne() }) {
+    while storedBytes.load(ordering: .relaxed) > account.limit, emptyShards <= 2 * Self.shardCount {
+      let index = evictionCursor.add(1, ordering: .relaxed).newValue & (Self.shardCount - 1)
+      if withShard(index, { $0.entries.evictOne(sparing: newest) }) {
         evictionCount.add(1, ordering: .relaxed)
+        emptyShards = 0
       } else {
         emptyShards += 1
-        index = evictionCursor.add(1, ordering: .relaxed).newValue & (Self.shardCount - 1)
       }
+    }
+    // The zone was made smaller than this is.
+    if let newest, storedBytes.load(ordering: .relaxed) > account.limit {
+      _ = withShard(index(newest.identity.hash)) { $0.entries.remove(newest) }
     }
   }
 
@@ -89,7 +133,7 @@ final class CacheZone: Sendable {
   func resize(to limit: Int) {
     if account.limit == limit { return }
     account.limit = limit
-    evict(from: 0)
+    evict(sparing: nil)
   }
 
   // MARK: One fetch at a time
@@ -102,14 +146,11 @@ final class CacheZone: Sendable {
     case alone
   }
 
-  /// - hash: Of URL and partition.
+  /// - hash: Of what is asked for.
   /// - leadNanoseconds: How long others wait for it at most.
   func takeTurn(_ hash: UInt64, at now: Int64, leadNanoseconds: Int64) -> Turn {
     withShard(index(hash)) { shard in
-      if let until = shard.notStored[hash] {
-        if now < until { return .alone }
-        shard.notStored[hash] = nil
-      }
+      if shard.notStored.holds(hash, at: now) { return .alone }
       if let known = shard.fetches[hash], now < known.leadUntil { return .wait(known) }
       let fetch = CacheFetch(hash, leadUntil: now + leadNanoseconds)
       shard.fetches[hash] = fetch
@@ -117,24 +158,43 @@ final class CacheZone: Sendable {
     }
   }
 
-  /// Those who wait look again.
-  /// - mayStore: Whether requests for the same should wait for each other again.
-  func endTurn(_ fetch: CacheFetch, mayStore: Bool, at now: Int64) {
+  /// The lead for fetching anew something that is used meanwhile; nil where somebody does so, or it has failed lately.
+  func takeRefresh(_ hash: UInt64, at now: Int64, leadNanoseconds: Int64) -> CacheFetch? {
+    withShard(index(hash)) { shard in
+      if shard.failedRefreshes.holds(hash, at: now) { return nil }
+      if let known = shard.fetches[hash], now < known.leadUntil { return nil }
+      let fetch = CacheFetch(hash, leadUntil: now + leadNanoseconds)
+      shard.fetches[hash] = fetch
+      return fetch
+    }
+  }
+
+  func noteFailedRefresh(_ hash: UInt64, at now: Int64) {
+    withShard(index(hash)) { $0.failedRefreshes.note(hash, until: now + Self.refreshPauseNanoseconds) }
+  }
+
+  /// How often at most something is fetched anew whose service fails: often enough for its users, and nothing to
+  /// a service.
+  private static let refreshPauseNanoseconds: Int64 = 1_000_000_000
+
+  /// Those who wait look again; where the fetch has failed, the next of them takes the lead.
+  /// - leadNanoseconds: How long that one has.
+  func endTurn(
+    _ fetch: CacheFetch, _ outcome: CacheFetch.Outcome, at now: Int64, leadNanoseconds: Int64
+  ) {
+    if outcome == .failed, fetch.passOn(leadUntil: now + leadNanoseconds) { return }
     withShard(index(fetch.hash)) { shard in
       if shard.fetches[fetch.hash] === fetch { shard.fetches[fetch.hash] = nil }
-      if !mayStore {
-        if shard.notStored.count >= Self.notStoredMax { shard.notStored = [:] }
-        shard.notStored[fetch.hash] = now + Self.notStoredNanoseconds
+      if outcome == .notStorable {
+        shard.notStored.note(fetch.hash, until: now + Self.notStoredNanoseconds)
       }
     }
-    fetch.wakeAll()
+    fetch.end(outcome)
   }
 
   /// How long requests for something that was not stored do not wait for each other. Varnish takes two minutes; it
   /// may be stored sooner all the same.
   private static let notStoredNanoseconds: Int64 = 10_000_000_000
-  /// Of a shard; 24 bytes each.
-  private static let notStoredMax = 1_024
 
   // MARK: Purging
 
@@ -146,21 +206,16 @@ final class CacheZone: Sendable {
     case tag([UInt8])
   }
 
-  /// - Returns: how many entries there were. Looks at all of them, but for a URL; a shard at a time.
+  /// - Returns: how many entries there were, those on a disk that were not in memory included. Looks at all of them,
+  ///   but for a URL; a shard at a time.
   func purge(_ what: Purge) -> Int {
     if case .url(let url) = what { return invalidate(url.hash, url.bytes) }
     notePurgeOfAll(purgeCount.add(1, ordering: .acquiringAndReleasing).newValue)
     var count = 0
     for index in 0..<Self.shardCount {
-      count += withShard(index) { shard in
-        switch what {
-        case .everything, .url: shard.removeAll { _ in true }
-        case .prefix(let prefix): shard.removeAll { $0.identity.url.starts(with: prefix) }
-        case .tag(let tag): shard.removeAll { $0.message.tags.contains(tag) }
-        }
-      }
+      count += withShard(index) { shard in shard.entries.removeAll { what.concerns($0) } }
     }
-    return count
+    return max(count, disk?.core.purge(what) ?? 0)
   }
 
   /// Another may have a later number already.
@@ -170,14 +225,20 @@ final class CacheZone: Sendable {
   @discardableResult
   func invalidate(_ hash: UInt64, _ url: [UInt8]) -> Int {
     let number = purgeCount.add(1, ordering: .acquiringAndReleasing).newValue
-    return withShard(index(hash)) { shard in
-      if shard.invalidated.count >= Self.invalidatedMax {
-        shard.invalidated = [:]
-        notePurgeOfAll(number)
-      }
-      shard.invalidated[hash] = max(number, shard.invalidated[hash] ?? 0)
-      return shard.removeURL(hash, url)
+    let count = withShard(index(hash)) { shard in
+      noteInvalidation(hash, number, in: &shard)
+      return shard.entries.removeURL(hash, url)
     }
+    guard let disk else { return count }
+    return max(count, disk.core.purge(.url(CacheURL(url, hash: hash))))
+  }
+
+  private func noteInvalidation(_ hash: UInt64, _ number: UInt64, in shard: inout CacheShard) {
+    if shard.invalidated.count >= Self.invalidatedMax {
+      shard.invalidated = [:]
+      notePurgeOfAll(number)
+    }
+    shard.invalidated[hash] = max(number, shard.invalidated[hash] ?? 0)
   }
 
   /// URLs of a shard of which is known that they were invalidated; 24 bytes each. When there are more, nothing that
@@ -186,10 +247,10 @@ final class CacheZone: Sendable {
 
   var figures: CacheZoneFigures {
     var entries = 0
-    for index in 0..<Self.shardCount { entries += withShard(index) { $0.count } }
+    for index in 0..<Self.shardCount { entries += withShard(index) { $0.entries.count } }
     return CacheZoneFigures(
       name: name, entries: entries, bytes: storedBytes.load(ordering: .relaxed), limit: account.limit,
-      evictions: evictionCount.load(ordering: .relaxed))
+      evictions: evictionCount.load(ordering: .relaxed), disk: disk.map { CacheDiskFigures($0.core) })
   }
 }
 
@@ -200,6 +261,39 @@ public struct CacheZoneFigures: Sendable {
   public var bytes: Int
   public var limit: Int
   public var evictions: UInt64
+  public var disk: CacheDiskFigures?
+}
+
+/// What a zone's disk holds, and what has happened there.
+public struct CacheDiskFigures: Sendable {
+  public var folder: String
+  public var entries: Int
+  public var bytes: Int
+  public var limit: Int
+  public var evictions: UInt64
+  public var reads: UInt64
+  public var failedReads: UInt64
+  public var refusedReads: UInt64
+  public var writes: UInt64
+  public var failedWrites: UInt64
+  public var droppedWrites: UInt64
+  public var damagedFiles: UInt64
+
+  init(_ core: DiskCore) {
+    let (index, figures) = (core.index, core.figures)
+    folder = core.folder
+    entries = index.count
+    bytes = index.bytes
+    limit = index.limit
+    evictions = index.evictions
+    reads = figures.reads.load(ordering: .relaxed)
+    failedReads = figures.failedReads.load(ordering: .relaxed)
+    refusedReads = figures.refusedReads.load(ordering: .relaxed)
+    writes = figures.writes.load(ordering: .relaxed)
+    failedWrites = figures.failedWrites.load(ordering: .relaxed)
+    droppedWrites = figures.droppedWrites.load(ordering: .relaxed)
+    damagedFiles = figures.damagedFiles.load(ordering: .relaxed)
+  }
 }
 
 /// A URL as entries are found by.
@@ -210,5 +304,10 @@ struct CacheURL: Sendable, Equatable {
   init(_ bytes: [UInt8]) {
     self.bytes = bytes
     hash = KeyHash.of(bytes.span)
+  }
+
+  init(_ bytes: [UInt8], hash: UInt64) {
+    self.bytes = bytes
+    self.hash = hash
   }
 }

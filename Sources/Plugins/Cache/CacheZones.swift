@@ -42,9 +42,10 @@ public enum CacheZones {
     case tag(String)
   }
 
-  /// Takes entries out of all zones, or of one.
+  /// Takes entries out of all zones, or of one, with their files. May block.
   /// - Returns: how many there were; nil where what is given is not such a URL, or there is no such zone.
   public static func purge(_ what: Purge, zone: String? = nil) -> Int? {
+    CacheDisks.openAllUsed()
     let zones = all.filter { zone == nil || $0.name == zone }
     if zone != nil, zones.isEmpty { return nil }
     let purge: CacheZone.Purge
@@ -58,6 +59,11 @@ public enum CacheZones {
       guard let url = CacheKey.url(text) else { return nil }
       purge = .prefix(url)
     }
-    return zones.reduce(0) { $0 + $1.purge(purge) }
+    let count = zones.reduce(0) { $0 + $1.purge(purge) }
+    CacheDisks.settle(milliseconds: settleMilliseconds)
+    return count
   }
+
+  /// How long a purge waits for files to be removed; on a slow disk the rest follows.
+  private static let settleMilliseconds: Int32 = 10_000
 }

@@ -12,6 +12,12 @@ struct StorageTerms: Equatable, Sendable {
   var staleWhileRevalidate: Int64 = 0
   var staleIfError: Int64 = 0
 
+  /// Whether it may be used without being validated, be it stale.
+  /// - age: Seconds since it came.
+  func isOfUse(age: Int64) -> Bool {
+    initialAge + age - lifetime < max(staleIfError, staleWhileRevalidate, 0)
+  }
+
   /// How long it is fresh after it came.
   var freshSeconds: Int64 { max(0, lifetime - initialAge) }
 }

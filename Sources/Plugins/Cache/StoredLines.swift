@@ -28,6 +28,18 @@ enum StoredLines {
     return kept
   }
 
+  /// Those of other names.
+  /// - names: In lower case.
+  static func without(_ names: [[UInt8]], _ lines: [UInt8]) -> [UInt8] {
+    var kept: [UInt8] = []
+    kept.reserveCapacity(lines.count)
+    for line in each(lines) where !names.contains(where: { isNamed(line, $0) }) {
+      kept += line
+      kept += [13, 10]
+    }
+    return kept
+  }
+
   /// Stored lines after the endpoint has said that they still hold: those of a name that it has sent again are
   /// replaced (RFC 9111 §3.2, §4.3.4), but for what describes the content.
   static func updated(_ lines: [UInt8], with news: [UInt8]) -> [UInt8] {

@@ -11,7 +11,7 @@ struct SelectedValue: Sendable, Equatable {
 }
 
 /// A response as an endpoint has sent it. Immutable but for two marks; from any thread.
-final class StoredResponse: Sendable {
+final class StoredResponse: CacheEntry {
   /// What is told apart: the URL, and what else makes requests for it different.
   struct Identity: Sendable {
     /// Of ``url``.
@@ -85,12 +85,14 @@ final class StoredResponse: Sendable {
 
   /// Whether it is of any use still: it is fresh, may be used stale, or can be validated.
   func isOfUse(at now: Int64) -> Bool {
-    if canBeValidated { return true }
-    let staleness = terms.initialAge + age(at: now) - terms.lifetime
-    return staleness < max(terms.staleIfError, terms.staleWhileRevalidate, 0)
+    canBeValidated || terms.isOfUse(age: age(at: now))
   }
 
   func forget() { isGone.store(true, ordering: .relaxed) }
+
+  var tags: [[UInt8]] { message.tags }
+
+  func takeMark() -> Bool { wasUsed.exchange(false, ordering: .relaxed) }
 
   func noteUse() {
     // Read first: what is written to goes from core to core.

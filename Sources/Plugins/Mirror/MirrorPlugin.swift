@@ -35,7 +35,8 @@ final class MirrorPlugin: Plugin {
     }
     let request = copy(exchange)
     guard settings.copiesContent, exchange.requestContentLength != 0 else {
-      return exchange.sendAside(service.current, request, countedBy: counters)
+      exchange.sendAside(service.current, request, countedBy: counters)
+      return
     }
     exchange.tapContent(MirroredContent(request, settings.contentMax, service, counters))
   }

@@ -18,6 +18,11 @@ public final class FrozenBytes: @unchecked Sendable {
 
   public var count: Int { buffer.count }
 
+  public func withBytes<Result>(_ body: (Span<UInt8>) -> Result) -> Result {
+    let buffer = buffer
+    return body(buffer.bytes)
+  }
+
   public func copy(_ range: Range<Int>) -> [UInt8] { buffer.copy(range) }
 }
 

@@ -16,6 +16,12 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     number == EMFILE || number == ENFILE || number == ENOMEM || number == ENOBUFS || number == EADDRNOTAVAIL
   }
 
+  /// There is no such file or folder.
+  public var isMissing: Bool { number == ENOENT }
+  /// A disk has no room left.
+  public var isFull: Bool { number == ENOSPC || number == EDQUOT }
+  public var isForbidden: Bool { number == EPERM }
+
   public static let tooManyFiles = SystemError(EMFILE)
   public static let connectionRefused = SystemError(ECONNREFUSED)
   public static let connectionReset = SystemError(ECONNRESET)

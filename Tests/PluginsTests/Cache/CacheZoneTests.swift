@@ -63,7 +63,7 @@ struct CacheZoneTests {
   @Test("SIEVE: what was used stays, what was not goes, the oldest first")
   func sieve() {
     let zone = CacheZone("z", limit: 1 << 30)
-    var queue = SieveQueue()
+    var queue = SieveQueue<StoredResponse>()
     let entries = (0..<5).map { response("\($0)", in: zone) }
     let places = entries.map { queue.insert($0) }
     entries[0].noteUse()
@@ -101,6 +101,25 @@ struct CacheZoneTests {
     _ = zone.purge(.everything)
     #expect(zone.figures.bytes == 0 && zone.figures.entries == 0)
     #expect(zone.account.heldBytes == kept.bytes)
+  }
+
+  @Test("of few large entries, those go that were not used, and never the one that has just come")
+  func fewLargeEntries() {
+    let zone = CacheZone("z", limit: 100_000)
+    let used = (0..<3).map { response("used \($0)", in: zone, size: 20_000) }
+    for one in used { #expect(zone.insert(one, purges: 0)) }
+    for number in 0..<500 {
+      for one in used { one.noteUse() }
+      let new = response("new \(number)", in: zone, size: 24_000)
+      #expect(zone.insert(new, purges: 0))
+      #expect(!isGone(new) && find("new \(number)", in: zone) === new)
+      #expect(zone.figures.bytes <= 100_000)
+    }
+    for one in used { #expect(!isGone(one)) }
+    // One that is larger than the zone stays out, and empties it.
+    zone.resize(to: 10_000)
+    let large = response("large", in: zone, size: 24_000)
+    #expect(zone.insert(large, purges: 0) && isGone(large) && zone.figures.bytes == 0)
   }
 
   @Test("what is held for others counts until they let go of it")
@@ -159,12 +178,12 @@ struct CacheZoneTests {
       return
     }
     // The one that was too slow ends nobody else's turn.
-    zone.endTurn(first, mayStore: true, at: 110)
+    zone.endTurn(first, .failed, at: 110, leadNanoseconds: 100)
     guard case .wait = zone.takeTurn(7, at: 110, leadNanoseconds: 100) else {
       Issue.record("another's turn has ended")
       return
     }
-    zone.endTurn(second, mayStore: false, at: 120)
+    zone.endTurn(second, .notStorable, at: 120, leadNanoseconds: 100)
     guard case .alone = zone.takeTurn(7, at: 130, leadNanoseconds: 100) else {
       Issue.record("what is not stored makes requests wait")
       return
@@ -173,6 +192,63 @@ struct CacheZoneTests {
       Issue.record("that is not forgotten")
       return
     }
+  }
+
+  private func lead(_ turn: CacheZone.Turn) -> CacheFetch? {
+    if case .lead(let fetch) = turn { fetch } else { nil }
+  }
+
+  @Test("when a fetch fails, the first of those who still wait goes next, and the others wait for it")
+  func turnsAfterFailures() throws {
+    let zone = CacheZone("z", limit: 1 << 20)
+    let worker = Worker(index: 0, seam: EpollSeam())
+    let fetch = try #require(lead(zone.takeTurn(7, at: 0, leadNanoseconds: 100)))
+    let waiters = try (0..<3).map { _ in try #require(fetch.add(WakeHandle(on: worker))) }
+    // The first has gone.
+    #expect(!waiters[0].leave())
+    zone.endTurn(fetch, .failed, at: 90, leadNanoseconds: 100)
+    #expect(fetch.outcome == nil && fetch.leadUntil == 190)
+    #expect(waiters[1].leave())
+    guard case .wait(let same) = zone.takeTurn(7, at: 180, leadNanoseconds: 100) else {
+      Issue.record("those who come later do not wait")
+      return
+    }
+    #expect(same === fetch)
+    zone.endTurn(fetch, .stored, at: 185, leadNanoseconds: 100)
+    #expect(fetch.outcome == .stored && !waiters[2].leave())
+    #expect(fetch.add(WakeHandle(on: worker)) == nil)
+    let next = try #require(lead(zone.takeTurn(7, at: 186, leadNanoseconds: 100)))
+    // Nobody waits: it is over.
+    zone.endTurn(next, .failed, at: 187, leadNanoseconds: 100)
+    #expect(next.outcome == .failed && lead(zone.takeTurn(7, at: 188, leadNanoseconds: 100)) != nil)
+  }
+
+  @Test("who is given the lead and lets go of it without a word has failed")
+  func lostTurns() throws {
+    let zone = CacheZone("z", limit: 1 << 20)
+    let worker = Worker(index: 0, seam: EpollSeam())
+    let fetch = try #require(lead(zone.takeTurn(7, at: 0, leadNanoseconds: 100)))
+    let waiter = try #require(fetch.add(WakeHandle(on: worker)))
+    var turn: CacheTurn? = CacheTurn(fetch, in: zone, on: worker, leadNanoseconds: 100)
+    #expect(turn != nil)
+    turn = nil
+    #expect(waiter.leave() && fetch.outcome == nil)
+    turn = CacheTurn(fetch, in: zone, on: worker, leadNanoseconds: 100)
+    turn?.end(.notStorable)
+    turn = nil
+    #expect(fetch.outcome == .notStorable)
+  }
+
+  @Test("something is fetched anew by one at a time, and not again at once when that has failed")
+  func refreshes() throws {
+    let zone = CacheZone("z", limit: 1 << 20)
+    let fetch = try #require(zone.takeRefresh(7, at: 0, leadNanoseconds: 100))
+    #expect(zone.takeRefresh(7, at: 99, leadNanoseconds: 100) == nil)
+    #expect(zone.takeRefresh(8, at: 99, leadNanoseconds: 100) != nil)
+    zone.noteFailedRefresh(7, at: 100)
+    zone.endTurn(fetch, .failed, at: 100, leadNanoseconds: 100)
+    #expect(zone.takeRefresh(7, at: 999_999_999, leadNanoseconds: 100) == nil)
+    #expect(zone.takeRefresh(7, at: 1_000_000_100, leadNanoseconds: 100) != nil)
   }
 }
 

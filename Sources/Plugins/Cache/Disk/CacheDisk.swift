@@ -1,0 +1,229 @@
+import Runtime
+import Synchronization
+
+/// A zone's second tier: files that survive a restart, with an index in memory. What is stored is written by a thread
+/// of its own, and what is found is read into memory by others: workers wait for neither. From any thread.
+///
+/// Every process that uses the folder reads; the one that came last writes.
+final class CacheDisk: Sendable {
+  let core: DiskCore
+
+  init(_ folder: String, limit: Int, of zone: CacheZone) {
+    core = DiskCore(folder, limit: limit, of: zone)
+    core.start()
+  }
+
+  /// The configuration has it no more. The files stay.
+  deinit { core.stop() }
+}
+
+/// What a disk's threads share with workers.
+final class DiskCore: Sendable {
+  private struct Write {
+    var response: StoredResponse
+    /// Of when it was asked for.
+    var purges: UInt64
+  }
+
+  private struct Queues {
+    var writes = FirstInFirstOut<Write>()
+    var writeBytes = 0
+    var reads = FirstInFirstOut<(entry: DiskEntry, purges: UInt64)>()
+    /// To be raised when all that was asked for before is done.
+    var settling: [ThreadSignal] = []
+    /// What was purged while files are looked through of which nothing is known yet; nil: all are known.
+    var purgesInScan: [CacheZone.Purge]? = []
+    var problem: String?
+  }
+
+  let folder: String
+  let zone: CacheZone
+  let index: DiskIndex
+  let doomed: DoomedFiles
+  let figures = DiskCounters()
+  private let queues = Mutex(Queues())
+  private let writeSignal = ThreadSignal()
+  private let readSignals = (0..<readerCount).map { _ in ThreadSignal() }
+  private let stopped = Atomic(false)
+  /// Until something else is known: what comes before the folder is open is written then.
+  private let writable = Atomic(true)
+  private let hasProblem = Atomic(false)
+
+  /// Disks that have queues of their own serve several reads at once.
+  private static let readerCount = 2
+  /// What waits to be written is kept in memory, also when its zone has evicted it, and counts there: no more than a
+  /// quarter of the zone's. What comes above is not written.
+  private static let writeBytesMax = 64 << 20
+  /// Each is some milliseconds of a slow disk; what comes above goes to the endpoint.
+  private static let readsMax = 1_024
+  /// Above, nothing is kept of what is not known yet.
+  private static let purgesInScanMax = 1_024
+
+  init(_ folder: String, limit: Int, of zone: CacheZone) {
+    self.folder = folder
+    self.zone = zone
+    index = DiskIndex(limit: limit)
+    doomed = DoomedFiles(writeSignal)
+  }
+
+  func start() {
+    BackgroundThread.start(name: "cache-writer") { DiskWriterThread(self).run() }
+    for signal in readSignals {
+      BackgroundThread.start(name: "cache-reader") {
+        while !self.isStopped {
+          while let (entry, purges) = self.nextRead() { DiskReading.read(entry, purges: purges, of: self) }
+          signal.wait(milliseconds: -1)
+        }
+      }
+    }
+  }
+
+  func stop() {
+    stopped.store(true, ordering: .releasing)
+    isWritable = false
+    writeSignal.raise()
+    for signal in readSignals { signal.raise() }
+    // Nobody is to wait for what is not read any more.
+    while let (entry, _) = nextRead() { entry.endReading() }
+  }
+
+  var isStopped: Bool { stopped.load(ordering: .acquiring) }
+
+  /// This process may write, and nothing has failed lately.
+  var isWritable: Bool {
+    get { writable.load(ordering: .relaxed) }
+    set { writable.store(newValue, ordering: .relaxed) }
+  }
+
+  // MARK: For workers
+
+  /// Has a response written, where there is room in the queue.
+  func store(_ response: StoredResponse, purges: UInt64) {
+    index.makeWay(for: response.identity)
+    let waitingMax = min(Self.writeBytesMax, zone.account.limit / 4)
+    let isQueued =
+      isWritable && DiskEntry.bytes(0, response.bytes) <= index.limit / 4
+      && queues.withLock { queues in
+        guard queues.writeBytes + response.bytes <= waitingMax || queues.writes.count == 0 else {
+          return false
+        }
+        queues.writes.append(Write(response: response, purges: purges))
+        queues.writeBytes += response.bytes
+        return true
+      }
+    if isQueued { writeSignal.raise() } else { figures.droppedWrites.add(1, ordering: .relaxed) }
+  }
+
+  /// Has an entry read into the zone's memory; the handle is woken when that is done, or has failed.
+  /// - purges: Of before the entry was found.
+  /// - Returns: false where too many wait.
+  func read(_ entry: DiskEntry, purges: UInt64, waking handle: WakeHandle) -> Bool {
+    entry.noteUse()
+    guard entry.beginReading(for: handle) else { return true }
+    let isQueued =
+      !isStopped
+      && queues.withLock { queues in
+        guard queues.reads.count < Self.readsMax else { return false }
+        queues.reads.append((entry, purges))
+        return true
+      }
+    guard isQueued else {
+      figures.refusedReads.add(1, ordering: .relaxed)
+      entry.endReading()
+      return false
+    }
+    for signal in readSignals { signal.raise() }
+    return true
+  }
+
+  /// What is wrong with the disk; once for each time that something is.
+  func takeProblem() -> String? {
+    guard hasProblem.load(ordering: .relaxed) else { return nil }
+    hasProblem.store(false, ordering: .relaxed)
+    return queues.withLock { queues in
+      defer { queues.problem = nil }
+      return queues.problem
+    }
+  }
+
+  func report(_ problem: String) {
+    queues.withLock { $0.problem = problem }
+    hasProblem.store(true, ordering: .relaxed)
+  }
+
+  // MARK: Purging
+
+  /// - Returns: how many there were, as far as they are known.
+  @discardableResult
+  func purge(_ what: CacheZone.Purge) -> Int {
+    queues.withLock { queues in
+      guard let known = queues.purgesInScan else { return }
+      queues.purgesInScan = known.count < Self.purgesInScanMax ? known + [what] : [.everything]
+    }
+    if case .url(let url) = what { return index.removeURL(url.hash, url.bytes) }
+    return index.removeAll { what.concerns($0) }
+  }
+
+  /// Waits until the files are gone of all that was purged.
+  func settle(milliseconds: Int32) {
+    let signal = ThreadSignal()
+    queues.withLock { $0.settling.append(signal) }
+    writeSignal.raise()
+    signal.wait(milliseconds: milliseconds)
+  }
+
+  // MARK: For the threads
+
+  /// What was purged before the folder could be used holds as well.
+  func beginScan() { queues.withLock { $0.purgesInScan = $0.purgesInScan ?? [] } }
+
+  func endScan() { queues.withLock { $0.purgesInScan = nil } }
+
+  func wasPurgedInScan(_ entry: DiskEntry) -> Bool {
+    queues.withLock { $0.purgesInScan?.contains { $0.concerns(entry) } ?? false }
+  }
+
+  private func nextRead() -> (entry: DiskEntry, purges: UInt64)? { queues.withLock { $0.reads.popFirst() } }
+
+  func nextWrite() -> (response: StoredResponse, purges: UInt64)? {
+    queues.withLock { queues in
+      guard let write = queues.writes.popFirst() else { return nil }
+      queues.writeBytes -= write.response.bytes
+      return (write.response, write.purges)
+    }
+  }
+
+  func takeSettling() -> [ThreadSignal] {
+    queues.withLock { queues in
+      defer { queues.settling = [] }
+      return queues.settling
+    }
+  }
+
+  func waitForWork(milliseconds: Int32) { writeSignal.wait(milliseconds: milliseconds) }
+}
+
+extension CacheZone.Purge {
+  func concerns(_ entry: some CacheEntry) -> Bool {
+    switch self {
+    case .everything: true
+    case .url(let url): entry.identity.url == url.bytes
+    case .prefix(let prefix): entry.identity.url.starts(with: prefix)
+    case .tag(let tag): entry.tags.contains(tag)
+    }
+  }
+}
+
+/// What has happened on one disk.
+final class DiskCounters: Sendable {
+  let reads = Atomic<UInt64>(0)
+  let failedReads = Atomic<UInt64>(0)
+  /// Too many waited, or the zone had no room.
+  let refusedReads = Atomic<UInt64>(0)
+  let writes = Atomic<UInt64>(0)
+  let failedWrites = Atomic<UInt64>(0)
+  /// Too much waited, or the disk had failed a moment before.
+  let droppedWrites = Atomic<UInt64>(0)
+  /// Files that were cut or changed.
+  let damagedFiles = Atomic<UInt64>(0)
+}

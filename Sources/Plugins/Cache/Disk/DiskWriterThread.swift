@@ -1,0 +1,187 @@
+import Runtime
+
+/// Writes and removes the files of one disk, and finds those that were there before. On a thread of its own.
+final class DiskWriterThread {
+  private enum Standing {
+    /// The folder could not be used, or not yet.
+    case closed
+    case owner
+    /// Another process writes.
+    case reader
+  }
+
+  private let core: DiskCore
+  private let ownership: FolderOwnership
+  private var standing = Standing.closed
+  private var scan: DiskScan?
+  private var temporaryNumber = 0
+  /// Nanoseconds of the monotonic clock.
+  private var pauseUntil: Int64 = 0
+
+  /// Traffic goes before files.
+  private static let nice = 5
+  /// How often it is tried again where nothing can be written.
+  private static let retryMilliseconds: Int32 = 1_000
+  private static let pauseNanoseconds: Int64 = 1_000_000_000
+
+  init(_ core: DiskCore) {
+    self.core = core
+    ownership = FolderOwnership(of: core.folder)
+  }
+
+  func run() {
+    BackgroundThread.lowerPriority(byNice: Self.nice)
+    while !core.isStopped {
+      updateStanding()
+      if writeNext() {
+        removeDoomed()
+        continue
+      }
+      removeDoomed()
+      if let scan, standing == .owner {
+        if scan.step() { continue }
+        self.scan = nil
+        core.endScan()
+      }
+      // Whoever has purged something before has its files removed here.
+      let settling = core.takeSettling()
+      removeDoomed()
+      for signal in settling { signal.raise() }
+      let isAtRest = standing == .owner && core.isWritable
+      core.waitForWork(milliseconds: isAtRest ? -1 : Self.retryMilliseconds)
+    }
+    for signal in core.takeSettling() { signal.raise() }
+  }
+
+  // MARK: Who writes
+
+  private func updateStanding() {
+    switch standing {
+    case .closed: open()
+    case .owner:
+      if ownership.isHeld {
+        if !core.isWritable, SystemClock.monotonicNanoseconds >= pauseUntil { core.isWritable = true }
+        return
+      }
+      core.isWritable = false
+      standing = .reader
+    case .reader: if ownership.isFree { open() }
+    }
+  }
+
+  /// Takes the folder, and begins to look for what is in it.
+  private func open() {
+    standing = .closed
+    do throws(SystemError) {
+      // The folder above may be for several zones.
+      let above = String(core.folder[..<(core.folder.lastIndex(of: "/") ?? core.folder.startIndex)])
+      if StoredFiles.secondsSinceChange(of: above) == nil { try StoredFiles.makeFolder(above) }
+      try StoredFiles.makeFolder(core.folder)
+      try StoredFiles.makeFolder(core.folder + "/tmp")
+      try ownership.take()
+    } catch {
+      core.isWritable = false
+      return core.report("cannot use \(core.folder): \(Self.text(error))")
+    }
+    standing = .owner
+    core.beginScan()
+    core.index.clear()
+    scan = DiskScan(core)
+    core.isWritable = true
+  }
+
+  private static func text(_ error: SystemError) -> String {
+    error.isForbidden ? "it belongs to another user, or others may write to it" : error.description
+  }
+
+  // MARK: Files
+
+  /// - Returns: false where there was nothing to write.
+  private func writeNext() -> Bool {
+    guard let (response, purges) = core.nextWrite() else { return false }
+    guard standing == .owner, core.isWritable else {
+      core.figures.droppedWrites.add(1, ordering: .relaxed)
+      return true
+    }
+    let zone = core.zone
+    let hash = response.identity.hash
+    guard zone.mayStore(hash, purges: purges) else { return true }
+    let content = response.message.content
+    let now = (wall: SystemClock.wallNanoseconds, monotonic: SystemClock.monotonicNanoseconds)
+    let head = DiskFormat.Head(response, storedAt: now.wall - (now.monotonic - response.storedAt))
+    guard
+      let bytes = DiskFormat.head(
+        head, contentBytes: content.count, contentCheck: content.withBytes { CRC32C.of($0) })
+    else {
+      core.figures.droppedWrites.add(1, ordering: .relaxed)
+      return true
+    }
+    let file = DiskFile.random()
+    do throws(SystemError) {
+      try write(bytes, content, to: file)
+    } catch {
+      failed(error, bytes.count + content.count)
+      return true
+    }
+    core.figures.writes.add(1, ordering: .relaxed)
+    let entry = DiskEntry(
+      head, headBytes: bytes.count, contentBytes: content.count, in: file, storedAt: response.storedAt,
+      core.doomed)
+    if core.index.insert(entry, if: { zone.mayStore(hash, purges: purges) }) {
+      core.index.evict(sparing: entry)
+    } else {
+      entry.forget()
+    }
+    return true
+  }
+
+  private func write(_ head: [UInt8], _ content: FrozenBytes, to file: DiskFile) throws(SystemError) {
+    temporaryNumber += 1
+    let temporary = "\(core.folder)/tmp/\(StoredFiles.processNumber)-\(temporaryNumber)"
+    let path = core.folder + "/" + file.path
+    do throws(SystemError) {
+      try StoredFiles.write(head, content, by: temporary, to: path)
+    } catch {
+      guard error.isMissing else { throw error }
+      // The first file of its folder; or somebody has removed them.
+      try StoredFiles.makeFolder(core.folder + "/tmp")
+      try StoredFiles.makeFolder(core.folder + "/" + file.folder)
+      try StoredFiles.write(head, content, by: temporary, to: path)
+    }
+  }
+
+  /// Nothing is written for a moment, so that a disk that fails costs little.
+  private func failed(_ error: SystemError, _ bytes: Int) {
+    core.figures.failedWrites.add(1, ordering: .relaxed)
+    core.report("cannot write to \(core.folder): \(error)")
+    core.isWritable = false
+    pauseUntil = SystemClock.monotonicNanoseconds + Self.pauseNanoseconds
+    // The disk is smaller than it was said to be: older ones make room.
+    if error.isFull { core.index.evict(bytes: 2 * bytes) }
+    if error.isMissing { standing = .closed }
+  }
+
+  private func removeDoomed() {
+    let files = core.doomed.takeAll()
+    // Those of a folder that another process writes to are its affair.
+    guard standing == .owner else { return }
+    for file in files { StoredFiles.remove(core.folder + "/" + file.path) }
+  }
+}
+
+extension DiskFormat.Head {
+  /// - storedAt: Nanoseconds since 1970.
+  init(_ response: StoredResponse, storedAt: Int64) {
+    let (identity, message) = (response.identity, response.message)
+    url = identity.url
+    partition = identity.partition
+    selected = identity.selected
+    status = message.status
+    lines = message.lines
+    entityTag = message.entityTag
+    lastModified = message.lastModified
+    tags = message.tags
+    terms = response.terms
+    self.storedAt = storedAt
+  }
+}

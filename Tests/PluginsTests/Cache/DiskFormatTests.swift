@@ -1,0 +1,163 @@
+import DataPlane
+import Runtime
+import Testing
+
+@testable import Plugins
+
+@Suite("files of the cache")
+struct DiskFormatTests {
+  private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
+
+  private func check(_ bytes: [UInt8]) -> UInt32 { CRC32C.of(bytes.span) }
+
+  private func readFixed(_ bytes: [UInt8]) -> DiskFormat.Fixed? { DiskFormat.fixed(bytes.span) }
+
+  @Test("CRC-32C: the vectors of RFC 3720 §B.4, and any way of taking them apart")
+  func checks() {
+    #expect(check([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
+    #expect(check([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
+    #expect(check((0..<32).map { UInt8($0) }) == 0x46DD_794E)
+    #expect(check((0..<32).reversed().map { UInt8($0) }) == 0x113F_DB5C)
+    #expect(check(bytes("123456789")) == 0xE306_9283)
+    let text = (0..<100).map { _ in UInt8.random(in: .min ... .max) }
+    for cut in 0...100 {
+      var crc = CRC32C()
+      let (first, second) = (Array(text[..<cut]), Array(text[cut...]))
+      crc.update(first.span)
+      crc.update(second.span)
+      #expect(crc.value == check(text))
+    }
+  }
+
+  private var head: DiskFormat.Head {
+    var head = DiskFormat.Head()
+    head.url = bytes("http://a.test/x?y")
+    head.partition = [1, 0, 2]
+    head.selected = [
+      SelectedValue(name: bytes("accept"), value: bytes("a/b")), SelectedValue(name: bytes("x"), value: nil),
+      SelectedValue(name: bytes("y"), value: []),
+    ]
+    head.status = 404
+    head.lines = bytes("A: b\r\n")
+    head.entityTag = bytes("\"e\"")
+    head.lastModified = -5
+    head.tags = [bytes("one"), bytes("two")]
+    head.terms.lifetime = 600
+    head.terms.initialAge = 7
+    head.terms.alwaysValidates = true
+    head.terms.staleIfError = 9
+    head.storedAt = 1_700_000_000_123_456_789
+    return head
+  }
+
+  private func read(_ text: [UInt8]) -> DiskFormat.Head? {
+    guard let fixed = DiskFormat.fixed(text.span) else { return nil }
+    return DiskFormat.head(text.span, fixed)
+  }
+
+  @Test("what is written is read")
+  func roundTrip() throws {
+    let text = try #require(DiskFormat.head(head, contentBytes: 1 << 40, contentCheck: 77))
+    let fixed = try #require(readFixed(text))
+    #expect(fixed.contentBytes == 1 << 40 && fixed.contentCheck == 77)
+    #expect(fixed.headBytes + DiskFormat.fixedBytes == text.count)
+    #expect(read(text) == head)
+    #expect(read(text + [1, 2, 3]) == head)
+    var other = head
+    other.lastModified = nil
+    other.selected = []
+    other.tags = []
+    other.terms = StorageTerms()
+    #expect(read(try #require(DiskFormat.head(other, contentBytes: 0, contentCheck: 0))) == other)
+    other.lines = [UInt8](repeating: 65, count: DiskFormat.headBytesMax)
+    #expect(DiskFormat.head(other, contentBytes: 0, contentCheck: 0) == nil)
+  }
+
+  @Test("what was cut or changed anywhere is not read")
+  func damage() throws {
+    let text = try #require(DiskFormat.head(head, contentBytes: 5, contentCheck: 77))
+    for count in 0..<text.count { #expect(read(Array(text[..<count])) == nil) }
+    for index in text.indices {
+      var changed = text
+      changed[index] ^= UInt8(1 << (index % 8))
+      #expect(read(changed) == nil)
+    }
+  }
+
+  @Test("a head whose check is right, and whose numbers are not, is read without harm")
+  func hostileNumbers() throws {
+    var random = SystemRandomNumberGenerator()
+    for _ in 0..<3_000 {
+      var one = head
+      one.storedAt = Int64.random(in: .min ... .max, using: &random)
+      one.terms.lifetime = Int64.random(in: .min ... .max, using: &random)
+      one.terms.initialAge = Int64.random(in: .min ... .max, using: &random)
+      one.terms.staleWhileRevalidate = Int64.random(in: .min ... .max, using: &random)
+      let text = try #require(DiskFormat.head(one, contentBytes: 5, contentCheck: 77))
+      let found = try #require(read(text))
+      let entry = DiskEntry(
+        found, headBytes: text.count, contentBytes: 5, in: DiskFile(number: 1), storedAt: 0,
+        DoomedFiles(ThreadSignal()))
+      _ = entry.isOfUse(at: Int64.random(in: 0 ... .max, using: &random))
+      #expect((0...DeltaSeconds.max).contains(found.terms.lifetime))
+    }
+    for _ in 0..<3_000 {
+      // As long as the fixed part and more, with its magic.
+      var text = (0..<Int.random(in: 28...200)).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+      text.replaceSubrange(0..<8, with: bytes("PenstC01"))
+      if Bool.random() { text.replaceSubrange(10..<12, with: [0, 0]) }
+      #expect(read(text) == nil)
+    }
+  }
+
+  @Test("names of files, and what is none")
+  func names() {
+    for number: UInt64 in [0, 1, .max, 0x0123_4567_89AB_CDEF, 0xFF00_0000_0000_0000] {
+      let file = DiskFile(number: number)
+      #expect(file.name.count == 16 && file.path.count == 19)
+      #expect(DiskFile(name: file.name, in: Int(number >> 56)) == file)
+      #expect(DiskFile(name: file.name, in: Int(number >> 56) ^ 1) == nil)
+    }
+    for name in [
+      "", "0", "000000000000000", "00000000000000000", "00000000000000FF", "+000000000000000",
+      "00/0000000000000",
+    ] {
+      #expect(DiskFile(name: name, in: 0) == nil)
+    }
+    #expect(CacheDiskUse.folderName("default-1_A") == "default-1_A")
+    #expect(CacheDiskUse.folderName("../a b\u{0}") == "%2E%2E%2Fa%20b%00")
+  }
+
+  private func entry(_ name: String, size: Int, _ doomed: DoomedFiles) -> DiskEntry {
+    var head = head
+    head.url = bytes("http://a.test/\(name)")
+    return DiskEntry(
+      head, headBytes: 100, contentBytes: size, in: .random(), storedAt: 0, doomed)
+  }
+
+  @Test("the index stays within its bytes, keeps what is used, and dooms the files of the rest")
+  func index() {
+    let doomed = DoomedFiles(ThreadSignal())
+    let index = DiskIndex(limit: 100_000)
+    let kept = entry("kept", size: 9_000, doomed)
+    #expect(index.insert(kept) { true })
+    for number in 0..<500 {
+      kept.noteUse()
+      let new = entry("\(number)", size: 10_000, doomed)
+      #expect(index.insert(new) { true })
+      index.evict(sparing: new)
+      #expect(index.bytes <= 100_000)
+    }
+    #expect(index.find(kept.identity.hash) { _ in true } === kept)
+    #expect(index.count == 8 && index.evictions == 493)
+    let files = doomed.takeAll()
+    #expect(files.count == 493 && !files.contains(kept.file) && doomed.takeAll().isEmpty)
+    // What is purged while it is written does not get in, nor is it doomed by the index.
+    #expect(!index.insert(entry("late", size: 1, doomed)) { false })
+    let again = entry("kept", size: 5, doomed)
+    #expect(index.insert(again) { true } && doomed.takeAll() == [kept.file])
+    #expect(!index.remove(kept) && index.remove(again))
+    let count = index.count
+    #expect(index.removeAll { _ in true } == count && index.bytes == 0 && index.count == 0)
+  }
+}
