@@ -159,8 +159,8 @@ extension Exchange {
     hasReplacement = false
     pluginPosition = 0
     waitsForPlugin = false
-    uploadPace = Pace()
-    downloadPace = Pace()
+    if uploadPace.isLimited { uploadPace.end(at: worker.now) }
+    if downloadPace.isLimited { downloadPace.end(at: worker.now) }
     responseBytesMax = .max
     earlierResponseEdits = nil
     chainConsumer = nil
