@@ -28,10 +28,12 @@ def nginx(shared):
     return nginx
 
 
+def digest(exchange):
+    exchange.respond(200, hashlib.sha256(exchange.read_body()).hexdigest())
+
+
 @pytest.fixture(scope="module")
 def origin(shared):
-    def digest(exchange):
-        exchange.respond(200, hashlib.sha256(exchange.read_body()).hexdigest())
     return shared.origin(digest)
 
 
@@ -42,6 +44,11 @@ def gateway(shared, nginx, origin):
         [held("fast", response={"rate": "800KiB"}), held("slow", response={"rate": SLOW}),
          held("after", response={"rate": SLOW, "after": "500KiB"}),
          route("up", "digest", hosts=["up.test"], plugins={"bandwidth": {"request": {"rate": "800KiB"}}}),
+         held("shared", response={"shared": {"rate": "2MiB"}}),
+         held("shared-slow", response={"shared": {"rate": SLOW, "by": ["header:X-Key"]}}),
+         held("both", response={"rate": "1GiB", "shared": {"rate": SLOW, "by": ["route"]}}),
+         route("shared-up", "digest", hosts=["shared-up.test"],
+               plugins={"bandwidth": {"request": {"shared": {"rate": "2MiB"}}}}),
          route("slow-up", "digest", hosts=["slow-up.test"], plugins={"bandwidth": {"request": {"rate": SLOW}}})])
 
 
@@ -171,9 +178,92 @@ class TestRequests:
         return bool(select.select([], [connection], [], 0.2)[1])
 
 
+def received(client) -> int:
+    """All that has come until now."""
+    client.socket.setblocking(False)
+    count = len(client.buffer)
+    try:
+        while data := client.socket.recv(65_536):
+            count += len(data)
+    except BlockingIOError:
+        pass
+    return count
+
+
+class TestShared:
+    def test_all_of_it_arrives_on_all_connections(self, gateway):
+        clients = [gateway.client(seconds=30) for _ in range(4)]
+        for client in clients:
+            client.request("GET", "/content", host="shared.test")
+        assert all(client.response().body == CONTENT for client in clients)
+
+    def test_all_of_it_arrives_on_all_streams(self, gateway):
+        with gateway.http2(authority="shared.test", seconds=30) as client:
+            numbers = [client.request("GET", "/content") for _ in range(4)]
+            assert all(client.response(number).body == CONTENT for number in numbers)
+
+    def test_requests_arrive(self, gateway, origin):
+        origin.forget()
+        origin.answer = digest
+        expected = hashlib.sha256(CONTENT).hexdigest()
+        clients = [gateway.client(seconds=30) for _ in range(3)]
+        for client in clients:
+            client.request("POST", "/", f"Content-Length: {SIZE}", host="shared-up.test")
+        for client in clients:
+            client.send(CONTENT)
+        assert [client.response().text for client in clients] == [expected] * 3
+        with gateway.http2(authority="shared-up.test", seconds=30) as client:
+            numbers = [client.request("POST", "/", body=CONTENT) for _ in range(2)]
+            assert all(client.response(number).text == expected for number in numbers)
+
+    @pytest.mark.parametrize("host", ["shared-slow.test", "both.test"])
+    def test_more_connections_get_no_more(self, gateway, host):
+        clients = [gateway.client() for _ in range(20)]
+        for client in clients:
+            client.request("GET", "/content", "X-Key: a", host=host)
+        # What the bucket holds comes at once, and a hundred bytes a second after that.
+        wait_until(lambda: sum(len(client.buffer) + self.peeked(client) for client in clients) >= 900, "some has come")
+        with gateway.client() as other:
+            for _ in range(50):
+                assert other.exchange("GET", "/small", host="fast.test").status == 200
+        # Each with a rate of its own would have got a kilobyte at once.
+        assert sum(received(client) for client in clients) < 12_000
+        for client in clients:
+            client.reset()
+        wait_until(lambda: gateway.metrics().sum("penstock_requests_in_flight") == 0, "they are over")
+
+    @staticmethod
+    def peeked(client) -> int:
+        try:
+            return len(client.socket.recv(65_536, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return 0
+
+    def test_another_key_has_its_own(self, gateway):
+        with gateway.client() as first, gateway.client() as second:
+            first.request("GET", "/content", "X-Key: c", host="shared-slow.test")
+            first.head()
+            second.request("GET", "/content", "X-Key: d", host="shared-slow.test")
+            second.head()
+
+    def test_on_several_workers(self, shared, nginx):
+        gateway = shared.gateway(
+            [service("nginx", nginx)],
+            [held("shared-slow", response={"shared": {"rate": SLOW, "by": ["route"]}})], workers=2)
+        clients = [gateway.client() for _ in range(20)]
+        for client in clients:
+            client.request("GET", "/content", host="shared-slow.test")
+        wait_until(lambda: sum(self.peeked(client) for client in clients) >= 900, "some has come")
+        wait_until(lambda: gateway.metrics().sum("penstock_requests_in_flight") == 20, "all are under way")
+        assert sum(received(client) for client in clients) < 12_000
+
+
 @pytest.mark.parametrize("options, said", [
     ({}, "nothing is limited"),
-    ({"response": {}}, "\"rate\" is missing"),
+    ({"response": {}}, "there is no rate"),
+    ({"response": {"after": "1KiB", "shared": {"rate": "1KiB"}}}, "has no rate that this could be before"),
+    ({"response": {"shared": {}}}, "\"rate\" is missing"),
+    ({"response": {"shared": {"rate": "1KiB", "by": ["token"]}}}, "nothing that requests are told apart by"),
     ({"response": {"rate": 0}}, "rate"),
     ({"response": {"rate": "fast"}}, "is not a size"),
     ({"request": {"rate": "1KiB", "after": -1}}, "is not a size"),

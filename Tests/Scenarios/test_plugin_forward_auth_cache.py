@@ -36,7 +36,7 @@ def gateway(shared, origin, auth):
                  cache={"by": ["header:Authorization", "path"], "ttl": "1h", "statuses": [200, 302, 403]}),
          guarded("brief", cache={"by": ["header:Authorization"], "ttl": "100ms"}),
          guarded("together", upstreamHeaders=["x-user"], timeout="20s",
-                 cache={"by": ["header:Authorization"], "ttl": "100ms", "statuses": [200]}),
+                 cache={"by": ["header:Authorization", "header:X-Test"], "ttl": "100ms", "statuses": [200]}),
          guarded("together-post", requestMethod="POST", timeout="20s", cache={"by": ["host"], "ttl": "100ms"}),
          guarded("together-brief", timeout="500ms", cache={"by": ["header:Authorization"], "ttl": "1h"})])
 
@@ -96,6 +96,12 @@ def held(auth):
     auth.answer.release.set()
 
 
+@pytest.fixture
+def mark(request):
+    """What another test has had remembered is another question."""
+    return ("X-Test", request.node.name)
+
+
 def wait_until_waiting(gateway, count):
     wait_until(lambda: gateway.metrics().sum("penstock_requests_at_plugins") == count, f"{count} wait")
 
@@ -103,23 +109,23 @@ def wait_until_waiting(gateway, count):
 class TestTogether:
     """Of many requests with the same question, one asks."""
 
-    def start(self, gateway, auth, count, *fields, host="together.test", method="GET"):
+    def start(self, gateway, auth, count, mark, shown=GOOD, host="together.test"):
         """The first asks; the others come when the question is under way."""
         before = len(auth.requests)
         clients = [gateway.client() for _ in range(count)]
         for number, client in enumerate(clients):
-            client.request(method, f"/{number}", *(fields or (GOOD,)), host=host)
+            client.request("GET", f"/{number}", shown, mark, host=host)
             if number == 0:
                 auth.wait_for_requests(before + 1)
         wait_until_waiting(gateway, count)
         return clients
 
-    def test_one_question_for_all(self, gateway, auth, origin, held):
-        clients = self.start(gateway, auth, 20)
+    def test_one_question_for_all(self, gateway, auth, origin, held, mark):
+        clients = self.start(gateway, auth, 20, mark)
         assert len(auth.requests) == 1
         # Another question is another question.
         other = gateway.client()
-        other.request("GET", "/", ("Authorization", "Bearer other"), host="together.test")
+        other.request("GET", "/", ("Authorization", "Bearer other"), mark, host="together.test")
         auth.wait_for_requests(2)
         held.release.set()
         assert [client.response().status for client in clients] == [200] * 20
@@ -128,12 +134,12 @@ class TestTogether:
         assert {tuple(request.values("x-user")) for request in origin.requests} == {("alice",)}
         is_quiet(gateway)
 
-    def test_by_http2(self, gateway, auth, origin, held):
+    def test_by_http2(self, gateway, auth, origin, held, mark):
         with gateway.http2(authority="together.test") as client:
-            numbers = [client.request("GET", f"/{number}", ("authorization", "Bearer good")) for number in range(20)]
+            numbers = [client.request("GET", f"/{number}", ("authorization", "Bearer good"), (mark[0].lower(), mark[1])) for number in range(20)]
             wait_until_waiting(gateway, 20)
             # Content that comes meanwhile ends no wait.
-            upload = client.request("POST", "/upload", ("authorization", "Bearer good"), ("content-length", "3"))
+            upload = client.request("POST", "/upload", ("authorization", "Bearer good"), (mark[0].lower(), mark[1]), ("content-length", "3"))
             client.send_content(upload, b"abc")
             wait_until_waiting(gateway, 21)
             auth.wait_for_requests(1)
@@ -145,8 +151,8 @@ class TestTogether:
             assert [client.response(number).status for number in [*numbers, upload]] == [200] * 20
         assert len(auth.requests) == 1
 
-    def test_when_the_one_that_asks_leaves_the_next_does(self, gateway, auth, origin, held):
-        clients = self.start(gateway, auth, 10)
+    def test_when_the_one_that_asks_leaves_the_next_does(self, gateway, auth, origin, held, mark):
+        clients = self.start(gateway, auth, 10, mark)
         # Some that wait leave as well, among them the next.
         clients[3].close()
         clients[1].reset()
@@ -161,21 +167,21 @@ class TestTogether:
         assert len(auth.requests) == 3
         is_quiet(gateway)
 
-    def test_the_deadline_of_the_one_that_asks_is_its_own(self, gateway, auth, origin, held):
+    def test_the_deadline_of_the_one_that_asks_is_its_own(self, gateway, auth, origin, held, mark):
         with gateway.http2(authority="together.test") as hasty:
-            call = hasty.request("POST", "/", ("authorization", "Bearer good"), ("content-type", "application/grpc"),
+            call = hasty.request("POST", "/", ("authorization", "Bearer good"), (mark[0].lower(), mark[1]), ("content-type", "application/grpc"),
                                  ("grpc-timeout", "700m"), body=b"x")
             auth.wait_for_requests(1)
             client = gateway.client()
-            client.request("GET", "/", GOOD, host="together.test")
+            client.request("GET", "/", GOOD, mark, host="together.test")
             assert hasty.response(call).value("grpc-status") == "4"
             auth.wait_for_requests(2)
         held.release.set()
         assert client.response().status == 200
 
-    def test_a_failure_is_everybodys(self, gateway, auth, origin, held):
+    def test_a_failure_is_everybodys(self, gateway, auth, origin, held, mark):
         held.answer = lambda exchange: exchange.reset()
-        clients = self.start(gateway, auth, 10)
+        clients = self.start(gateway, auth, 10, mark)
         failures = side_requests(gateway, "upstream_failure")
         held.release.set()
         assert [client.response().status for client in clients] == [403] * 10
@@ -183,17 +189,17 @@ class TestTogether:
         assert side_requests(gateway, "upstream_failure") == failures + 1
         # It is not remembered.
         auth.answer = decide
-        assert gateway.get("/", GOOD, host="together.test").status == 200
+        assert gateway.get("/", GOOD, mark, host="together.test").status == 200
 
-    def test_an_answer_that_is_not_remembered_is_one_clients(self, gateway, auth, origin, held):
-        clients = self.start(gateway, auth, 10, ("Authorization", "Bearer forbidden"))
+    def test_an_answer_that_is_not_remembered_is_one_clients(self, gateway, auth, origin, held, mark):
+        clients = self.start(gateway, auth, 10, mark, ("Authorization", "Bearer forbidden"))
         assert len(auth.requests) == 1
         held.release.set()
         assert [client.response().status for client in clients] == [403] * 10
         assert len(auth.requests) == 10
 
-    def test_a_slow_service_is_waited_for_no_longer_than_its_time(self, gateway, auth, origin, held):
-        clients = self.start(gateway, auth, 5, host="together-brief.test")
+    def test_a_slow_service_is_waited_for_no_longer_than_its_time(self, gateway, auth, origin, held, mark):
+        clients = self.start(gateway, auth, 5, mark, host="together-brief.test")
         assert [client.response().status for client in clients] == [403] * 5
         assert origin.requests == [] and not held.release.is_set()
         is_quiet(gateway)
@@ -206,8 +212,8 @@ class TestTogether:
             slow.send(b"0123456789")
             assert slow.response().status == 200
 
-    def test_too_many_ask_by_themselves(self, gateway, auth, origin, held):
-        clients = self.start(gateway, auth, 1_030)
+    def test_too_many_ask_by_themselves(self, gateway, auth, origin, held, mark):
+        clients = self.start(gateway, auth, 1_030, mark)
         # One asks, 1,024 wait, and five do neither.
         auth.wait_for_requests(6)
         assert len(auth.requests) == 6

@@ -97,7 +97,7 @@ extension Exchange {
     var staged = download.staged
     var isWhole = true
     if downloadPace.isLimited {
-      guard let allowed = pacedDownload() else { return false }
+      guard let allowed = pacedDownload(headCount + staged.count) else { return false }
       isWhole = allowed >= headCount + staged.count
       headCount = min(headCount, allowed)
       staged = staged.prefix(allowed - headCount)

@@ -178,7 +178,7 @@ extension Exchange {
     var staged = upload.staged
     var isWhole = true
     if uploadPace.isLimited {
-      guard let allowed = pacedUpload() else { return false }
+      guard let allowed = pacedUpload(headLeft + staged.count) else { return false }
       isWhole = allowed >= headLeft + staged.count
       headLeft = min(headLeft, allowed)
       staged = staged.prefix(allowed - headLeft)

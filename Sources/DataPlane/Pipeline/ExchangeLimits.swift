@@ -26,6 +26,12 @@ extension Exchange {
     downloadPace = Pace(rate: rate, after: bytes)
   }
 
+  /// Has the request's content wait for its turn among all that share a rate.
+  public func shareRequestRate(_ pace: SharedPace) { uploadPace.share(pace) }
+
+  /// The same for a service's response. Behind ``limitResponseRate(to:after:)``, where both hold.
+  public func shareResponseRate(_ pace: SharedPace) { downloadPace.share(pace) }
+
   /// The response's head has come.
   /// - Returns: whether it announces more than there may be.
   func refusesLongResponse() -> Bool {

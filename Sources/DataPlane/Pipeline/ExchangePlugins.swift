@@ -177,8 +177,8 @@ extension Exchange {
     pluginPosition = 0
     chainStart = 0
     waitsForPlugin = false
-    if uploadPace.isLimited { uploadPace = Pace() }
-    if downloadPace.isLimited { downloadPace = Pace() }
+    if uploadPace.isLimited { uploadPace.end(at: worker.now) }
+    if downloadPace.isLimited { downloadPace.end(at: worker.now) }
     responseBytesMax = .max
     // To empty what is empty costs as much as to fill it.
     if earlierResponseEdits != nil { earlierResponseEdits = nil }
