@@ -1,7 +1,6 @@
 """What hmac-auth and jwt-auth cost: signatures, beside the bare check of libcrypto, and requests that another service
 is asked about or gets a copy of."""
 
-import random
 import struct
 import sys
 from dataclasses import dataclass
@@ -94,15 +93,23 @@ def cases(setup: Any, path: str):
                    [f"Authorization: Bearer {text}" for text in tokens.texts], tokens.write(setup.folder))
 
 
-def load(setup: Any, server: Any, path: str, file: Path, count: int, seconds: float) -> dict:
-    """Begins with any of them: those that are remembered from before are a few."""
-    result = run_to_result(
-        [find_program("wrk"), "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(SCRIPT),
-         f"http://127.0.0.1:{server.port}{path}", "--", path, str(file), str(random.randrange(count))],
-        int(seconds) + 1, {setup.load_core})
-    if result["statusErrors"] or result["socketErrors"] or not result["requests"]:
-        raise BenchError(f"requests to {server.folder.name} failed, the figures would mean nothing: {result}")
-    return result
+class Load:
+    """Shows a server heads in turn, also from one load to the next: so each comes behind all others."""
+
+    def __init__(self, setup: Any, path: str, file: Path):
+        self._setup, self._path, self._file = setup, path, file
+        self._positions: dict[int, int] = {}
+
+    def run(self, server: Any, seconds: float) -> dict:
+        position = self._positions.get(server.port, 0)
+        result = run_to_result(
+            [find_program("wrk"), "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(SCRIPT),
+             f"http://127.0.0.1:{server.port}{self._path}", "--", self._path, str(self._file), str(position)],
+            int(seconds) + 1, {self._setup.load_core})
+        if result["statusErrors"] or result["socketErrors"] or not result["requests"]:
+            raise BenchError(f"requests to {server.folder.name} failed, the figures would mean nothing: {result}")
+        self._positions[server.port] = position + result["requests"] + CONNECTIONS
+        return result
 
 
 def bare_check(setup: Any, arguments: list[str], seconds: float) -> float:
@@ -124,9 +131,10 @@ def run_signatures(setup: Any, path: str) -> None:
         without = setup.penstock(f"without-{number}", [plain, one], consumers=consumers)
         server = setup.penstock(f"with-{number}", [plain, {**one, "plugins": case.plugin}], consumers=consumers)
         seconds = 1 if setup.options.quick else 2
+        load = Load(setup, path, file)
         rounds = []
         for round_number in range(3 if setup.options.quick else 9):
-            costs = [setup.cost_of(each, lambda each=each: load(setup, each, path, file, len(case.heads), seconds))
+            costs = [setup.cost_of(each, lambda each=each: load.run(each, seconds))
                      for each in (without, server)]
             bare = bare_check(setup, case.bare, seconds / 2) if case.bare else None
             if round_number > 0:
@@ -148,9 +156,10 @@ def run_signatures(setup: Any, path: str) -> None:
     setup.results.add("signatures", figures, verdicts)
 
 
+ASKED = {"service": "auth", "path": "$request_uri"}
 SERVICES = {
-    "forward-auth": {"forward-auth": {"service": "auth"}},
-    "forward-auth, remembered": {"forward-auth": {"service": "auth", "cache": {"by": ["header:User-Agent"]}}},
+    "forward-auth": {"forward-auth": ASKED},
+    "forward-auth, remembered": {"forward-auth": {**ASKED, "cache": {"by": ["header:User-Agent"]}}},
     "mirror": {"mirror": {"service": "auth"}},
 }
 
