@@ -96,7 +96,7 @@ enum RequestFields {
 
   /// Whether it is a type as most clients write it: in lower case, without parameters.
   private static func isPlainType(_ field: String) -> Bool {
-    field.utf8.allSatisfy { byte in
+    !field.isEmpty && field.utf8.allSatisfy { byte in
       (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
     }
   }

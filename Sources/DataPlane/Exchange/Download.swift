@@ -118,6 +118,7 @@ extension Exchange {
       result = socket.send(response, range: staged)
     }
     if result.isWouldBlock {
+      if downloadPace.isLimited { downloadPace.stall(at: worker.now) }
       clientWants.insert(.writable)
       return false
     }
@@ -128,7 +129,10 @@ extension Exchange {
     download.lastClientProgress = worker.now
     if isFinal { download.hasSentFinalHead = true }
     record.sentBytes += UInt64(result.bytes)
-    if downloadPace.isLimited { downloadPace.moved(result.bytes) }
+    if downloadPace.isLimited {
+      downloadPace.moved(result.bytes)
+      if result.bytes < headCount + staged.count { downloadPace.stall(at: worker.now) }
+    }
     let fromHead = min(headCount, result.bytes)
     toClient.consume(fromHead)
     if download.interimBytes > 0 { download.interimBytes = max(download.interimBytes - fromHead, 0) }

@@ -29,6 +29,9 @@ struct Pace {
     isLimited = true
   }
 
+  /// The socket takes no more for now: others that share the rate need not wait for it.
+  mutating func stall(at now: MonotonicTime) { share?.giveBack(at: now) }
+
   /// The content is over, or goes no further.
   mutating func end(at now: MonotonicTime) {
     share?.giveBack(at: now)

@@ -195,6 +195,7 @@ extension Exchange {
       result = socket.send(input, range: staged)
     }
     if result.isWouldBlock {
+      if uploadPace.isLimited { uploadPace.stall(at: worker.now) }
       upstreamWants.insert(.writable)
       return false
     }
@@ -206,7 +207,10 @@ extension Exchange {
       return false
     }
     upload.lastProgress = worker.now
-    if uploadPace.isLimited { uploadPace.moved(result.bytes) }
+    if uploadPace.isLimited {
+      uploadPace.moved(result.bytes)
+      if result.bytes < headLeft + staged.count { uploadPace.stall(at: worker.now) }
+    }
     let fromHead = min(headLeft, result.bytes)
     upload.headSent += fromHead
     let fromContent = result.bytes - fromHead

@@ -39,8 +39,9 @@ final class APIBreakerPlugin: Plugin {
     return answer(for: exchange).map { .answer($0) } ?? .next
   }
 
+  /// Also where the head was looked at: a consumer's plugins may have come between.
   override func serviceChosen(_ exchange: Exchange) throws(PluginFailure) -> PluginAnswer? {
-    exchange.mayGoToAnother ? answer(for: exchange) : nil
+    answer(for: exchange)
   }
 
   /// Nil where its breaker is closed.
