@@ -47,13 +47,8 @@ public final class CompiledRoute {
   /// Decides between routes where all else is equal, before their names.
   let order: UInt64
 
-  private let strictTransportSecurity: [UInt8]?
-
-  /// Listeners that it is attached to, a bit for each; empty: all.
-  private let listeners: [UInt64]
-  /// Only where there are several with a weight.
-  private let targets: [Target]
-  private let totalWeight: Int
+  /// Nil where it has nothing of it, as most routes.
+  private let details: Details?
 
   // Of its ``RouteIndex``.
   var slot = Pool<Rule>.none
@@ -62,7 +57,7 @@ public final class CompiledRoute {
   /// The one of its number that it replaces, until the change is done.
   var predecessor: CompiledRoute?
 
-  let definition: Route
+  private let shared: SharedDefinition<Route>
   /// Its own, made for the first request.
   private(set) lazy var plugins = AttachedPlugin.list(definition.plugins, .route(definition.name))
   /// Any of its requests may, as of ``chainRevision``.
@@ -71,40 +66,55 @@ public final class CompiledRoute {
   var chainsByService: [Int: PluginChain?] = [:]
 
   init(_ entry: RouteEntry) {
-    definition = entry.route
-    hasRedirect = entry.route.redirect != nil
-    hasStrictTransportSecurity = entry.route.hsts != nil
+    let route = entry.definition.value
+    shared = entry.definition
+    hasRedirect = route.redirect != nil
+    hasStrictTransportSecurity = route.hsts != nil
     number = entry.number
     order = entry.order
-    strictTransportSecurity =
-      Override.resolve(entry.route.hsts, inherited: nil).map { Array($0.fieldValue.utf8) }
-    var total = 0
     var weighted = 0
     var only = -1
-    for (index, backend) in entry.route.backends.enumerated() where backend.weight > 0 {
-      total += backend.weight
+    for (index, backend) in route.backends.enumerated() where backend.weight > 0 {
       weighted += 1
       only = index < entry.services.count ? entry.services[index] : -1
     }
-    totalWeight = total
     onlyService = weighted > 1 ? -2 : only
-    targets = weighted > 1 ? Self.targets(entry) : []
-    listeners = Self.bits(entry.listeners)
+    let hasDetails = weighted > 1 || route.hsts != nil || !entry.listeners.isEmpty
+    details = hasDetails ? Details(entry, hasTargets: weighted > 1) : nil
   }
 
-  private static func targets(_ entry: RouteEntry) -> [Target] {
-    entry.route.backends.enumerated().map { index, backend in
-      Target(
-        service: index < entry.services.count ? entry.services[index] : -1, weight: max(0, backend.weight))
+  /// What few routes have.
+  private final class Details {
+    let strictTransportSecurity: [UInt8]?
+    /// Listeners that it is attached to, a bit for each; empty: all.
+    let listeners: [UInt64]
+    /// Only where there are several with a weight.
+    let targets: [Target]
+    let totalWeight: Int
+
+    init(_ entry: RouteEntry, hasTargets: Bool) {
+      let route = entry.definition.value
+      strictTransportSecurity = Override.resolve(route.hsts, inherited: nil).map { Array($0.fieldValue.utf8) }
+      listeners = Self.bits(entry.listeners)
+      targets = hasTargets ? Self.targets(route.backends, entry.services) : []
+      totalWeight = targets.reduce(0) { $0 + $1.weight }
+    }
+
+    private static func targets(_ backends: [Backend], _ services: [Int]) -> [Target] {
+      backends.enumerated().map { index, backend in
+        Target(service: index < services.count ? services[index] : -1, weight: max(0, backend.weight))
+      }
+    }
+
+    private static func bits(_ listeners: [Int]) -> [UInt64] {
+      guard let highest = listeners.max() else { return [] }
+      var words = [UInt64](repeating: 0, count: highest / 64 + 1)
+      for listener in listeners { words[listener / 64] |= 1 << UInt64(listener % 64) }
+      return words
     }
   }
 
-  private static func bits(_ listeners: [Int]) -> [UInt64] {
-    guard let highest = listeners.max() else { return [] }
-    var words = [UInt64](repeating: 0, count: highest / 64 + 1)
-    for listener in listeners { words[listener / 64] |= 1 << UInt64(listener % 64) }
-    return words
-  }
+  var definition: Route { shared.value }
 
   public var name: String { definition.name }
 
@@ -116,15 +126,16 @@ public final class CompiledRoute {
 
   /// The value of `Strict-Transport-Security`, its own or its listener's.
   func strictTransportSecurity(inherited: [UInt8]?) -> [UInt8]? {
-    hasStrictTransportSecurity ? strictTransportSecurity : inherited
+    hasStrictTransportSecurity ? details?.strictTransportSecurity : inherited
   }
 
   /// A service's number: each in proportion to its weight; -1 where no backend has a weight, and for
   /// the share of a service that does not exist.
   public func pickBackend(random: inout SplitMix64) -> Int {
     if onlyService >= -1 { return onlyService }
-    var rest = random.next(below: totalWeight)
-    for target in targets {
+    guard let details else { return -1 }
+    var rest = random.next(below: details.totalWeight)
+    for target in details.targets {
       if rest < target.weight { return target.service }
       rest &-= target.weight
     }
@@ -143,14 +154,15 @@ public final class CompiledRoute {
   /// The service's number of a backend with a weight; nil for one without.
   func service(ofBackend index: Int) -> Int? {
     guard definition.backends[index].weight > 0 else { return nil }
-    return targets.isEmpty ? onlyService : targets[index].service
+    guard let targets = details?.targets, !targets.isEmpty else { return onlyService }
+    return targets[index].service
   }
 
-  var isAttachedToAllListeners: Bool { listeners.isEmpty }
+  var isAttachedToAllListeners: Bool { details?.listeners.isEmpty ?? true }
 
   /// Whether requests of a listener may take it.
   func isAttached(to listener: Int) -> Bool {
-    if listeners.isEmpty { return true }
+    guard let listeners = details?.listeners, !listeners.isEmpty else { return true }
     let word = listener &>> 6
     return word >= 0 && word < listeners.count && listeners[word] &>> UInt64(listener & 63) & 1 == 1
   }

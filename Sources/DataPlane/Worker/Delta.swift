@@ -67,19 +67,29 @@ public struct RouteEntry: Sendable {
   public var number: Int
   /// Decides between routes where all else is equal: the lower first, then by name.
   public var order: UInt64
-  public var route: Route
+  /// One for all workers: of 100,000 routes, each would keep its own.
+  let definition: SharedDefinition<Route>
   /// Numbers of the services of ``Route/backends``, in their order.
   public var services: [Int]
   /// Numbers of the listeners of ``Route/listeners``; empty: all.
   public var listeners: [Int]
 
+  public var route: Route { definition.value }
+
   public init(number: Int, order: UInt64, route: Route, services: [Int], listeners: [Int]) {
     self.number = number
     self.order = order
-    self.route = route
+    definition = SharedDefinition(route)
     self.services = services
     self.listeners = listeners
   }
+}
+
+/// What a resource says, for all threads that need it.
+final class SharedDefinition<Definition: Sendable>: Sendable {
+  let value: Definition
+
+  init(_ value: Definition) { self.value = value }
 }
 
 /// All endpoints of a service, in a stable order, with the health that is known of each.
