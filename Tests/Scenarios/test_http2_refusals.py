@@ -137,8 +137,9 @@ class TestContentLength:
     def test_content_that_could_be_a_request_stays_content(self, client, origin):
         smuggled = b"0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: example.test\r\n\r\n"
         assert client.exchange("POST", "/", body=smuggled).status == 200
-        assert [request.target for request in origin.requests] == ["/"]
-        assert origin.last.body == smuggled
+        # What an earlier test left without an end may come late.
+        [request] = origin.complete_requests
+        assert request.target == "/" and request.body == smuggled
 
 
 class TestTrailers:
