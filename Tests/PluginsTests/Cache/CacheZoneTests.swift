@@ -134,6 +134,26 @@ struct CacheZoneTests {
     #expect(zone.account.heldBytes == 0 && zone.account.reserve(15_000) && !zone.account.reserve(1))
   }
 
+  @Test("what refreshes receive counts while it comes, and is bounded by the zone")
+  func refreshRoom() throws {
+    let account = ByteAccount(limit: 100_000)
+    var room: RefreshRoom? = try #require(RefreshRoom(10, bytesMax: 80_000, in: account))
+    #expect(account.heldBytes == 32_768)
+    #expect(room?.grow(to: 30_000) == true && account.heldBytes == 32_768)
+    #expect(room?.grow(to: 32_769) == true && account.heldBytes == 65_536)
+    #expect(room?.grow(to: 70_000) == true && account.heldBytes == 80_000)
+    // Half as much above the limit, as for all that is received.
+    var other: RefreshRoom? = try #require(RefreshRoom(70_000, bytesMax: 80_000, in: account))
+    #expect(RefreshRoom(10, bytesMax: 80_000, in: account) == nil)
+    #expect(other?.hasFailed == false && other?.grow(to: 70_001) == false && other?.hasFailed == true)
+    #expect(account.heldBytes == 150_000)
+    room?.giveBack()
+    #expect(account.heldBytes == 70_000)
+    room = nil
+    other = nil
+    #expect(account.heldBytes == 0)
+  }
+
   @Test("what was asked for before a purge does not come back by it")
   func purges() {
     let zone = CacheZone("z", limit: 1 << 20)
