@@ -6,6 +6,7 @@ from support.cache_site import FRESH, Site, result
 from support.gateway import route, service
 from support.pages import Pages, page
 from support.plugin_options import check
+from support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,20 @@ class TestKeys:
         for fields in kinds:
             assert site.results("/k", 2, *fields) == ["uri-miss", "hit"], fields
         assert result(site.get("/k", "Cookie: x=7; lang=de")) == "hit"
+
+    def test_what_was_stored_under_other_options_is_not_found(self, scenario):
+        """The same values are told apart by their names, fields from cookies, and consumers from all."""
+        site = Site(scenario, varyHeaders=["X-A"])
+        site.pages["/n"] = page("n", FRESH)
+        fields = ["X-A: 1", "X-B: 1", "Cookie: x-a=1"]
+        assert site.results("/n", 2, *fields) == ["uri-miss", "hit"]
+        for options in [{"varyHeaders": ["X-B"]}, {"varyCookies": ["x-a"]}, {"varyHeaders": ["X-A", "X-B"]}, {},
+                        {"consumerIsolation": False}]:
+            site.gateway.configuration["routes"][0]["plugins"] = {"cache": options}
+            site.gateway.save()
+            wait_until(lambda: site.get("/n", *fields).value("cache-status").find("uri-miss") >= 0, "nothing is found")
+            assert site.results("/n", 1, *fields) == ["hit"], options
+        assert site.pages.counts["/n"] == 6
 
     def test_consumers_have_their_own(self, scenario):
         consumers = [{"name": name, "credentials": {"key-auth": [{"key": f"{name}-secret-key-of-some-length"}]}}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from support.cache_site import FRESH, Site, result
+from support.cache_site import FRESH, LARGE, Site, result
 from support.gateway import route, service
 from support.pages import page, validated
 from support.waiting import wait_until
@@ -129,6 +129,28 @@ class TestRefresh:
         site.pages["/w"] = page("new", FRESH)
         assert site.get("/w").text == "new"
         assert site.gateway.metrics().sum("penstock_side_requests_total", plugin="cache") == 0
+
+    def test_a_mirror_gets_its_copy_of_what_fetches(self, scenario):
+        mirror = {"service": "app", "path": "/copy"}
+        site = Site(scenario, more={"mirror": mirror})
+        self.stale(site, "/m", page("old", OLD, "Age: 20"))
+        wait_until(lambda: site.pages.counts["/copy"] == 1, "the first is copied")
+        site.pages["/m"] = page("new", FRESH)
+        assert site.get("/m").text == "new"
+        wait_until(lambda: site.pages.counts["/copy"] == 2, "the second is copied")
+        assert site.gateway.metrics().sum("penstock_side_requests_total", plugin="cache") == 0
+
+    def test_one_that_grows_is_stored_as_far_as_it_may(self, scenario):
+        """More than the stale one, and than what is counted for it at first."""
+        site = Site(scenario, memory="4MiB", maxSize="1MiB")
+        self.stale(site, "/g", page("old", OLD, "Age: 20"))
+        site.pages["/g"] = page(LARGE, FRESH)
+        assert site.get("/g").text == "old"
+        wait_until(lambda: site.get("/g").body == LARGE, "the new one is there")
+        self.stale(site, "/l", page("old", OLD, "Age: 20"))
+        site.pages["/l"] = page(LARGE + b"x", FRESH)
+        assert site.get("/l").text == "old"
+        wait_until(lambda: site.get("/l").body == LARGE + b"x", "what is too large is not stored any more")
 
     def test_from_an_endpoint_of_http2(self, scenario):
         contents = [(b"old", ("cache-control", "max-age=10, stale-while-revalidate=600"), ("age", "20")),

@@ -59,11 +59,11 @@ extension Exchange {
   public var chosenService: UpstreamService? { service }
 
   /// Whether a request of the gateway's own could do what this one would: no plugin behind the present one has a say
-  /// in it, none chooses another service, and none changes or refuses the content of its response. In
-  /// ``Plugin/requestHead(_:)``.
+  /// in it, none chooses another service or has to do with what goes to it, and none changes or refuses the content of
+  /// its response. In ``Plugin/requestHead(_:)``.
   public var mayBeAskedAside: Bool {
     guard let chain, responseBytesMax == .max else { return false }
-    if !chain.phases.isDisjoint(with: [.upstreamChoice, .heldResponse]) { return false }
+    if !chain.phases.isDisjoint(with: [.upstreamChoice, .chosenService, .heldResponse]) { return false }
     return !chain.links[min(pluginPosition + 1, chain.links.count)...].contains {
       $0.phases.contains(.requestHead)
     }

@@ -20,7 +20,8 @@ final class SideClient: ClientSide {
     self.request = request
     self.isUnattended = isUnattended
     memory = SideTransport(
-      of: client.data, bytesMax: request.responseBytesMax, keepsContent: request.keepsResponse)
+      of: client.data, bytesMax: request.responseBytesMax, keepsContent: request.keepsResponse,
+      mayKeep: request.mayKeep)
     super.init(
       memory, stream: nil, peer: address, listener: client.listener, data: client.data, isSide: true)
   }

@@ -17,6 +17,8 @@ public struct SideRequest {
   public var responseBytesMax = 65_536
   /// Whether the response's content is wanted; it is read anyway, so that its connection can be used again.
   public var keepsResponse = true
+  /// Asked before content is kept, with how much that is in all; false ends the request, as too much content does.
+  public var mayKeep: ((Int) -> Bool)?
   /// For all of it: queue, connection, attempts, response.
   public var timeoutNanoseconds: Int64
 

@@ -8,13 +8,16 @@ final class SideTransport: Transport {
   private(set) var isOverfull = false
   private var room: Int
   private let keepsContent: Bool
+  private let mayKeep: ((Int) -> Bool)?
   private let data: DataPlaneWorker
 
   /// - bytesMax: Of the response's content.
-  init(of data: DataPlaneWorker, bytesMax: Int, keepsContent: Bool) {
+  /// - mayKeep: See ``SideRequest/mayKeep``.
+  init(of data: DataPlaneWorker, bytesMax: Int, keepsContent: Bool, mayKeep: ((Int) -> Bool)?) {
     self.data = data
     room = bytesMax
     self.keepsContent = keepsContent
+    self.mayKeep = mayKeep
     super.init(on: data.worker, readiness: .writable)
   }
 
@@ -23,7 +26,8 @@ final class SideTransport: Transport {
   override func send(_ buffer: Buffer) -> IOResult { send(buffer, range: 0..<buffer.count) }
 
   override func send(_ buffer: Buffer, range: Range<Int>) -> IOResult {
-    let count = min(range.count, room)
+    var count = min(range.count, room)
+    if keepsContent, count > 0, let mayKeep, !mayKeep(content.count + count) { count = 0 }
     room -= count
     if keepsContent, count > 0 {
       content.append(contentsOf: buffer.copy(range.lowerBound..<range.lowerBound + count))

@@ -31,9 +31,8 @@ final class CacheFetch: Sendable {
       standing.compareExchange(expected: .waits, desired: .leads, ordering: .acquiringAndReleasing).exchanged
     }
 
-    /// It goes on, for whatever reason.
     /// - Returns: whether it has been given the lead meanwhile.
-    func leave() -> Bool {
+    fileprivate func leave() -> Bool {
       !standing.compareExchange(expected: .waits, desired: .left, ordering: .acquiringAndReleasing).exchanged
     }
   }
@@ -41,7 +40,26 @@ final class CacheFetch: Sendable {
   private struct Waiting {
     /// Those who came first are first; some have left.
     var waiters = FirstInFirstOut<Waiter>()
+    /// Of them, those that have left.
+    var leftCount = 0
     var outcome: Outcome?
+
+    /// Looks at each, so it is done only where that is many of them.
+    mutating func forgetThoseThatLeft() {
+      for _ in 0..<waiters.count {
+        guard let waiter = waiters.popFirst() else { break }
+        if waiter.standing.load(ordering: .relaxed) != .left { waiters.append(waiter) }
+      }
+      leftCount = 0
+    }
+  }
+
+  /// What waiting would come to.
+  enum Place {
+    case waits(Waiter)
+    case ended(Outcome)
+    /// As many wait as may.
+    case full
   }
 
   let hash: UInt64
@@ -59,13 +77,25 @@ final class CacheFetch: Sendable {
   /// Requests that wait for one; more go on by themselves. As many as may wait for side requests on a worker.
   static let waitersMax = 10_000
 
-  /// Nil where there is nothing to wait for, or too many do.
-  func add(_ handle: WakeHandle) -> Waiter? {
+  func add(_ handle: WakeHandle) -> Place {
     waiting.withLock { waiting in
-      guard waiting.outcome == nil, waiting.waiters.count < Self.waitersMax else { return nil }
+      if let outcome = waiting.outcome { return .ended(outcome) }
+      if waiting.waiters.count - waiting.leftCount >= Self.waitersMax { return .full }
+      if waiting.leftCount > Self.waitersMax / 2 { waiting.forgetThoseThatLeft() }
       let waiter = Waiter(handle)
       waiting.waiters.append(waiter)
-      return waiter
+      return .waits(waiter)
+    }
+  }
+
+  /// A waiter goes on, for whatever reason.
+  /// - Returns: whether it has been given the lead meanwhile.
+  func leave(_ waiter: Waiter) -> Bool {
+    waiting.withLock { waiting in
+      if waiter.leave() { return true }
+      // Otherwise the end has taken all of them out.
+      if waiting.outcome == nil { waiting.leftCount += 1 }
+      return false
     }
   }
 
@@ -79,6 +109,7 @@ final class CacheFetch: Sendable {
       guard waiting.outcome == nil else { return nil }
       while let waiter = waiting.waiters.popFirst() {
         if waiter.giveLead() { return waiter }
+        waiting.leftCount -= 1
       }
       return nil
     }
@@ -93,6 +124,7 @@ final class CacheFetch: Sendable {
       waiting.outcome = outcome
       var waiters: [Waiter] = []
       while let waiter = waiting.waiters.popFirst() { waiters.append(waiter) }
+      waiting.leftCount = 0
       return waiters
     }
     for waiter in waiters { waiter.wake() }

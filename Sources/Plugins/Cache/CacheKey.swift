@@ -104,20 +104,22 @@ final class CacheKey {
     partition.append(0)
     exchange.appendForwardedDifferences(to: partition)
     partition.append(0)
+    // What was stored under other options is not found: what they do not tell apart, these may.
+    partition.append(UInt8(ascii: settings.tellsConsumers ? "c" : "-"))
     if settings.tellsConsumers, let consumer = exchange.consumer { partition.append(consumer.nameBytes) }
-    for name in settings.headers {
-      partition.append(0)
-      // None is not the same as an empty one.
-      guard let value = exchange.sentValue(of: name) else { continue }
-      partition.append(UInt8(ascii: "="))
-      partition.append(value)
-    }
-    for name in settings.cookies {
-      partition.append(0)
-      guard let value = exchange.cookie(name) else { continue }
-      partition.append(UInt8(ascii: "="))
-      partition.append(value)
-    }
+    for name in settings.headers { append(name, exchange.sentValue(of: name), mark: UInt8(ascii: ":")) }
+    for name in settings.cookies { append(name, exchange.cookie(name), mark: UInt8(ascii: "=")) }
+  }
+
+  /// - mark: In no name; tells fields from cookies.
+  private func append(_ name: [UInt8], _ value: [UInt8]?, mark: UInt8) {
+    partition.append(0)
+    partition.append(mark)
+    partition.append(name)
+    // None is not the same as an empty one.
+    guard let value else { return }
+    partition.append(mark)
+    partition.append(value)
   }
 
   /// A URL as somebody writes it who wants to purge it: scheme, host, path and query; nil where it is none. Its

@@ -91,12 +91,14 @@ final class CachePlugin: Plugin {
 
   override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {
     guard let visit = visit(exchange) else { return .next }
+    // For the disk and for others together.
+    let deadline = worker.now.advanced(byNanoseconds: settings.lockNanoseconds)
     if let handle = visit.awaitedFile {
       visit.awaitedFile = nil
-      let verdict = await waitForDisk(exchange, visit, handle)
+      let verdict = await waitForDisk(exchange, visit, handle, until: deadline)
       guard case .wait = verdict else { return verdict }
     }
-    return await waitForOthers(exchange, visit)
+    return await waitForOthers(exchange, visit, until: deadline)
   }
 
   /// The request goes to an endpoint.

@@ -21,7 +21,7 @@ extension CachePlugin {
       return false
     }
     guard let stored, !stored.isOfUse(at: now) else { return Found(stored: stored, other: other) }
-    zone.remove(stored)
+    zone.removeExpired(stored)
     return Found(stored: nil, other: other)
   }
 
@@ -66,8 +66,10 @@ extension CachePlugin {
   }
 
   /// - Returns: ``PluginVerdict/wait`` where others fetch what the disk did not have after all.
-  func waitForDisk(_ exchange: Exchange, _ visit: CacheVisit, _ handle: WakeHandle) async -> PluginVerdict {
-    await exchange.wait(for: handle, until: worker.now.advanced(byNanoseconds: settings.lockNanoseconds))
+  func waitForDisk(
+    _ exchange: Exchange, _ visit: CacheVisit, _ handle: WakeHandle, until deadline: MonotonicTime
+  ) async -> PluginVerdict {
+    await exchange.wait(for: handle, until: deadline)
     // Others have used the key's buffers since.
     guard key.make(of: exchange, settings.key) else { return .next }
     let found = find(exchange)
@@ -174,11 +176,20 @@ extension CachePlugin {
     visit.turn = CacheTurn(fetch, in: zone, on: worker, leadNanoseconds: settings.lockNanoseconds)
   }
 
-  func waitForOthers(_ exchange: Exchange, _ visit: CacheVisit) async -> PluginVerdict {
-    let deadline = worker.now.advanced(byNanoseconds: settings.lockNanoseconds)
+  func waitForOthers(
+    _ exchange: Exchange, _ visit: CacheVisit, until deadline: MonotonicTime
+  ) async -> PluginVerdict {
     while let fetch = visit.awaited {
       visit.awaited = nil
-      let outcome = await wait(exchange, visit, for: fetch, until: deadline)
+      let handle = WakeHandle(on: worker)
+      let outcome: CacheFetch.Outcome?
+      switch fetch.add(handle) {
+      case .full: return forward(exchange, visit)
+      case .ended(let known): outcome = known
+      case .waits(let waiter):
+        await exchange.wait(for: handle, until: deadline)
+        outcome = leave(fetch, waiter, visit)
+      }
       // Others have used the key's buffers since.
       guard key.make(of: exchange, settings.key) else { return .next }
       visit.isCollapsed = true
@@ -197,17 +208,12 @@ extension CachePlugin {
   }
 
   /// How the fetch has ended; nil: it has not, or this request has the lead now.
-  private func wait(
-    _ exchange: Exchange, _ visit: CacheVisit, for fetch: CacheFetch, until deadline: MonotonicTime
-  ) async -> CacheFetch.Outcome? {
-    let handle = WakeHandle(on: worker)
-    guard let waiter = fetch.add(handle) else { return fetch.outcome }
-    await exchange.wait(for: handle, until: deadline)
-    if waiter.leave() {
-      lead(fetch, visit)
-      return nil
-    }
-    return fetch.outcome
+  private func leave(
+    _ fetch: CacheFetch, _ waiter: CacheFetch.Waiter, _ visit: CacheVisit
+  ) -> CacheFetch.Outcome? {
+    guard fetch.leave(waiter) else { return fetch.outcome }
+    lead(fetch, visit)
+    return nil
   }
 
   private func answerAfterWaiting(

@@ -15,11 +15,13 @@ final class CacheRefresh {
   let request: StorageRules.Request
   /// The client's fields, and what plugins have added: what `Vary` is about.
   let lines: [UInt8]
+  /// For its content, until that is copied into what is stored.
+  let room: RefreshRoom
   private let running: RefreshCount
 
   init(
     _ stale: StoredResponse, _ hash: UInt64, _ turn: CacheTurn, purges: UInt64, at began: MonotonicTime,
-    _ request: StorageRules.Request, _ lines: [UInt8], _ running: RefreshCount
+    _ request: StorageRules.Request, _ lines: [UInt8], _ room: RefreshRoom, _ running: RefreshCount
   ) {
     self.stale = stale
     self.hash = hash
@@ -28,6 +30,7 @@ final class CacheRefresh {
     self.began = began
     self.request = request
     self.lines = lines
+    self.room = room
     self.running = running
     running.count += 1
   }
@@ -44,6 +47,47 @@ final class RefreshCount {
   var isFull: Bool { count >= Self.countMax }
 }
 
+/// What the content of a refresh may take of its zone's memory, while it comes. Belongs to one worker.
+final class RefreshRoom {
+  private let account: ByteAccount
+  private var reserved: Int
+  private let bytesMax: Int
+  /// It was to be more than the zone had.
+  private(set) var hasFailed = false
+
+  /// What is reserved at least: what is small may have grown.
+  private static let firstBytes = 32_768
+
+  /// Nil where there is none.
+  /// - expected: How long the content probably is.
+  init?(_ expected: Int, bytesMax: Int, in account: ByteAccount) {
+    let first = min(max(expected, Self.firstBytes), bytesMax)
+    guard account.reserve(first) else { return nil }
+    reserved = first
+    self.account = account
+    self.bytesMax = bytesMax
+  }
+
+  deinit { account.give(reserved) }
+
+  /// - Returns: false where there is not so much.
+  func grow(to needed: Int) -> Bool {
+    if needed <= reserved { return true }
+    let more = max(needed, min(reserved * 2, bytesMax)) - reserved
+    guard account.reserve(more) else {
+      hasFailed = true
+      return false
+    }
+    reserved += more
+    return true
+  }
+
+  func giveBack() {
+    account.give(reserved)
+    reserved = 0
+  }
+}
+
 extension CachePlugin {
   /// How long the service may take for one, its own timeouts aside: longer than requests wait, and short enough to
   /// end with a drain.
@@ -57,6 +101,11 @@ extension CachePlugin {
       return
     }
     let turn = CacheTurn(fetch, in: zone, on: worker, leadNanoseconds: settings.lockNanoseconds)
+    let content = stale.message.content.count
+    guard let room = RefreshRoom(content, bytesMax: settings.contentBytesMax, in: zone.account) else {
+      zone.noteFailedRefresh(hash, at: now)
+      return
+    }
     // All of it is wanted, whatever this client asks for. It gets a stored response, so that nothing of its own
     // request is lost.
     dropConditions(exchange)
@@ -68,9 +117,10 @@ extension CachePlugin {
     request.host = exchange.hostForEndpoint
     request.lines = exchange.linesForEndpoint()
     request.responseBytesMax = settings.contentBytesMax
+    request.mayKeep = { room.grow(to: $0) }
     let refresh = CacheRefresh(
       stale, hash, turn, purges: zone.purges, at: worker.now,
-      StorageRules.Request(hasAuthorization: facts.hasAuthorization), lines, refreshes)
+      StorageRules.Request(hasAuthorization: facts.hasAuthorization), lines, room, refreshes)
     exchange.sendAside(exchange.chosenService, request, countedBy: counters) { response in
       self.finish(refresh, response)
     }
@@ -85,7 +135,7 @@ extension CachePlugin {
     if let stored = stored(refresh, response) {
       return refresh.turn.end(zone.insert(stored, purges: refresh.purges) ? .stored : .failed)
     }
-    if response.status >= 500 { return fail(refresh) }
+    if response.status >= 500 || refresh.room.hasFailed { return fail(refresh) }
     // The endpoint has something else to say now, and it is not to be stored (RFC 9111 §4.3.3).
     zone.remove(refresh.stale)
     refresh.turn.end(.notStorable)
@@ -126,6 +176,8 @@ extension CachePlugin {
     else { return nil }
     var identity = refresh.stale.identity
     identity.selected = selected
+    // It is copied now, and counts as what is stored.
+    refresh.room.giveBack()
     let fill = CacheFill(
       identity, facts, lines: withoutAge(response.lines), terms, bytesMax: settings.contentBytesMax,
       in: zone.account)

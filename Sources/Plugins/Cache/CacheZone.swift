@@ -91,6 +91,12 @@ final class CacheZone: Sendable {
     purges >= purgedAll.load(ordering: .acquiring) && purges >= shard.invalidated[hash] ?? 0
   }
 
+  /// It is too old for anything; so is a copy on a disk, which its index takes out when it finds it. That is no
+  /// invalidation: what is on its way may be stored.
+  func removeExpired(_ response: StoredResponse) {
+    _ = withShard(index(response.identity.hash)) { $0.entries.remove(response) }
+  }
+
   /// It says nothing any more; nor does a copy on a disk.
   func remove(_ response: StoredResponse) {
     let identity = response.identity

@@ -134,6 +134,26 @@ struct CacheZoneTests {
     #expect(zone.account.heldBytes == 0 && zone.account.reserve(15_000) && !zone.account.reserve(1))
   }
 
+  @Test("what refreshes receive counts while it comes, and is bounded by the zone")
+  func refreshRoom() throws {
+    let account = ByteAccount(limit: 100_000)
+    var room: RefreshRoom? = try #require(RefreshRoom(10, bytesMax: 80_000, in: account))
+    #expect(account.heldBytes == 32_768)
+    #expect(room?.grow(to: 30_000) == true && account.heldBytes == 32_768)
+    #expect(room?.grow(to: 32_769) == true && account.heldBytes == 65_536)
+    #expect(room?.grow(to: 70_000) == true && account.heldBytes == 80_000)
+    // Half as much above the limit, as for all that is received.
+    var other: RefreshRoom? = try #require(RefreshRoom(70_000, bytesMax: 80_000, in: account))
+    #expect(RefreshRoom(10, bytesMax: 80_000, in: account) == nil)
+    #expect(other?.hasFailed == false && other?.grow(to: 70_001) == false && other?.hasFailed == true)
+    #expect(account.heldBytes == 150_000)
+    room?.giveBack()
+    #expect(account.heldBytes == 70_000)
+    room = nil
+    other = nil
+    #expect(account.heldBytes == 0)
+  }
+
   @Test("what was asked for before a purge does not come back by it")
   func purges() {
     let zone = CacheZone("z", limit: 1 << 20)
@@ -198,25 +218,76 @@ struct CacheZoneTests {
     if case .lead(let fetch) = turn { fetch } else { nil }
   }
 
+  private func place(in fetch: CacheFetch, _ worker: Worker) -> CacheFetch.Waiter? {
+    if case .waits(let waiter) = fetch.add(WakeHandle(on: worker)) { waiter } else { nil }
+  }
+
+  @Test("no more wait than may, and those that have left do not count")
+  func fullTurns() throws {
+    let worker = Worker(index: 0, seam: EpollSeam())
+    let fetch = CacheFetch(7, leadUntil: 100)
+    let waiters = try (0..<CacheFetch.waitersMax).map { _ in try #require(place(in: fetch, worker)) }
+    guard case .full = fetch.add(WakeHandle(on: worker)) else {
+      Issue.record("one more waits")
+      return
+    }
+    // All but the last two leave, so that those are looked through that are left.
+    for waiter in waiters.dropLast(2) { #expect(!fetch.leave(waiter)) }
+    let later = try (0..<CacheFetch.waitersMax - 2).map { _ in try #require(place(in: fetch, worker)) }
+    #expect(place(in: fetch, worker) == nil)
+    // Who came first is still first, and leads as soon as that is its turn.
+    for waiter in [waiters[waiters.count - 2], waiters[waiters.count - 1], later[0]] {
+      #expect(fetch.passOn(leadUntil: 200) && fetch.leave(waiter))
+    }
+    #expect(!fetch.leave(later[1]) && fetch.passOn(leadUntil: 300) && fetch.leave(later[2]))
+    // Two of the first and three of the others have gone.
+    let last = try (0..<5).map { _ in try #require(place(in: fetch, worker)) }
+    #expect(place(in: fetch, worker) == nil)
+    fetch.end(.notStorable)
+    guard case .ended(.notStorable) = fetch.add(WakeHandle(on: worker)) else {
+      Issue.record("it has not ended")
+      return
+    }
+    #expect(!fetch.leave(last[0]))
+  }
+
+  @Test("what expires is no invalidation: others that are asked for are stored")
+  func expiry() {
+    let zone = CacheZone("z", limit: 1 << 24)
+    let before = zone.purges
+    for number in 0..<1_100 {
+      let old = response("a", in: zone, tags: ["\(number)"])
+      #expect(zone.insert(old, purges: before))
+      zone.removeExpired(old)
+      #expect(isGone(old))
+    }
+    #expect(zone.purges == before && find("a", in: zone) == nil)
+    // One that has come meanwhile stays.
+    let (old, new) = (response("a", in: zone), response("a", in: zone))
+    for one in [old, new] { #expect(zone.insert(one, purges: before)) }
+    zone.removeExpired(old)
+    #expect(find("a", in: zone) === new)
+  }
+
   @Test("when a fetch fails, the first of those who still wait goes next, and the others wait for it")
   func turnsAfterFailures() throws {
     let zone = CacheZone("z", limit: 1 << 20)
     let worker = Worker(index: 0, seam: EpollSeam())
     let fetch = try #require(lead(zone.takeTurn(7, at: 0, leadNanoseconds: 100)))
-    let waiters = try (0..<3).map { _ in try #require(fetch.add(WakeHandle(on: worker))) }
+    let waiters = try (0..<3).map { _ in try #require(place(in: fetch, worker)) }
     // The first has gone.
-    #expect(!waiters[0].leave())
+    #expect(!fetch.leave(waiters[0]))
     zone.endTurn(fetch, .failed, at: 90, leadNanoseconds: 100)
     #expect(fetch.outcome == nil && fetch.leadUntil == 190)
-    #expect(waiters[1].leave())
+    #expect(fetch.leave(waiters[1]))
     guard case .wait(let same) = zone.takeTurn(7, at: 180, leadNanoseconds: 100) else {
       Issue.record("those who come later do not wait")
       return
     }
     #expect(same === fetch)
     zone.endTurn(fetch, .stored, at: 185, leadNanoseconds: 100)
-    #expect(fetch.outcome == .stored && !waiters[2].leave())
-    #expect(fetch.add(WakeHandle(on: worker)) == nil)
+    #expect(fetch.outcome == .stored && !fetch.leave(waiters[2]))
+    #expect(place(in: fetch, worker) == nil)
     let next = try #require(lead(zone.takeTurn(7, at: 186, leadNanoseconds: 100)))
     // Nobody waits: it is over.
     zone.endTurn(next, .failed, at: 187, leadNanoseconds: 100)
@@ -228,11 +299,11 @@ struct CacheZoneTests {
     let zone = CacheZone("z", limit: 1 << 20)
     let worker = Worker(index: 0, seam: EpollSeam())
     let fetch = try #require(lead(zone.takeTurn(7, at: 0, leadNanoseconds: 100)))
-    let waiter = try #require(fetch.add(WakeHandle(on: worker)))
+    let waiter = try #require(place(in: fetch, worker))
     var turn: CacheTurn? = CacheTurn(fetch, in: zone, on: worker, leadNanoseconds: 100)
     #expect(turn != nil)
     turn = nil
-    #expect(waiter.leave() && fetch.outcome == nil)
+    #expect(fetch.leave(waiter) && fetch.outcome == nil)
     turn = CacheTurn(fetch, in: zone, on: worker, leadNanoseconds: 100)
     turn?.end(.notStorable)
     turn = nil
