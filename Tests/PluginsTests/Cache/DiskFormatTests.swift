@@ -89,7 +89,6 @@ struct DiskFormatTests {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<3_000 {
       var one = head
-      one.storedAt = Int64.random(in: .min ... .max, using: &random)
       one.terms.lifetime = Int64.random(in: .min ... .max, using: &random)
       one.terms.initialAge = Int64.random(in: .min ... .max, using: &random)
       one.terms.staleWhileRevalidate = Int64.random(in: .min ... .max, using: &random)
@@ -100,6 +99,19 @@ struct DiskFormatTests {
         DoomedFiles(ThreadSignal()))
       _ = entry.isOfUse(at: Int64.random(in: 0 ... .max, using: &random))
       #expect((0...DeltaSeconds.max).contains(found.terms.lifetime))
+    }
+    let day: Int64 = 86_400_000_000_000
+    let now: Int64 = 1_700_000_000_000_000_000
+    for (storedAt, isTaken) in [
+      (Int64.min, false), (-1, false), (0, true), (now, true), (now + day, true), (now + day + 1, false),
+      (.max, false),
+    ] {
+      var one = head
+      one.storedAt = storedAt
+      let text = try #require(DiskFormat.head(one, contentBytes: 5, contentCheck: 77))
+      let fixed = try #require(readFixed(text))
+      let found = DiskFormat.head(text.span, fixed, at: now)
+      #expect(found?.storedAt == (isTaken ? storedAt : nil))
     }
     for _ in 0..<3_000 {
       // As long as the fixed part and more, with its magic.
