@@ -183,6 +183,60 @@ class TestPurge:
         wait_until(lambda: not files(folder), "its file is gone")
 
 
+    @pytest.mark.parametrize("body, left", [
+        ({"everything": True}, 0), ({"tag": "shop", "zone": "default"}, 0), ({"url": "http://example.test/a/1"}, 1)])
+    def test_two_folders_of_one_zone(self, scenario, tmp_path, body, left):
+        folders = {path: tmp_path / path for path in ("a", "b")}
+        routes = [route(path, "app", match=[{"path": f"/{path}"}], plugins={"cache": {"diskPath": str(folder)}})
+                  for path, folder in folders.items()]
+        site = Site(scenario, routes=routes)
+        for path, folder in folders.items():
+            site.pages[f"/{path}/1"] = page(path, FRESH, "Surrogate-Key: shop")
+            site.get(f"/{path}/1")
+            wait_until(lambda: len(files(folder)) == 1, f"a file in folder {path}")
+        restart(site)
+        # Each is found where its route has it.
+        for path in folders:
+            assert stored(site, f"/{path}/1").text == path
+        AdminAPI(site.gateway)("POST", "/v1/cache/purge", body, status=200)
+        assert not files(folders["a"]) and len(files(folders["b"])) == left
+        restart(site)
+        assert site.get("/a/1", CACHED).status == 504
+        assert site.get("/b/1", CACHED).status == (200 if left else 504)
+
+    def test_while_another_process_has_the_folder(self, scenario, folder):
+        """It holds when the folder is taken back."""
+        old = Site(scenario, diskPath=str(folder))
+        self.fill(old)
+        new = scenario.gateway(
+            [service("app", old.origin)], [route("all", "app", plugins={"cache": {"diskPath": str(folder)}})])
+        wait_until(lambda: new.get("/a", CACHED).status == 200, "the new one has what the old one wrote")
+        AdminAPI(new)("POST", "/v1/cache/purge", {"tag": "of-nothing"}, status=200)
+        old.pages["/late"] = page("late", FRESH, "Surrogate-Key: shop")
+        new.get("/late")
+        wait_until(lambda: len(files(folder)) == 5, "what the new one has written")
+        # The old one finds out that the folder is another's.
+        known(old)
+        # Of `/late` the old one knows nothing.
+        AdminAPI(old.gateway)("POST", "/v1/cache/purge", {"tag": "shop"}, status=200)
+        assert len(files(folder)) == 2
+        new.stop()
+        count = 0
+
+        def is_taken_back():
+            nonlocal count
+            count += 1
+            old.get(f"/b/c?{count}")
+            return disk(old, "writes_total", result="written") > 4
+
+        old.pages["/b/c"] = page("c", FRESH)
+        wait_until(is_taken_back, "the old one writes again")
+        known(old)
+        for path in ("/a", "/a?x", "/b", "/late"):
+            assert old.get(path, CACHED).status == 504, path
+        assert old.get("/b/c", CACHED).text == "c"
+
+
 class TestTiers:
     def test_what_memory_has_no_room_for_is_read(self, scenario, folder):
         site = Site(scenario, workers=2, diskPath=str(folder), memory="1MiB", maxSize="256KiB")

@@ -111,7 +111,7 @@ extension CachePlugin {
     let (fresh, mayStore) = freshened(
       stale, with: lines(of: exchange), age: news.age, storageRequest(exchange, visit), delay: delay, at: now)
     var isStored = false
-    if mayStore { isStored = zone.insert(fresh, purges: visit.purges) } else { zone.remove(stale) }
+    if mayStore { isStored = zone.insert(fresh, purges: visit.purges, to: disk) } else { zone.remove(stale) }
     endTurn(visit, !mayStore ? .notStorable : isStored ? .stored : .failed)
     return answer(exchange, visit.facts, fresh, .revalidated, wasForwarded: true)
   }
@@ -165,7 +165,7 @@ extension CachePlugin {
     guard let fill = visit.fill else { return }
     visit.fill = nil
     let headCame = exchange.attemptBegan.nanoseconds + max(0, exchange.responseNanoseconds)
-    let isStored = zone.insert(fill.response(at: min(headCame, now)), purges: visit.purges)
+    let isStored = zone.insert(fill.response(at: min(headCame, now)), purges: visit.purges, to: disk)
     // It was purged meanwhile: the next one fetches it anew.
     endTurn(visit, isStored ? .stored : .failed)
   }

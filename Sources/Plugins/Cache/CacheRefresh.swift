@@ -133,7 +133,7 @@ extension CachePlugin {
     guard let response, !Self.failures.contains(response.status) else { return fail(refresh) }
     if response.status == 304 { return freshen(refresh, response) }
     if let stored = stored(refresh, response) {
-      return refresh.turn.end(zone.insert(stored, purges: refresh.purges) ? .stored : .failed)
+      return refresh.turn.end(zone.insert(stored, purges: refresh.purges, to: disk) ? .stored : .failed)
     }
     if response.status >= 500 || refresh.room.hasFailed { return fail(refresh) }
     // The endpoint has something else to say now, and it is not to be stored (RFC 9111 §4.3.3).
@@ -161,7 +161,7 @@ extension CachePlugin {
       zone.remove(stale)
       return refresh.turn.end(.notStorable)
     }
-    refresh.turn.end(zone.insert(fresh, purges: refresh.purges) ? .stored : .failed)
+    refresh.turn.end(zone.insert(fresh, purges: refresh.purges, to: disk) ? .stored : .failed)
   }
 
   /// Nil where it may not be stored, or there is no room.

@@ -5,7 +5,7 @@ import Synchronization
 
 /// What one or several uses of the plugin have stored. From any thread.
 final class CacheZone: Sendable {
-  private struct SecondTier { weak var disk: CacheDisk? }
+  private struct Attached { weak var disk: CacheDisk? }
 
   private final class Shard: Sendable {
     let state = Mutex(CacheShard())
@@ -14,7 +14,8 @@ final class CacheZone: Sendable {
   let name: String
   let account: ByteAccount
   private let shards: [Shard]
-  private let secondTier = Mutex(SecondTier())
+  /// The one that was asked for last is the last.
+  private let secondTier = Mutex<[Attached]>([])
   /// The shard that the last eviction was from.
   private let evictionCursor = Atomic(0)
   private let evictionCount = Atomic<UInt64>(0)
@@ -60,17 +61,29 @@ final class CacheZone: Sendable {
 
   /// Stores a response, and evicts others where there is no room for it.
   /// - purges: Of when it was asked for.
+  /// - own: Where it is written; nil: to the disk that was attached last. Others have nothing to say of it any more.
   /// - Returns: false where it was purged in the meantime.
-  func insert(_ response: StoredResponse, purges: UInt64) -> Bool {
+  func insert(_ response: StoredResponse, purges: UInt64, to own: CacheDisk? = nil) -> Bool {
     guard insertInMemory(response, purges: purges) else { return false }
-    disk?.core.store(response, purges: purges)
+    let disks = disks
+    for disk in disks {
+      if disk === own ?? disks.last {
+        disk.core.store(response, purges: purges)
+      } else {
+        disk.core.remove(response.identity)
+      }
+    }
     return true
   }
 
-  private func insertInMemory(_ response: StoredResponse, purges: UInt64) -> Bool {
+  private func insertInMemory(
+    _ response: StoredResponse, purges: UInt64, unlessNewer: Bool = false
+  ) -> Bool {
     let hash = response.identity.hash
     let isStored = withShard(index(hash)) { shard in
-      guard isValid(shard, hash, purges) else { return false }
+      guard isValid(shard, hash, purges), !unlessNewer || !shard.entries.hasNewer(than: response) else {
+        return false
+      }
       shard.entries.insert(response)
       return true
     }
@@ -78,8 +91,10 @@ final class CacheZone: Sendable {
     return isStored
   }
 
-  /// A response that a disk has had.
-  func insertRead(_ response: StoredResponse, purges: UInt64) { _ = insertInMemory(response, purges: purges) }
+  /// A response that a disk has had, unless a newer one has come while it was read.
+  func insertRead(_ response: StoredResponse, purges: UInt64) {
+    _ = insertInMemory(response, purges: purges, unlessNewer: true)
+  }
 
   /// Whether what was asked for may be stored: it was not purged in the meantime.
   /// - purges: Of when it was asked for.
@@ -101,18 +116,26 @@ final class CacheZone: Sendable {
   func remove(_ response: StoredResponse) {
     let identity = response.identity
     _ = withShard(index(identity.hash)) { $0.entries.remove(response) }
-    guard let disk = disk?.core else { return }
+    let disks = disks
+    if disks.isEmpty { return }
     // What is still to be written must not come back.
     let number = purgeCount.add(1, ordering: .acquiringAndReleasing).newValue
     withShard(index(identity.hash)) { noteInvalidation(identity.hash, number, in: &$0) }
-    disk.index.makeWay(for: identity)
+    for disk in disks { disk.core.remove(identity) }
   }
 
   // MARK: The second tier
 
-  var disk: CacheDisk? { secondTier.withLock { $0.disk } }
+  /// Settings may have one zone and several folders: each is written to and read from by those that have it, and what
+  /// is purged or removed is so in all.
+  private var disks: [CacheDisk] { secondTier.withLock { $0.compactMap(\.disk) } }
 
-  func attach(_ disk: CacheDisk) { secondTier.withLock { $0.disk = disk } }
+  func attach(_ disk: CacheDisk) {
+    secondTier.withLock { attached in
+      attached.removeAll { $0.disk == nil || $0.disk === disk }
+      attached.append(Attached(disk: disk))
+    }
+  }
 
   /// Goes from shard to shard, and moves the hand of each: so a zone of few entries, most of whose shards have one or
   /// none, takes what was not used as well as one of many does.
@@ -221,7 +244,7 @@ final class CacheZone: Sendable {
     for index in 0..<Self.shardCount {
       count += withShard(index) { shard in shard.entries.removeAll { what.concerns($0) } }
     }
-    return max(count, disk?.core.purge(what) ?? 0)
+    return max(count, purgeDisks(what))
   }
 
   /// Another may have a later number already.
@@ -235,9 +258,11 @@ final class CacheZone: Sendable {
       noteInvalidation(hash, number, in: &shard)
       return shard.entries.removeURL(hash, url)
     }
-    guard let disk else { return count }
-    return max(count, disk.core.purge(.url(CacheURL(url, hash: hash))))
+    return max(count, purgeDisks(.url(CacheURL(url, hash: hash))))
   }
+
+  /// - Returns: how many files there were.
+  private func purgeDisks(_ what: Purge) -> Int { disks.reduce(0) { $0 + $1.core.purge(what) } }
 
   private func noteInvalidation(_ hash: UInt64, _ number: UInt64, in shard: inout CacheShard) {
     if shard.invalidated.count >= Self.invalidatedMax {
@@ -256,7 +281,7 @@ final class CacheZone: Sendable {
     for index in 0..<Self.shardCount { entries += withShard(index) { $0.entries.count } }
     return CacheZoneFigures(
       name: name, entries: entries, bytes: storedBytes.load(ordering: .relaxed), limit: account.limit,
-      evictions: evictionCount.load(ordering: .relaxed), disk: disk.map { CacheDiskFigures($0.core) })
+      evictions: evictionCount.load(ordering: .relaxed), disk: disks.last.map { CacheDiskFigures($0.core) })
   }
 }
 
@@ -270,7 +295,7 @@ public struct CacheZoneFigures: Sendable {
   public var disk: CacheDiskFigures?
 }
 
-/// What a zone's disk holds, and what has happened there.
+/// What a zone's disk holds, and what has happened there; of several, the one that was attached last.
 public struct CacheDiskFigures: Sendable {
   public var folder: String
   public var entries: Int

@@ -30,14 +30,26 @@ struct EntryTable<Entry: CacheEntry> {
 
   /// Takes out what a new entry replaces.
   mutating func makeWay(for identity: StoredResponse.Identity) {
-    removeFromGroup(identity.hash) { old in
-      // Another URL of the same hash cannot stay beside it.
-      if old.url != identity.url { return true }
-      if old.partition != identity.partition { return false }
-      // Where the names have changed, the resource varies by others than it did.
-      if !old.selected.elementsEqual(identity.selected, by: { $0.name == $1.name }) { return true }
-      return old.selected == identity.selected
-    }
+    removeFromGroup(identity.hash) { Self.isReplaced($0, by: identity) }
+  }
+
+  /// Whether an entry would replace another that came no earlier.
+  func hasNewer(than entry: Entry) -> Bool {
+    groups[entry.identity.hash]?.contains { place in
+      let known = queue[place]
+      return known.storedAt >= entry.storedAt && Self.isReplaced(known.identity, by: entry.identity)
+    } ?? false
+  }
+
+  private static func isReplaced(
+    _ old: StoredResponse.Identity, by identity: StoredResponse.Identity
+  ) -> Bool {
+    // Another URL of the same hash cannot stay beside it.
+    if old.url != identity.url { return true }
+    if old.partition != identity.partition { return false }
+    // Where the names have changed, the resource varies by others than it did.
+    if !old.selected.elementsEqual(identity.selected, by: { $0.name == $1.name }) { return true }
+    return old.selected == identity.selected
   }
 
   /// Takes it out, if it is still in.

@@ -2,6 +2,8 @@
 protocol CacheEntry: AnyObject, Sendable {
   var identity: StoredResponse.Identity { get }
   var tags: [[UInt8]] { get }
+  /// Nanoseconds of the monotonic clock.
+  var storedAt: Int64 { get }
   /// What it counts as.
   var bytes: Int { get }
   /// Whether it was used since this was asked last.

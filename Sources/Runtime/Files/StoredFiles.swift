@@ -56,9 +56,12 @@ public enum StoredFiles {
   /// For names of files that only this process makes.
   public static var processNumber: Int32 { getpid() }
 
-  /// - Returns: whether there was one.
+  /// - Returns: whether there is none of that name now.
   @discardableResult
-  public static func remove(_ path: String) -> Bool { unsafe unlink(path) == 0 }
+  public static func remove(_ path: String) -> Bool {
+    // The string lives for the call.
+    unsafe unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR
+  }
 
   /// The names in a folder, but for `.` and `..`, as far as they are UTF-8.
   public static func names(in path: String) throws(SystemError) -> [String] {

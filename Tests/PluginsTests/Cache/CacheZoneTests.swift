@@ -10,7 +10,7 @@ struct CacheZoneTests {
   private func response(
     _ name: String, in zone: CacheZone, selected: [SelectedValue] = [], partition: String = "",
     size: Int = 10,
-    tags: [String] = []
+    tags: [String] = [], at storedAt: Int64 = 0
   ) -> StoredResponse {
     let url = CacheURL(Array("http://a.test/\(name)".utf8))
     let buffer = Buffer(capacity: size)
@@ -21,7 +21,7 @@ struct CacheZoneTests {
       .init(hash: url.hash, url: url.bytes, partition: Array(partition.utf8), selected: selected),
       .init(
         status: 200, lines: [], content: FrozenBytes(buffer), entityTag: [], lastModified: nil,
-        tags: tags.map { Array($0.utf8) }), terms, at: 0, in: zone.account)
+        tags: tags.map { Array($0.utf8) }), terms, at: storedAt, in: zone.account)
   }
 
   private func isGone(_ response: StoredResponse) -> Bool { response.isGone.load(ordering: .relaxed) }
@@ -47,6 +47,24 @@ struct CacheZoneTests {
     #expect(zone.insert(third, purges: 0))
     #expect(isGone(second) && isGone(other))
     #expect(!isGone(elsewhere) && zone.figures.entries == 2)
+  }
+
+  @Test("what is read from a disk late does not take the place of what has come meanwhile")
+  func lateReads() {
+    let zone = CacheZone("z", limit: 1 << 20)
+    let (gzip, br) = (SelectedValue(name: [1], value: [2]), SelectedValue(name: [1], value: [3]))
+    let present = response("a", in: zone, selected: [gzip], at: 5)
+    #expect(zone.insert(present, purges: 0))
+    zone.insertRead(response("a", in: zone, selected: [gzip], at: 4), purges: 0)
+    zone.insertRead(response("a", in: zone, selected: [gzip], at: 5), purges: 0)
+    zone.insertRead(response("a", in: zone, at: 4), purges: 0)
+    #expect(!isGone(present) && zone.figures.entries == 1)
+    // Another variant may be older, and another partition.
+    zone.insertRead(response("a", in: zone, selected: [br], at: 4), purges: 0)
+    zone.insertRead(response("a", in: zone, partition: "route", at: 4), purges: 0)
+    #expect(!isGone(present) && zone.figures.entries == 3)
+    zone.insertRead(response("a", in: zone, selected: [gzip], at: 6), purges: 0)
+    #expect(isGone(present) && zone.figures.entries == 3)
   }
 
   @Test("another URL of the same hash takes the place, and is never found for the other")

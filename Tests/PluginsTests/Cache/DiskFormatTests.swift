@@ -89,7 +89,6 @@ struct DiskFormatTests {
     var random = SystemRandomNumberGenerator()
     for _ in 0..<3_000 {
       var one = head
-      one.storedAt = Int64.random(in: .min ... .max, using: &random)
       one.terms.lifetime = Int64.random(in: .min ... .max, using: &random)
       one.terms.initialAge = Int64.random(in: .min ... .max, using: &random)
       one.terms.staleWhileRevalidate = Int64.random(in: .min ... .max, using: &random)
@@ -100,6 +99,19 @@ struct DiskFormatTests {
         DoomedFiles(ThreadSignal()))
       _ = entry.isOfUse(at: Int64.random(in: 0 ... .max, using: &random))
       #expect((0...DeltaSeconds.max).contains(found.terms.lifetime))
+    }
+    let day: Int64 = 86_400_000_000_000
+    let now: Int64 = 1_700_000_000_000_000_000
+    for (storedAt, isTaken) in [
+      (Int64.min, false), (-1, false), (0, true), (now, true), (now + day, true), (now + day + 1, false),
+      (.max, false),
+    ] {
+      var one = head
+      one.storedAt = storedAt
+      let text = try #require(DiskFormat.head(one, contentBytes: 5, contentCheck: 77))
+      let fixed = try #require(readFixed(text))
+      let found = DiskFormat.head(text.span, fixed, at: now)
+      #expect(found?.storedAt == (isTaken ? storedAt : nil))
     }
     for _ in 0..<3_000 {
       // As long as the fixed part and more, with its magic.
@@ -128,11 +140,44 @@ struct DiskFormatTests {
     #expect(CacheDiskUse.folderName("../a b\u{0}") == "%2E%2E%2Fa%20b%00")
   }
 
-  private func entry(_ name: String, size: Int, _ doomed: DoomedFiles) -> DiskEntry {
+  private func entry(
+    _ name: String, size: Int, _ doomed: DoomedFiles, selected: [SelectedValue] = [], at storedAt: Int64 = 0
+  ) -> DiskEntry {
     var head = head
     head.url = bytes("http://a.test/\(name)")
+    head.selected = selected
     return DiskEntry(
-      head, headBytes: 100, contentBytes: size, in: .random(), storedAt: 0, doomed)
+      head, headBytes: 100, contentBytes: size, in: .random(), storedAt: storedAt, doomed)
+  }
+
+  @Test("what is found takes the place of what is older only, in whatever order files are found")
+  func found() {
+    let doomed = DoomedFiles(ThreadSignal())
+    let index = DiskIndex(limit: 100_000)
+    let (gzip, br) = (SelectedValue(name: [1], value: [2]), SelectedValue(name: [1], value: [3]))
+    // It varied by nothing, and does since.
+    let old = entry("a", size: 1, doomed, at: 1)
+    let new = entry("a", size: 1, doomed, selected: [gzip], at: 3)
+    let variant = entry("a", size: 1, doomed, selected: [br], at: 2)
+    #expect(index.insertFound(old) { true } && index.insertFound(new) { true })
+    #expect(doomed.takeAll() == [old.file])
+    #expect(index.insertFound(variant) { true } && index.count == 2)
+    #expect(!index.insertFound(entry("a", size: 1, doomed, at: 1)) { true })
+    #expect(!index.insertFound(entry("a", size: 1, doomed, selected: [gzip], at: 3)) { true })
+    #expect(!index.insertFound(entry("b", size: 1, doomed)) { false })
+    #expect(index.count == 2 && doomed.takeAll().isEmpty)
+  }
+
+  @Test("so many wait for a file, and no more; all are let go when it was read")
+  func waiting() {
+    let doomed = DoomedFiles(ThreadSignal())
+    let one = entry("a", size: 1, doomed)
+    let handle = WakeHandle(on: Worker(index: 0, seam: EpollSeam()))
+    #expect(one.beginReading(for: handle) == .begins)
+    for _ in 1..<DiskEntry.waitingMax { #expect(one.beginReading(for: handle) == .goesOn) }
+    #expect(one.beginReading(for: handle) == .refused)
+    one.endReading()
+    #expect(one.beginReading(for: handle) == .begins)
   }
 
   @Test("the index stays within its bytes, keeps what is used, and dooms the files of the rest")

@@ -31,8 +31,10 @@ final class DiskCore: Sendable {
     var reads = FirstInFirstOut<(entry: DiskEntry, purges: UInt64)>()
     /// To be raised when all that was asked for before is done.
     var settling: [ThreadSignal] = []
-    /// What was purged while files are looked through of which nothing is known yet; nil: all are known.
+    /// What was purged while there are files of which nothing is known yet; nil: all are known.
     var purgesInScan: [CacheZone.Purge]? = []
+    /// Another process writes to the folder.
+    var isOthers = false
     var problem: String?
   }
 
@@ -119,7 +121,13 @@ final class DiskCore: Sendable {
   /// - Returns: false where too many wait.
   func read(_ entry: DiskEntry, purges: UInt64, waking handle: WakeHandle) -> Bool {
     entry.noteUse()
-    guard entry.beginReading(for: handle) else { return true }
+    switch entry.beginReading(for: handle) {
+    case .begins: break
+    case .goesOn: return true
+    case .refused:
+      figures.refusedReads.add(1, ordering: .relaxed)
+      return false
+    }
     let isQueued =
       !isStopped
       && queues.withLock { queues in
@@ -156,12 +164,28 @@ final class DiskCore: Sendable {
   /// - Returns: how many there were, as far as they are known.
   @discardableResult
   func purge(_ what: CacheZone.Purge) -> Int {
-    queues.withLock { queues in
-      guard let known = queues.purgesInScan else { return }
-      queues.purgesInScan = known.count < Self.purgesInScanMax ? known + [what] : [.everything]
-    }
+    queues.withLock { Self.note(what, in: &$0) }
     if case .url(let url) = what { return index.removeURL(url.hash, url.bytes) }
     return index.removeAll { what.concerns($0) }
+  }
+
+  private static func note(_ what: CacheZone.Purge, in queues: inout Queues) {
+    guard let count = queues.purgesInScan?.count else { return }
+    if count < purgesInScanMax {
+      queues.purgesInScan?.append(what)
+    } else {
+      queues.purgesInScan = [.everything]
+    }
+  }
+
+  /// Takes out what says nothing any more, also where its file has not been found yet.
+  func remove(_ identity: StoredResponse.Identity) {
+    queues.withLock { queues in
+      // What another process writes meanwhile is newer than what is removed here.
+      if queues.isOthers { return }
+      Self.note(.url(CacheURL(identity.url, hash: identity.hash)), in: &queues)
+    }
+    index.makeWay(for: identity)
   }
 
   /// Waits until the files are gone of all that was purged.
@@ -170,12 +194,23 @@ final class DiskCore: Sendable {
     queues.withLock { $0.settling.append(signal) }
     writeSignal.raise()
     signal.wait(milliseconds: milliseconds)
+    // It may have taken too long.
+    queues.withLock { $0.settling.removeAll { $0 === signal } }
   }
 
   // MARK: For the threads
 
   /// What was purged before the folder could be used holds as well.
-  func beginScan() { queues.withLock { $0.purgesInScan = $0.purgesInScan ?? [] } }
+  func beginScan() { noteUnknownFiles(isOthers: false) }
+
+  /// There are, or will be, files of which nothing is known: what is purged from now on concerns them when they are
+  /// looked through.
+  func noteUnknownFiles(isOthers: Bool) {
+    queues.withLock { queues in
+      queues.purgesInScan = queues.purgesInScan ?? []
+      queues.isOthers = isOthers
+    }
+  }
 
   func endScan() { queues.withLock { $0.purgesInScan = nil } }
 

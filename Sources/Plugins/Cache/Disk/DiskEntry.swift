@@ -56,12 +56,28 @@ final class DiskEntry: CacheEntry {
 
   // MARK: Reading
 
-  /// - Returns: whether it has to be read for this; otherwise that has begun before.
-  func beginReading(for handle: WakeHandle) -> Bool {
+  enum ReadingTurn {
+    /// It has to be read for this.
+    case begins
+    /// It is being read.
+    case goesOn
+    /// Too many wait for that.
+    case refused
+  }
+
+  /// Requests that wait for one file; what comes above goes to the endpoint.
+  static let waitingMax = 4_096
+
+  func beginReading(for handle: WakeHandle) -> ReadingTurn {
     reading.withLock { handles in
-      let isFirst = handles == nil
-      handles = (handles ?? []) + [handle]
-      return isFirst
+      guard let count = handles?.count else {
+        handles = [handle]
+        return .begins
+      }
+      guard count < Self.waitingMax else { return .refused }
+      // In its place: a copy for each would cost the square of them.
+      handles?.append(handle)
+      return .goesOn
     }
   }
 

@@ -93,9 +93,15 @@ enum DiskFormat {
       headCheck: headCheck)
   }
 
+  /// How far the clock may have been set back since; what is stored later than that is damaged.
+  private static let futureNanosecondsMax: Int64 = 86_400_000_000_000
+
   /// Nil where it is damaged.
   /// - bytes: The fixed part and the head.
-  static func head(_ bytes: Span<UInt8>, _ fixed: Fixed) -> Head? {
+  /// - wallNanoseconds: Now, since 1970.
+  static func head(
+    _ bytes: Span<UInt8>, _ fixed: Fixed, at wallNanoseconds: Int64 = SystemClock.wallNanoseconds
+  ) -> Head? {
     guard bytes.count >= fixedBytes + fixed.headBytes else { return nil }
     let text = bytes.extracting(fixedBytes..<fixedBytes + fixed.headBytes)
     guard check(bytes.extracting(0..<fixedBytes - 4), text) == fixed.headCheck else { return nil }
@@ -107,6 +113,8 @@ enum DiskFormat {
       let lastModified = reader.number(), let url = reader.list(), let partition = reader.list(),
       let lines = reader.list(), let entityTag = reader.list()
     else { return nil }
+    // Ages are counted from it: no difference of both overflows.
+    guard storedAt >= 0, storedAt <= wallNanoseconds + futureNanosecondsMax else { return nil }
     head.storedAt = storedAt
     head.status = UInt16(status)
     head.terms.lifetime = bounded(lifetime)

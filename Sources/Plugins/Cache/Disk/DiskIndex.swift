@@ -58,6 +58,17 @@ final class DiskIndex: Sendable {
     }
   }
 
+  /// Inserts what was found on the disk, unless it would replace what came later.
+  /// - isValid: As above.
+  /// - Returns: false where it is not valid, or not the newest.
+  func insertFound(_ entry: DiskEntry, if isValid: () -> Bool) -> Bool {
+    withShard(index(entry.identity.hash)) { table in
+      guard !table.hasNewer(than: entry), isValid() else { return false }
+      table.insert(entry)
+      return true
+    }
+  }
+
   /// Takes out what a new response replaces.
   func makeWay(for identity: StoredResponse.Identity) {
     withShard(index(identity.hash)) { $0.makeWay(for: identity) }

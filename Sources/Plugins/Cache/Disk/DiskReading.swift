@@ -26,10 +26,10 @@ enum DiskReading {
       core.figures.damagedFiles.add(1, ordering: .relaxed)
       core.report("\(core.folder)/\(entry.file.path) is damaged, and is removed")
     } catch {
-      // One that is gone has been removed by another process, or by somebody.
       core.figures.failedReads.add(1, ordering: .relaxed)
       if error.isShortage { return }
-      core.report("cannot read \(core.folder)/\(entry.file.path): \(error)")
+      // One that is gone has been removed by another process, or by somebody.
+      if !error.isMissing { core.report("cannot read \(core.folder)/\(entry.file.path): \(error)") }
     }
     _ = core.index.remove(entry)
   }

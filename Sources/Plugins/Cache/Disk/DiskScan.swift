@@ -21,11 +21,12 @@ final class DiskScan {
     }
   }
 
+  /// - passed: Files that are to be removed, and could not be yet.
   /// - Returns: false when all are known.
-  func step() -> Bool {
+  func step(passing passed: Set<DiskFile>) -> Bool {
     for _ in 0..<Self.filesPerStep {
       if let name = names.popLast() {
-        if let file = DiskFile(name: name, in: folder - 1) { look(at: file) }
+        if let file = DiskFile(name: name, in: folder - 1), !passed.contains(file) { look(at: file) }
       } else {
         guard folder < DiskFile.folderCount else { return false }
         // Most have not been made where there are few files.
@@ -54,18 +55,11 @@ final class DiskScan {
     let entry = DiskEntry(
       found.head, headBytes: found.headBytes, contentBytes: found.fixed.contentBytes, in: file,
       storedAt: clocks.monotonic - age, core.doomed)
-    let known = core.index.find(entry.identity.hash) {
-      $0.identity.partition == entry.identity.partition && $0.identity.selected == entry.identity.selected
-        && $0.identity.url == entry.identity.url
-    }
     // Written by this process meanwhile.
-    if known?.file == file { return }
-    if core.wasPurgedInScan(entry) || !entry.isOfUse(at: clocks.monotonic)
-      || known.map({ $0.storedAt >= entry.storedAt }) ?? false
-    {
-      return entry.forget()
-    }
-    let isValid = core.index.insert(entry) { !core.wasPurgedInScan(entry) }
-    if isValid { core.index.evict(sparing: entry) } else { entry.forget() }
+    if core.index.find(entry.identity.hash, where: { $0.file == file }) != nil { return }
+    guard entry.isOfUse(at: clocks.monotonic),
+      core.index.insertFound(entry, if: { !core.wasPurgedInScan(entry) })
+    else { return entry.forget() }
+    core.index.evict(sparing: entry)
   }
 }

@@ -14,7 +14,13 @@ final class DiskWriterThread {
   private let ownership: FolderOwnership
   private var standing = Standing.closed
   private var scan: DiskScan?
+  /// Processes may have the same number one after the other, and leave files behind.
+  private let temporaryPrefix = "\(StoredFiles.processNumber)-\(DiskFile.random().name)-"
   private var temporaryNumber = 0
+  /// Files whose removal has failed.
+  private var unremoved: Set<DiskFile> = []
+  /// Nanoseconds of the monotonic clock: when that is tried again.
+  private var removalPauseUntil: Int64 = 0
   /// Nanoseconds of the monotonic clock.
   private var pauseUntil: Int64 = 0
 
@@ -23,6 +29,10 @@ final class DiskWriterThread {
   /// How often it is tried again where nothing can be written.
   private static let retryMilliseconds: Int32 = 1_000
   private static let pauseNanoseconds: Int64 = 1_000_000_000
+  /// Writes between two looks at what else there is to do, so that they do not keep files from being found and removed.
+  private static let writesAtOnce = 16
+  /// 8 bytes each, and a system call for each try. What comes above stays until the folder is looked through again.
+  private static let unremovedMax = 65_536
 
   init(_ core: DiskCore) {
     self.core = core
@@ -33,24 +43,32 @@ final class DiskWriterThread {
     BackgroundThread.lowerPriority(byNice: Self.nice)
     while !core.isStopped {
       updateStanding()
-      if writeNext() {
-        removeDoomed()
-        continue
-      }
+      let hasWritten = writeSome()
       removeDoomed()
-      if let scan, standing == .owner {
-        if scan.step() { continue }
-        self.scan = nil
-        core.endScan()
-      }
-      // Whoever has purged something before has its files removed here.
-      let settling = core.takeSettling()
-      removeDoomed()
-      for signal in settling { signal.raise() }
-      let isAtRest = standing == .owner && core.isWritable
+      let isScanning = continueScan()
+      // Whoever has purged something waits until all files were looked at.
+      if !isScanning { settle() }
+      if hasWritten || isScanning { continue }
+      let isAtRest = standing == .owner && core.isWritable && unremoved.isEmpty
       core.waitForWork(milliseconds: isAtRest ? -1 : Self.retryMilliseconds)
     }
-    for signal in core.takeSettling() { signal.raise() }
+    settle()
+  }
+
+  /// - Returns: false when there is nothing more to look at, for now.
+  private func continueScan() -> Bool {
+    guard let scan, standing == .owner else { return false }
+    if scan.step(passing: unremoved) { return true }
+    self.scan = nil
+    core.endScan()
+    return false
+  }
+
+  private func settle() {
+    // What these have purged is doomed by now.
+    let settling = core.takeSettling()
+    removeDoomed()
+    for signal in settling { signal.raise() }
   }
 
   // MARK: Who writes
@@ -65,6 +83,7 @@ final class DiskWriterThread {
       }
       core.isWritable = false
       standing = .reader
+      core.noteUnknownFiles(isOthers: true)
     case .reader: if ownership.isFree { open() }
     }
   }
@@ -95,6 +114,13 @@ final class DiskWriterThread {
   }
 
   // MARK: Files
+
+  /// - Returns: false where there was nothing to write.
+  private func writeSome() -> Bool {
+    var count = 0
+    while count < Self.writesAtOnce, !core.isStopped, writeNext() { count += 1 }
+    return count > 0
+  }
 
   /// - Returns: false where there was nothing to write.
   private func writeNext() -> Bool {
@@ -137,7 +163,7 @@ final class DiskWriterThread {
 
   private func write(_ head: [UInt8], _ content: FrozenBytes, to file: DiskFile) throws(SystemError) {
     temporaryNumber += 1
-    let temporary = "\(core.folder)/tmp/\(StoredFiles.processNumber)-\(temporaryNumber)"
+    let temporary = "\(core.folder)/tmp/\(temporaryPrefix)\(temporaryNumber)"
     let path = core.folder + "/" + file.path
     do throws(SystemError) {
       try StoredFiles.write(head, content, by: temporary, to: path)
@@ -158,14 +184,27 @@ final class DiskWriterThread {
     pauseUntil = SystemClock.monotonicNanoseconds + Self.pauseNanoseconds
     // The disk is smaller than it was said to be: older ones make room.
     if error.isFull { core.index.evict(bytes: 2 * bytes) }
-    if error.isMissing { standing = .closed }
+    if error.isMissing {
+      standing = .closed
+      core.noteUnknownFiles(isOthers: false)
+    }
   }
 
+  /// Also where another process writes: names are not used again, so it is the file that was meant, and it would be
+  /// found again when the folder is taken back.
   private func removeDoomed() {
-    let files = core.doomed.takeAll()
-    // Those of a folder that another process writes to are its affair.
-    guard standing == .owner else { return }
-    for file in files { StoredFiles.remove(core.folder + "/" + file.path) }
+    // They are removed when it is open.
+    if standing == .closed { return }
+    var files = core.doomed.takeAll()
+    let now = SystemClock.monotonicNanoseconds
+    if !unremoved.isEmpty, now >= removalPauseUntil {
+      files += unremoved
+      unremoved = []
+    }
+    for file in files where !StoredFiles.remove(core.folder + "/" + file.path) {
+      removalPauseUntil = now + Self.pauseNanoseconds
+      if unremoved.count < Self.unremovedMax { unremoved.insert(file) }
+    }
   }
 }
 
