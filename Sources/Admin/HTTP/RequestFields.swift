@@ -96,9 +96,10 @@ enum RequestFields {
 
   /// Whether it is a type as most clients write it: in lower case, without parameters.
   private static func isPlainType(_ field: String) -> Bool {
-    !field.isEmpty && field.utf8.allSatisfy { byte in
-      (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
-    }
+    !field.isEmpty
+      && field.utf8.allSatisfy { byte in
+        (0x61...0x7A).contains(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
+      }
   }
 
   /// Whether `Accept` lets an answer of this type pass (RFC 9110 §12.5.1).
