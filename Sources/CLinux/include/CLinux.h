@@ -17,7 +17,9 @@ void penstock_malloc_trim(void);
 
 /// Has memory brought into the caches, without waiting for it.
 static inline void penstock_prefetch(const void *_Nonnull memory, size_t bytes) {
-  for (size_t offset = 0; offset < bytes; offset += 64) __builtin_prefetch((const char *)memory + offset, 1);
+  uintptr_t end = (uintptr_t)memory + bytes;
+  for (uintptr_t line = (uintptr_t)memory & ~(uintptr_t)63; line < end; line += 64)
+    __builtin_prefetch((const void *)line, 1);
 }
 
 /// The worker that the calling thread runs, or NULL.

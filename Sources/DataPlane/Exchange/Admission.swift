@@ -9,6 +9,7 @@ extension Exchange {
   /// endpoint.
   /// - Returns: what to answer when it goes to none.
   func prepare() -> Answer? {
+    prepareRouting(in: input)
     takeSettings()
     bodyBytesMax = http.bodyBytesMax ?? .max
     client.requestCount &+= 1
@@ -97,6 +98,11 @@ extension Exchange {
 
   private func normalisePath(in input: Buffer) throws(HTTP1Error) -> Bool {
     try PathNormaliser.normalise(input.bytes.extracting(request.path.range), into: &normalisedPath)
+  }
+
+  /// Begins to fetch what ``findRoute(in:)`` looks at.
+  private func prepareRouting(in input: Buffer) {
+    data.routes.prepare(host: input.bytes.extracting(request.host.range))
   }
 
   private func findRoute(in input: Buffer) -> CompiledRoute? {

@@ -14,17 +14,19 @@ public struct RouteFigures: Sendable {
     }
   }
 
-  // What every request counts stands together: of 20,000 routes, no cache holds the figures.
+  // What the usual request counts stands together: of 20,000 routes, no cache holds the figures.
   public var requestBodyBytes: UInt64 = 0
   public var responseBodyBytes: UInt64 = 0
   public var receivedBytes: UInt64 = 0
   public var sentBytes: UInt64 = 0
-  /// By ``Outcome/rawValue``.
-  private var outcomes = InlineArray<10, UInt64>(repeating: 0)
+  private var times = HistogramPair()
+  /// By ``Outcome/rawValue``; those that were passed on are the rest.
+  private var otherOutcomes = InlineArray<10, UInt64>(repeating: 0)
+
   /// From the request's first byte to the last byte of the response.
-  public var durations = Histogram()
+  public var durations: Histogram { times.first }
   /// From an attempt's begin to the head of its response, where one came.
-  public var responses = Histogram()
+  public var responses: Histogram { times.second }
 
   /// Empty: requests that no route took.
   public var route = ""
@@ -34,31 +36,33 @@ public struct RouteFigures: Sendable {
 
   public init() {}
 
-  public func count(of outcome: Outcome) -> UInt64 { outcomes[Int(outcome.rawValue)] }
+  public func count(of outcome: Outcome) -> UInt64 {
+    guard outcome == .proxied else { return otherOutcomes[Int(outcome.rawValue)] }
+    return otherOutcomes.indices.reduce(durations.count) { $0 &- otherOutcomes[$1] }
+  }
 
   /// Everything but the request's service and status.
   @inline(__always)
   mutating func record(_ record: borrowing ExchangeRecord) {
-    durations.record(nanoseconds: record.totalNanoseconds)
-    if record.responseNanoseconds >= 0 { responses.record(nanoseconds: record.responseNanoseconds) }
+    times.recordFirst(nanoseconds: record.totalNanoseconds)
+    if record.responseNanoseconds >= 0 { times.recordSecond(nanoseconds: record.responseNanoseconds) }
     requestBodyBytes &+= record.requestBodyBytes
     responseBodyBytes &+= record.responseBodyBytes
     receivedBytes &+= record.receivedBytes
     sentBytes &+= record.sentBytes
-    outcomes[Int(record.outcome.rawValue)] &+= 1
+    if record.outcome != .proxied { otherOutcomes[Int(record.outcome.rawValue)] &+= 1 }
   }
 
   /// Adds what another worker, or another route, counted.
   public mutating func add(_ other: RouteFigures) {
     for item in other.requests { add(item) }
     otherRequests &+= other.otherRequests
-    durations.add(other.durations)
-    responses.add(other.responses)
+    times.add(other.times)
     requestBodyBytes &+= other.requestBodyBytes
     responseBodyBytes &+= other.responseBodyBytes
     receivedBytes &+= other.receivedBytes
     sentBytes &+= other.sentBytes
-    for index in outcomes.indices { outcomes[index] &+= other.outcomes[index] }
+    for index in otherOutcomes.indices { otherOutcomes[index] &+= other.otherOutcomes[index] }
   }
 
   /// Bounded like one worker's: other workers may have counted other pairs.

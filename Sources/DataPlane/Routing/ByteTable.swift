@@ -1,11 +1,25 @@
-/// A hash table from byte strings, each in a scope, to numbers.
+import Runtime
+
+/// What a ``ByteTable`` has for a text.
+protocol ByteTableValue {
+  /// What stands in empty slots; not a value that can be stored.
+  static var vacant: Self { get }
+  var isVacant: Bool { get }
+}
+
+extension UInt32: ByteTableValue {
+  static var vacant: UInt32 { .max }
+  var isVacant: Bool { self == .max }
+}
+
+/// A hash table from byte strings, each in a scope, to values.
 ///
 /// Made of many small tables, by the hash's upper bits, so that growing one of them takes
 /// microseconds: a single table of 200,000 entries would stop its worker for milliseconds.
-struct ByteTable {
-  private static let shardCount = 256
+struct ByteTable<Value: ByteTableValue> {
+  private static var shardCount: Int { 256 }
 
-  private var shards = [ByteTableShard](repeating: ByteTableShard(), count: shardCount)
+  private var shards = [ByteTableShard<Value>](repeating: ByteTableShard(), count: shardCount)
   private(set) var count = 0
 
   /// The value of `bytes[start..<end]` in `scope`, or nil.
@@ -16,13 +30,17 @@ struct ByteTable {
   @inline(__always)
   func find(
     _ bytes: Span<UInt8>, from start: Int, to end: Int, hash: UInt64, scope: UInt32, lowercases: Bool = false
-  ) -> UInt32? {
+  ) -> Value? {
     shards.span[Self.shard(hash)].find(
       bytes, from: start, to: end, hash: hash, scope: scope, lowercases: lowercases)
   }
 
+  /// Has the slot of a hash brought near, for a look-up that follows.
+  @inline(__always)
+  func prepare(hash: UInt64) { shards.span[Self.shard(hash)].prepare(hash: hash) }
+
   /// Adds an entry, or replaces the value of one that is there.
-  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: UInt32) {
+  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: Value) {
     if shards[Self.shard(hash)].set(text, hash: hash, scope: scope, to: value) { count += 1 }
   }
 
@@ -40,26 +58,23 @@ struct ByteTable {
 
 /// A part of a ``ByteTable``: open addressing, linear probing.
 ///
-/// An entry costs 20 bytes of a slot (at a load of 3/8 to 3/4) and its text, with no object of its
+/// An entry costs 16 bytes of a slot and its value (at a load of 3/8 to 3/4) and its text, with no object of its
 /// own. Texts share one array. Entries come and go one by one; only growth touches them all, and then
 /// without hashing again.
-struct ByteTableShard {
+struct ByteTableShard<Value: ByteTableValue> {
   private struct Slot {
     var hash: UInt32
     var start: UInt32
     var count: UInt32
     var scope: UInt32
-    /// ``ByteTableShard/vacant`` where the slot is empty.
-    var value: UInt32
+    var value: Value
 
-    static var empty: Slot { Slot(hash: 0, start: 0, count: 0, scope: 0, value: ByteTableShard.vacant) }
+    static var empty: Slot { Slot(hash: 0, start: 0, count: 0, scope: 0, value: .vacant) }
   }
 
-  /// Not a value that can be stored.
-  static let vacant = UInt32.max
-  private static let slotsMin = 4
+  private static var slotsMin: Int { 4 }
   /// Below this many bytes of removed texts, tidying up is not worth it.
-  private static let unusedBytesMin = 512
+  private static var unusedBytesMin: Int { 512 }
 
   /// None before the first entry.
   private var slots: [Slot] = []
@@ -69,9 +84,16 @@ struct ByteTableShard {
   private var count: UInt32 = 0
 
   @inline(__always)
+  func prepare(hash: UInt64) {
+    let slots = slots.span
+    if slots.count == 0 { return }
+    Prefetching.prepare(slots, at: Int(UInt32(truncatingIfNeeded: hash)) & (slots.count &- 1))
+  }
+
+  @inline(__always)
   func find(
     _ bytes: Span<UInt8>, from start: Int, to end: Int, hash: UInt64, scope: UInt32, lowercases: Bool
-  ) -> UInt32? {
+  ) -> Value? {
     let slots = slots.span
     if slots.count == 0 { return nil }
     let mask = slots.count &- 1
@@ -79,21 +101,21 @@ struct ByteTableShard {
     let length = UInt32(truncatingIfNeeded: end &- start)
     var index = Int(hash) & mask
     while true {
-      let slot = slots[index]
-      if slot.value == Self.vacant { return nil }
-      if slot.hash == hash, slot.count == length, slot.scope == scope,
+      // Looked at part by part: a copy of the slot would count a reference to what its value holds.
+      if slots[index].value.isVacant { return nil }
+      if slots[index].hash == hash, slots[index].count == length, slots[index].scope == scope,
         bytes.holds(
-          texts.span, from: Int(slot.start), count: Int(length), at: start, lowercases: lowercases)
+          texts.span, from: Int(slots[index].start), count: Int(length), at: start, lowercases: lowercases)
       {
-        return slot.value
+        return slots[index].value
       }
       index = (index &+ 1) & mask
     }
   }
 
   /// - Returns: whether the entry is new.
-  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: UInt32) -> Bool {
-    precondition(value != Self.vacant)
+  mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: Value) -> Bool {
+    precondition(!value.isVacant)
     if let index = index(of: text, hash: hash, scope: scope) {
       slots[index].value = value
       return false
@@ -125,7 +147,7 @@ struct ByteTableShard {
     let mask = slots.count - 1
     let hash = UInt32(truncatingIfNeeded: hash)
     var index = Int(hash) & mask
-    while slots[index].value != Self.vacant {
+    while !slots[index].value.isVacant {
       let slot = slots[index]
       if slot.hash == hash, slot.scope == scope, Int(slot.count) == text.count,
         text.holds(texts.span, from: Int(slot.start), count: text.count, at: 0, lowercases: false)
@@ -140,14 +162,14 @@ struct ByteTableShard {
   private mutating func place(_ slot: Slot) {
     let mask = slots.count - 1
     var index = Int(slot.hash) & mask
-    while slots[index].value != Self.vacant { index = (index + 1) & mask }
+    while !slots[index].value.isVacant { index = (index + 1) & mask }
     slots[index] = slot
   }
 
   private mutating func resize(to slotCount: Int) {
     let old = slots
     slots = [Slot](repeating: .empty, count: slotCount)
-    for slot in old where slot.value != Self.vacant { place(slot) }
+    for slot in old where !slot.value.isVacant { place(slot) }
   }
 
   /// Moves entries back over a removed one, so that probing never meets a gap (Knuth 6.4, R).
@@ -158,7 +180,7 @@ struct ByteTableShard {
     while true {
       index = (index + 1) & mask
       let slot = slots[index]
-      if slot.value == Self.vacant { break }
+      if slot.value.isVacant { break }
       // Stays when its home lies behind the gap, cyclically.
       let home = Int(slot.hash) & mask
       if (index - home) & mask < (index - gap) & mask { continue }
@@ -171,7 +193,7 @@ struct ByteTableShard {
   private mutating func dropUnusedBytes() {
     var kept: [UInt8] = []
     kept.reserveCapacity(texts.count - Int(unusedBytes))
-    for index in slots.indices where slots[index].value != Self.vacant {
+    for index in slots.indices where !slots[index].value.isVacant {
       let start = Int(slots[index].start)
       slots[index].start = UInt32(kept.count)
       kept += texts[start..<start + Int(slots[index].count)]

@@ -10,7 +10,7 @@ struct ExpressionPool {
   }
 
   private var entries = Pool(blank: Entry())
-  private var numbers = ByteTable()
+  private var numbers = ByteTable<UInt32>()
   private let hash: ByteHash
 
   init(seed: UInt64) { hash = ByteHash(seed: seed) }

@@ -1,6 +1,6 @@
 import HTTPCodec
 
-/// Hosts of routes to numbers: one hash for a host, and one more for each length that wildcards have.
+/// Hosts of routes to what they have: one hash for a host, and one more for each length that wildcards have.
 ///
 /// Not for hosts of more than 255 bytes (RFC 1035 §2.3.4): they match nothing.
 struct HostTable {
@@ -9,8 +9,20 @@ struct HostTable {
   private static let wildcard: UInt32 = 1
   private static let dot: UInt8 = 0x2E
 
+  /// What a host has.
+  struct Entry: ByteTableValue {
+    /// The route that takes every request for the host, where there is no other rule and no change under way:
+    /// found without looking at rules, which 100,000 hosts have in memory that no cache holds.
+    var onlyRoute: CompiledRoute?
+    /// Number of its ``HostRules``.
+    let rules: UInt32
+
+    static var vacant: Entry { Entry(onlyRoute: nil, rules: .vacant) }
+    var isVacant: Bool { rules.isVacant }
+  }
+
   private let hash: ByteHash
-  private var names = ByteTable()
+  private var names = ByteTable<Entry>()
   private var exactCount = 0
   /// How many wildcards have as many labels behind the asterisk as the index says; the last element
   /// counts those with that many and more.
@@ -24,9 +36,17 @@ struct HostTable {
 
   // MARK: Looking up
 
-  /// The number of this very host, in any case.
+  /// Has the place of this very host brought near, for a look-up that follows: 100,000 hosts have it in memory that
+  /// no cache holds.
   @inline(__always)
-  func exact(_ host: Span<UInt8>) -> UInt32? {
+  func prepare(_ host: Span<UInt8>) {
+    guard exactCount > 0, host.count <= Self.hostBytesMax else { return }
+    names.prepare(hash: hash.hashIgnoringCase(host, from: 0, to: host.count, after: UInt64(Self.exact)))
+  }
+
+  /// What this very host has, in any case.
+  @inline(__always)
+  func exact(_ host: Span<UInt8>) -> Entry? {
     guard exactCount > 0, host.count <= Self.hostBytesMax else { return nil }
     return find(host, from: 0, scope: Self.exact)
   }
@@ -41,7 +61,7 @@ struct HostTable {
 
   var hasWildcards: Bool { wildcardLabels != 0 }
 
-  /// The number of the next wildcard that covers the host, from the longest to the shortest, or nil.
+  /// The number of the rules of the next wildcard that covers the host, from the longest to the shortest, or nil.
   func nextWildcard(_ host: Span<UInt8>, _ cursor: inout WildcardCursor) -> UInt32? {
     guard host.count <= Self.hostBytesMax else { return nil }
     if cursor.labels < 0 { cursor.labels = labelCount(host) }
@@ -53,13 +73,13 @@ struct HostTable {
       if cursor.position == 1 { continue }
       let bit = min(cursor.labels, 63)
       if wildcardLabels &>> UInt64(bit) & 1 == 0 { continue }
-      if let number = find(host, from: cursor.position, scope: Self.wildcard) { return number }
+      if let entry = find(host, from: cursor.position, scope: Self.wildcard) { return entry.rules }
     }
     return nil
   }
 
   @inline(__always)
-  private func find(_ host: Span<UInt8>, from start: Int, scope: UInt32) -> UInt32? {
+  private func find(_ host: Span<UInt8>, from start: Int, scope: UInt32) -> Entry? {
     names.find(
       host, from: start, to: host.count,
       hash: hash.hashIgnoringCase(host, from: start, to: host.count, after: UInt64(scope)),
@@ -74,19 +94,30 @@ struct HostTable {
 
   // MARK: Changing
 
-  /// The number of a route's host as it is written, `api.example.com` or `*.example.com`.
+  /// The number of the rules of a route's host as it is written, `api.example.com` or `*.example.com`.
   func number(of host: String) -> UInt32? {
     let (name, scope) = Self.split(host)
     let hash = hash.hash(name.span, from: 0, to: name.count, after: UInt64(scope))
-    return names.find(name.span, from: 0, to: name.count, hash: hash, scope: scope)
+    return names.find(name.span, from: 0, to: name.count, hash: hash, scope: scope)?.rules
   }
 
   /// Adds a host that is not there yet.
   mutating func insert(_ host: String, number: UInt32) {
+    let (name, scope) = set(host, to: Entry(onlyRoute: nil, rules: number))
+    count(name, scope, by: 1)
+  }
+
+  /// Gives a host that is there its only route, or takes it away.
+  mutating func setOnlyRoute(of host: String, number: UInt32, to route: CompiledRoute?) {
+    set(host, to: Entry(onlyRoute: route, rules: number))
+  }
+
+  @discardableResult
+  private mutating func set(_ host: String, to entry: Entry) -> (name: [UInt8], scope: UInt32) {
     let (name, scope) = Self.split(host)
     let hash = hash.hash(name.span, from: 0, to: name.count, after: UInt64(scope))
-    names.set(name.span, hash: hash, scope: scope, to: number)
-    count(name, scope, by: 1)
+    names.set(name.span, hash: hash, scope: scope, to: entry)
+    return (name, scope)
   }
 
   mutating func remove(_ host: String) {

@@ -6,7 +6,7 @@ struct PathTable {
   private static let slash: UInt8 = 0x2F
 
   private let hash: ByteHash
-  private var chains = ByteTable()
+  private var chains = ByteTable<UInt32>()
 
   init(seed: UInt64) { hash = ByteHash(seed: seed) }
 

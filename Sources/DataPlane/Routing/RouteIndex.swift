@@ -44,8 +44,8 @@ struct RouteIndex: ~Copyable {
     listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
   ) -> CompiledRoute? {
     let exact = hosts.exact(host)
-    if let exact, let route = hostRules[exact].onlyRoute { return route }
-    let found = rule(host, exact, listener, path, head, bytes)
+    if let route = exact?.onlyRoute { return route }
+    let found = rule(host, exact?.rules, listener, path, head, bytes)
     return found == Self.none ? nil : chains.route(chains.rule(found).route)
   }
 
@@ -56,7 +56,7 @@ struct RouteIndex: ~Copyable {
     _ host: Span<UInt8>, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
-    rule(host, hosts.exact(host), listener, path, head, bytes)
+    rule(host, hosts.exact(host)?.rules, listener, path, head, bytes)
   }
 
   @inline(__always)
@@ -143,7 +143,7 @@ struct RouteIndex: ~Copyable {
       for (match, definition) in route.definition.matches.enumerated() {
         index.insert(definition, number: match, of: route, under: number)
       }
-      index.findOnlyRoute(of: number)
+      index.findOnlyRoute(of: number, name)
     }
   }
 
@@ -154,7 +154,7 @@ struct RouteIndex: ~Copyable {
       for (match, definition) in route.definition.matches.enumerated() {
         index.remove(definition, number: match, of: route, under: number)
       }
-      index.findOnlyRoute(of: number)
+      index.findOnlyRoute(of: number, name)
       guard index.hostRules[number].ruleCount == 0 else { return }
       index.hostRules.remove(number)
       if let name { index.hosts.remove(name) } else { index.anyHost = Self.none }
@@ -165,17 +165,20 @@ struct RouteIndex: ~Copyable {
   /// Sets the phase of a route and its rules.
   mutating func setPhase(_ phase: CompiledRoute.Phase, of route: CompiledRoute) {
     chains.setPhase(phase, of: route)
-    forEachHost(of: route) { index, host, _ in
-      if let host { index.findOnlyRoute(of: host) }
+    forEachHost(of: route) { index, host, name in
+      if let host { index.findOnlyRoute(of: host, name) }
     }
   }
 
   /// To be called when rules of a host have come, gone or changed.
-  private mutating func findOnlyRoute(of host: UInt32) {
-    hostRules[host].onlyRoute = nil
-    guard hostRules[host].ruleCount == 1, hostRules[host].paths.root != Self.none else { return }
-    let rule = chains.rule(hostRules[host].paths.root)
-    if rule.takesEveryRequest { hostRules[host].onlyRoute = chains.route(rule.route) }
+  private mutating func findOnlyRoute(of host: UInt32, _ name: String?) {
+    guard let name else { return }
+    var only: CompiledRoute?
+    if hostRules[host].ruleCount == 1, hostRules[host].paths.root != Self.none {
+      let rule = chains.rule(hostRules[host].paths.root)
+      if rule.takesEveryRequest { only = chains.route(rule.route) }
+    }
+    hosts.setOnlyRoute(of: name, number: host, to: only)
   }
 
   /// Calls `body` with the number, where it has one, and the name of each host; no name: any host.

@@ -25,6 +25,10 @@ final class RouteTable {
   ///   paths that collide.
   init(seed: UInt64) { index = RouteIndex(seed: seed) }
 
+  /// Has what a look-up begins with brought near, while the caller goes on with something else.
+  @inline(__always)
+  func prepare(host: Span<UInt8>) { index.hosts.prepare(host) }
+
   /// The route for a request, or nil.
   ///
   /// - Parameters:

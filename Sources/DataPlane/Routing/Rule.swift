@@ -53,9 +53,6 @@ struct Rule {
 
 /// Where the rules of one host begin, and which paths are worth a look.
 struct HostRules {
-  /// The route that takes every request for the host, where there is no other rule and no change under way:
-  /// found without looking at rules, which 100,000 hosts have in memory that no cache holds.
-  var onlyRoute: CompiledRoute?
   var paths = Paths()
   /// The first of all its rules, which follow by ``Rule/nextOfHost``: the latest.
   var firstRule = Pool<Rule>.none

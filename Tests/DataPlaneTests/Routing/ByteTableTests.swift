@@ -7,7 +7,7 @@ struct ByteTableTests {
   @Test("Holds what a dictionary holds, also where everything collides", arguments: [1, 7, 64, UInt64.max])
   func model(_ hashes: UInt64) {
     let hash = ByteHash(seed: 3)
-    var table = ByteTable()
+    var table = ByteTable<UInt32>()
     var model: [String: UInt32] = [:]
     var random = SplitMix64(seed: hashes)
     for step in 0..<4_000 {
