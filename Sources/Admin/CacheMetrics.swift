@@ -32,6 +32,9 @@ enum CacheMetrics {
     for disk in disks { page.sample(["zone": disk.name], disk.figures.limit) }
     page.begin("penstock_cache_disk_evictions_total", .counter, "Files that made room for others.")
     for disk in disks { page.sample(["zone": disk.name], disk.figures.evictions) }
+    page.begin(
+      "penstock_cache_disk_inactive_total", .counter, "Files that were removed since nobody used them.")
+    for disk in disks { page.sample(["zone": disk.name], disk.figures.inactiveFiles) }
     page.begin("penstock_cache_disk_reads_total", .counter, "Files that were to be read, by what came of it.")
     for disk in disks {
       page.sample(["zone": disk.name, "result": "read"], disk.figures.reads)

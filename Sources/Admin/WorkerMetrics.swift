@@ -20,7 +20,8 @@ enum WorkerMetrics {
       "penstock_connections_idle", "Client connections that wait for a request.", figures.connectionsIdle)
     page.single(
       "penstock_connections_refused_total", .counter,
-      "Client connections closed at once because of the connection limit.", figures.connectionsRefused)
+      "Client connections closed at once because of a limit on connections or a plugin.",
+      figures.connectionsRefused)
     page.single(
       "penstock_connections_evicted_total", .counter,
       "Idle client connections closed to make room for new ones.", figures.connectionsEvicted)
@@ -40,7 +41,8 @@ enum WorkerMetrics {
     }
     if figures.refusals[0] > 0 { page.sample(["status": "_other"], figures.refusals[0]) }
     page.begin(
-      "penstock_refused_total", .counter, "Connections and requests that a limit refused, by the limit.")
+      "penstock_refused_total", .counter,
+      "Connections and requests that a limit refused, by the limit; connections that a plugin closed.")
     for reason in RefusalReason.allCases {
       page.sample(["reason": "\(reason.name)"], figures.refusalReasons[reason])
     }

@@ -81,6 +81,11 @@ def is_whole(line: str) -> bool:
         return False
 
 
+def begins_within(line: str) -> bool:
+    """Another line's beginning stands in it."""
+    return '{"time":' in line[1:]
+
+
 def test_killed_under_load_it_comes_back_with_everything_acknowledged(scenario, tmp_path):
     """Same file, same store, same ports and log: the journal and the lock of the one before are no obstacle."""
     gateway = scenario.gateway(
@@ -101,10 +106,35 @@ def test_killed_under_load_it_comes_back_with_everything_acknowledged(scenario, 
     for name in sorted(everyone.acknowledged)[-5:]:
         assert gateway.get(host=f"{name}.test").status == 200
     assert gateway.is_ready() and json.loads(gateway.admin("/readyz").text)["problems"] == []
-    # Lines of the last moments may be missing. The kernel may have been killed in the middle of the last write, whose
-    # cut line the next process then goes on with.
-    lines = (tmp_path / "access.log").read_text().splitlines()
+    # Lines of the last moments may be missing, and one may be cut, where the kernel was in the middle of a write; the
+    # next process begins a line of its own.
+    lines = (tmp_path / "access.log").read_text().split("\n")[:-1]
     assert len(lines) > KILLS >= sum(not is_whole(line) for line in lines)
+    assert not [line for line in lines if not line or begins_within(line)]
+
+
+def test_line_that_was_cut_is_ended_by_the_next_process(scenario, tmp_path):
+    log = tmp_path / "access.log"
+    gateway = scenario.gateway(
+        [service("app", scenario.origin())], access_log={"format": "json", "path": str(log)})
+    assert gateway.get("/one").status == 200
+    whole = wait_until(lambda: log.read_text().endswith("\n") and log.read_text(), "the first line")
+    gateway.process.kill()
+    gateway.process.wait()
+    # As the kernel leaves it.
+    log.write_text(whole + whole[:40])
+    gateway.revive()
+    assert gateway.get("/two").status == 200
+    lines = wait_until(lambda: (lines := log.read_text().split("\n"))[-1] == "" and len(lines) == 4 and lines,
+                       "the next line")
+    assert lines[1] == whole[:40] and json.loads(lines[2])["path"] == "/two"
+    # So does one that opens another file by this name.
+    log.rename(tmp_path / "access.log.1")
+    log.write_text("cut")
+    gateway.hang_up()
+    wait_until(lambda: gateway.get("/three") and len(log.read_text().split("\n")) > 2, "the new file is written")
+    lines = log.read_text().split("\n")
+    assert lines[0] == "cut" and json.loads(lines[1])["path"] == "/three"
 
 
 def test_killed_while_its_successor_starts_the_successor_serves(scenario, tmp_path):

@@ -236,6 +236,34 @@ class TestPurge:
             assert old.get(path, CACHED).status == 504, path
         assert old.get("/b/c", CACHED).text == "c"
 
+    def test_that_has_just_taken_the_folder(self, scenario, folder):
+        """The one that purges does not know yet that there are files of another."""
+        old = Site(scenario, diskPath=str(folder))
+        self.fill(old)
+        known(old)
+        new = scenario.gateway(
+            [service("app", old.origin)], [route("all", "app", plugins={"cache": {"diskPath": str(folder)}})])
+        old.pages["/late"] = page("late", FRESH, "Surrogate-Key: shop")
+        old.pages["/late/b"] = page("late b", FRESH)
+        for path in ("/late", "/late/b"):
+            new.get(path)
+        wait_until(lambda: len(files(folder)) == 6, "what the new one has written")
+        AdminAPI(old.gateway)("POST", "/v1/cache/purge", {"tag": "shop"}, status=200)
+        new.stop()
+        count = 0
+
+        def is_taken_back():
+            nonlocal count
+            count += 1
+            old.get(f"/b/c?{count}")
+            return disk(old, "writes_total", result="written") > 4
+
+        wait_until(is_taken_back, "the old one writes again")
+        known(old)
+        assert stored(old, "/late/b").text == "late b"
+        for path in ("/a", "/a?x", "/b", "/late"):
+            assert old.get(path, CACHED).status == 504, path
+
 
 class TestTiers:
     def test_what_memory_has_no_room_for_is_read(self, scenario, folder):
@@ -272,6 +300,27 @@ class TestTiers:
         site.gateway.revive()
         known(site)
         assert 5 <= disk(site, "entries") == len(files(folder)) <= 10
+
+    def test_what_nobody_asks_for_goes(self, scenario, folder):
+        site = Site(scenario, diskPath=str(folder), diskInactive="1s")
+        site.pages["/p"] = page("p", FRESH)
+        for number in range(3):
+            site.get(f"/p?{number}")
+        written(site, 3)
+        wait_until(lambda: not files(folder), "the files are gone")
+        assert disk(site, "inactive_total") == 3 and disk(site, "entries") == disk(site, "evictions_total") == 0
+        # Memory has them as long as it has room.
+        assert result(stored(site, "/p?0")) == "hit"
+        # By other settings it stays.
+        site.gateway.configuration["routes"][0]["plugins"]["cache"].update(diskInactive="366d")
+        site.gateway.save()
+        site.gateway.hang_up()
+        wait_until(lambda: site.gateway.metrics().sum("penstock_config_reloads_total", result="success") >= 1,
+                   "a reload")
+        site.get("/p?3")
+        wait_until(lambda: len(files(folder)) == 1, "its file is there")
+        restart(site)
+        assert stored(site, "/p?3").text == "p" and disk(site, "inactive_total") == 0
 
     def test_zones_have_folders_of_their_own(self, scenario, folder):
         site = Site(scenario, diskPath=str(folder), zone="a/../b")

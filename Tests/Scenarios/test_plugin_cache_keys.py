@@ -137,7 +137,7 @@ class TestOptions:
         ({"contentTypes": ["text/html; charset=utf-8"]}, "parameters of types"), ({"fields": ["x-cache"]}, "fields"),
         ({"statuses": [100]}, "statuses"), ({"bypass": {}}, "says nothing of the request"),
         ({"zone": "x" * 65}, "longer than 64"), ({"lockTimeout": "2m"}, "lockTimeout"), ({"cacheTTL": 5}, "cacheTTL"),
-        ({"diskSize": "1GiB"}, "there is no disk"), ({"diskPath": "/x", "diskSize": "1KiB"}, "diskSize"),
+        ({"diskSize": "1GiB"}, "there is no disk"), ({"diskInactive": "1h"}, "diskInactive"), ({"diskPath": "/x", "diskSize": "1KiB"}, "diskSize"),
         ({"diskPath": "/x", "diskSize": "16MiB"}, "quarter of the disk")])
     def test_what_is_wrong_is_said(self, tmp_path, options, message):
         assert message in check(tmp_path, "cache", options)

@@ -1,5 +1,6 @@
 """cache: of requests for the same, one fetches and the others wait."""
 
+import re
 import threading
 import time
 
@@ -28,7 +29,11 @@ class TestLock:
         assert len(answers) == 30 and all(answer.body == LARGE for answer in answers)
         assert site.pages.counts["/slow"] == 1
         kinds = [answer.value("cache-status") for answer in answers]
-        assert sum("uri-miss" in kind for kind in kinds) == 1 and sum("collapsed" in kind for kind in kinds) > 0
+        # RFC 9211 section 2.6: who has waited was to be forwarded, and is no hit; who came later is one.
+        collapsed = [kind for kind in kinds if "collapsed" in kind]
+        assert collapsed and all(re.fullmatch(r"penstock; fwd=uri-miss; ttl=\d+; collapsed", kind) for kind in collapsed)
+        assert sum(re.fullmatch(r"penstock; fwd=uri-miss; stored", kind) is not None for kind in kinds) == 1
+        assert len(collapsed) + sum(kind.startswith("penstock; hit; ttl=") for kind in kinds) == 29
 
     def test_by_http2_on_one_connection(self, scenario):
         release = threading.Event()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import route, routes_with, service
 from support.http import ConnectionEnded
 from support.signing import date, digest_of, kong
 from support.waiting import wait_until
@@ -17,8 +17,7 @@ def origin(shared):
 
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
-    def shop(name, **options):
-        return route(name, "app", hosts=[f"{name}.test"], plugins={"hmac-auth": options})
+    shop = routes_with("hmac-auth")
     return shared.gateway(
         [service("app", origin)],
         [shop("plain"), shop("body", validateRequestBody=True, maxBodySize="100KiB"),

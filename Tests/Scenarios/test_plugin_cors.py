@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.origin import answer_with
 from support.plugin_options import check
 
@@ -26,9 +26,7 @@ def gateway(shared, origin):
         200, "hello", "Access-Control-Allow-Origin: https://elsewhere.test", "Access-Control-Expose-Headers: X-Theirs",
         "Access-Control-Allow-Credentials: true", "Vary: Accept-Encoding, origin"))
     star = shared.origin(answer_with(200, "hello", "Vary: *"))
-
-    def shop(name, target="app", other=None, **options):
-        return route(name, target, hosts=[f"{name}.test"], plugins={"cors": options, **(other or {})})
+    shop = routes_with("cors")
     return shared.gateway(
         [service("app", origin), service("own", own), service("star", star)],
         [shop("open"), shop("own", "own", origins=[APP], exposedHeaders=["X-Ours"]), shop("star", "star", origins=[APP]),

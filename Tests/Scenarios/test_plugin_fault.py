@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.plugin_options import check
 
 
@@ -13,8 +13,7 @@ def origin(shared):
 
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
-    def shop(name, other=None, **options):
-        return route(name, "app", hosts=[f"{name}.test"], plugins={"fault": options, **(other or {})})
+    shop = routes_with("fault")
     return shared.gateway(
         [service("app", origin)],
         [shop("abort", abort={"status": 503}, other={"key-auth": {}}),

@@ -4,7 +4,7 @@ import pytest
 
 from support.admin_api import AdminAPI
 from support.command_line import gateway_with_store
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.origin import answer_with
 from support.plugin_options import check
 
@@ -20,9 +20,7 @@ def origin(shared):
 def gateway(shared, origin):
     talkative = shared.origin(answer_with(
         200, "hello", "Server: Secret/1.0", "X-Old: 1", "X-Old: 2", "Cache-Control: public", "Vary: Accept"))
-
-    def shop(name, target="app", other=None, **options):
-        return route(name, target, hosts=[f"{name}.test"], plugins={"headers": options, **(other or {})})
+    shop = routes_with("headers")
     return shared.gateway(
         [service("app", origin), service("talkative", talkative)],
         [shop("plain", request={"set": {"X-Set": "one", "X-Cost": "$$5"}, "add": {"X-Added": "two"},

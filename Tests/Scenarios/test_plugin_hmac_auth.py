@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import route, routes_with, service
 from support.plugin_options import check
 from support.signing import apisix, date, kong
 
@@ -24,8 +24,7 @@ def origin(shared):
 
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
-    def shop(name, **options):
-        return route(name, "app", hosts=[f"{name}.test"], plugins={"hmac-auth": options})
+    shop = routes_with("hmac-auth")
     return shared.gateway(
         [service("app", origin)],
         [shop("plain"), shop("hidden", hideCredentials=True), shop("guests", anonymous="guest", realm="shop"),

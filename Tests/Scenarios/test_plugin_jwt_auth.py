@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import route, routes_with, service
 from support.plugin_options import check
 from support.programs import penstock_binary, run_to_end
 from support.tokens import ASYMMETRIC, SigningKey, bearer, key_set, shared_token, soon
@@ -40,8 +40,7 @@ def origin(shared):
 
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
-    def shop(name, **options):
-        return route(name, "app", hosts=[f"{name}.test"], plugins={"jwt-auth": options})
+    shop = routes_with("jwt-auth")
     return shared.gateway(
         [service("app", origin)],
         [shop("plain"), shop("realm", realm="shop"), shop("guests", anonymous="guest"),

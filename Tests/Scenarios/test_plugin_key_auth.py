@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import route, routes_with, service
 
 CONSUMERS = [{"name": "alice", "credentials": {"key-auth": [{"key": "alice-secret-key"}]}},
              {"name": "guest"},
@@ -17,8 +17,7 @@ def origin(shared):
 
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
-    def shop(name, **options):
-        return route(name, "app", hosts=[f"{name}.test"], plugins={"key-auth": options})
+    shop = routes_with("key-auth")
     return shared.gateway(
         [service("app", origin)],
         [shop("plain"), shop("hidden", hideCredentials=True, **{"in": ["header", "query", "cookie"]}),

@@ -4,7 +4,7 @@ import pytest
 
 from support.admin_api import AdminAPI
 from support.command_line import gateway_with_store
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.plugin_options import check
 
 CONSUMERS = [{"name": "alice", "groups": ["staff"], "credentials": {"key-auth": [{"key": "alice-secret-key"}]}},
@@ -13,9 +13,7 @@ CONSUMERS = [{"name": "alice", "groups": ["staff"], "credentials": {"key-auth": 
 
 @pytest.fixture(scope="module")
 def gateway(shared):
-    def shop(name, target="app", other=None, **options):
-        one = {"name": name, "hosts": [f"{name}.test"], "plugins": {"maintenance": options, **(other or {})}}
-        return {**one, "service": target} if target else one
+    shop = routes_with("maintenance")
     return shared.gateway(
         [service("app", shared.origin())],
         [shop("all", None), shop("own", body="<h1>$5</h1>", contentType="text/html", retryAfter="1h", status=500,

@@ -6,7 +6,7 @@ import pytest
 
 from support.admin_api import AdminAPI
 from support.command_line import gateway_with_store
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.plugin_options import check
 
 CONSUMERS = [{"name": "alice", "credentials": {"key-auth": [{"key": "alice-secret-key"}]}}]
@@ -14,9 +14,7 @@ CONSUMERS = [{"name": "alice", "credentials": {"key-auth": [{"key": "alice-secre
 
 @pytest.fixture(scope="module")
 def gateway(shared):
-    def shop(name, target=None, other=None, **options):
-        one = {"name": name, "hosts": [f"{name}.test"], "plugins": {"mock": options, **(other or {})}}
-        return {**one, "service": target} if target else one
+    shop = routes_with("mock", target=None)
     return shared.gateway(
         [service("app", shared.origin())],
         [shop("plain"), shop("body", body='{"cost": "$5"}\n', headers={"X-A": "1", "X-Path": "$uri"}, status=418),

@@ -4,15 +4,13 @@ import pytest
 
 from support.admin_api import AdminAPI
 from support.command_line import gateway_with_store
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.plugin_options import check
 
 
 @pytest.fixture(scope="module")
 def gateway(shared):
-    def shop(name, target=None, **options):
-        one = {"name": name, "hosts": [f"{name}.test"], "plugins": {"redirect": options}}
-        return {**one, "service": target} if target else one
+    shop = routes_with("redirect", target=None)
     return shared.gateway(
         [service("app", shared.origin())],
         [shop("constant", uri="https://www.example.com/new", status=301),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import routes_with, service
 from support.plugin_options import check
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -15,8 +15,7 @@ def origin(shared):
 
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
-    def shop(name, **options):
-        return route(name, "app", hosts=[f"{name}.test"], plugins={"request-size": options})
+    shop = routes_with("request-size")
     return shared.gateway(
         [service("app", origin)],
         [shop("small", limit="1KiB"), shop("length", limit="1KiB", requireContentLength=True), shop("none", limit=0),

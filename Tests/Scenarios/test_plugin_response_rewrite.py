@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import route, routes_with, service
 from support.http2_origin import HTTP2Exchange
 from support.origin import answer_with, raw_answer
 from support.plugin_options import check
@@ -63,9 +63,7 @@ def gateway(shared):
     closing = shared.origin(raw_answer(b"HTTP/1.0 200 OK\r\n\r\nthe old shop", closes=True))
     broken = shared.origin(raw_answer(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nthe old", closes=True))
     filters = [{"match": "old", "replace": "new"}]
-
-    def shop(name, target="app", **options):
-        return route(name, target, hosts=[f"{name}.test"], plugins={"response-rewrite": options})
+    shop = routes_with("response-rewrite")
     return shared.gateway(
         [service("app", origin), service("chunked", chunked), service("closing", closing),
          service("streams", streams), service("broken", broken, retries="off"),

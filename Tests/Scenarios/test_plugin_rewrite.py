@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.gateway import route, service
+from support.gateway import route, routes_with, service
 from support.plugin_options import check
 
 
@@ -14,9 +14,7 @@ def origin(shared):
 @pytest.fixture(scope="module")
 def gateway(shared, origin):
     h2 = shared.http2_origin()
-
-    def shop(name, target="app", other=None, **options):
-        return route(name, target, hosts=[f"{name}.test"], plugins={"rewrite": options, **(other or {})})
+    shop = routes_with("rewrite")
     return shared.gateway(
         [service("app", origin), service("h2", h2, protocol="h2")],
         [shop("strip", stripPrefix="/api"), shop("replace", replacePrefix={"from": "/api/", "to": "/v2"}),

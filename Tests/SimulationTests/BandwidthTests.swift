@@ -6,15 +6,8 @@ import Testing
 
 @Suite("The plugin bandwidth, simulated")
 struct BandwidthTests {
-  /// For a service.
   private static func plugins(_ options: String) throws -> [PluginAttachment] {
-    let text = """
-      listeners: [{name: web, address: "127.0.0.1:8080"}]
-      services: [{name: app, endpoints: ["127.0.0.1:9000"], plugins: {bandwidth: {\(options)}}}]
-      routes: [{name: all, service: app}]
-      """
-    let configuration = try ConfigurationFile.load(text: text, path: "test.yaml", plugins: .standard)
-    return try #require(configuration.services.first).plugins
+    try servicePlugins("bandwidth: {\(options)}")
   }
 
   /// So many bytes at 20,000 a second: what the bucket holds goes at once, and a head takes some.

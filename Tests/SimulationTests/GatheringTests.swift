@@ -15,13 +15,7 @@ private struct Peeking: RunnablePlugin {
   func plugin(at site: PluginSite) -> Plugin { PeekingPlugin(.requestHead) }
 
   static func attachments() throws -> [PluginAttachment] {
-    try ConfigurationFile.load(
-      text: """
-        listeners: [{name: web, address: "127.0.0.1:8080"}]
-        services: [{name: app, endpoints: ["127.0.0.1:9000"], plugins: {peeking: {}}}]
-        routes: [{name: all, service: app}]
-        """, path: "test.yaml", plugins: PluginCatalog([Peeking.self])
-    ).services[0].plugins
+    try servicePlugins("peeking: {}", of: PluginCatalog([Peeking.self]))
   }
 }
 

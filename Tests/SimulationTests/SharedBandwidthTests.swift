@@ -7,13 +7,7 @@ import Testing
 @Suite("A rate that requests share, simulated")
 struct SharedBandwidthTests {
   private static func plugins(_ options: String) throws -> [PluginAttachment] {
-    let text = """
-      listeners: [{name: web, address: "127.0.0.1:8080"}]
-      services: [{name: app, endpoints: ["127.0.0.1:9000"], plugins: {bandwidth: {\(options)}}}]
-      routes: [{name: all, service: app}]
-      """
-    let configuration = try ConfigurationFile.load(text: text, path: "test.yaml", plugins: .standard)
-    return try #require(configuration.services.first).plugins
+    try servicePlugins("bandwidth: {\(options)}")
   }
 
   @Test("All connections of a key have one rate together", arguments: Pairing.all)

@@ -388,7 +388,7 @@ final class ClientConnection: ClientSide {
         }
         buffer.consume(header.byteCount)
         expectsPROXYHeader = false
-        guard data.countAddress(of: self) else { return false }
+        guard data.addressIsKnown(of: self) else { return false }
         if buffer.isEmpty { return true }
         earlyBytes = buffer
         return true

@@ -1,4 +1,5 @@
-/// Why the gateway refused a connection or a request to protect itself, its services or other clients.
+/// Why the gateway refused a connection or a request to protect itself, its services or other clients, or because a
+/// plugin has it refuse connections.
 public enum RefusalReason: Int, Sendable, CaseIterable {
   // Connections.
   case connections
@@ -6,6 +7,7 @@ public enum RefusalReason: Int, Sendable, CaseIterable {
   case addressConnections
   case handshakes
   case addressHandshakes
+  case plugin
 
   // Requests.
   case inFlight
@@ -29,6 +31,7 @@ public enum RefusalReason: Int, Sendable, CaseIterable {
     case .addressConnections: "address_connections"
     case .handshakes: "handshakes"
     case .addressHandshakes: "address_handshakes"
+    case .plugin: "plugin"
     case .inFlight: "in_flight"
     case .memory: "memory"
     case .admission: "admission"
@@ -44,7 +47,7 @@ public enum RefusalReason: Int, Sendable, CaseIterable {
 
 /// Refusals by ``RefusalReason``.
 public struct RefusalReasonCounts: Sendable {
-  private var counts = InlineArray<14, UInt64>(repeating: 0)
+  private var counts = InlineArray<15, UInt64>(repeating: 0)
 
   public init() {}
 

@@ -12,16 +12,16 @@ public protocol RunnablePlugin: PluginSettings {
 ///
 /// The calls are the phases of the pipeline, in their order; docs/plugins has the diagram:
 ///
-///     request head ─► upstream choice ─► chosen service ─► (endpoint) ─► replacement ─► response head
-///                  ─► (held response) ─► response content ─► end
+///     connection ─► request head ─► upstream choice ─► chosen service ─► (endpoint) ─► replacement
+///                ─► response head ─► (held response) ─► response content ─► end
 ///
 /// A plugin overrides the calls of its ``phases``, and is not called for others. A call that throws answers the
 /// request with 500, is counted and logged, and touches no other request.
 open class Plugin {
   /// The parts of an exchange that a plugin takes part in.
   public struct Phases: OptionSet, Sendable {
-    public let rawValue: UInt8
-    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    public let rawValue: UInt16
+    public init(rawValue: UInt16) { self.rawValue = rawValue }
 
     public static let requestHead = Phases(rawValue: 1)
     public static let upstreamChoice = Phases(rawValue: 2)
@@ -31,12 +31,14 @@ open class Plugin {
     public static let replacement = Phases(rawValue: 32)
     public static let heldResponse = Phases(rawValue: 64)
     public static let chosenService = Phases(rawValue: 128)
+    /// Its settings have to say so as well: ``PluginSettings/seesConnections``.
+    public static let connection = Phases(rawValue: 256)
 
     /// In their order, as explanations call them.
     var names: [String] {
       [
-        (Phases.requestHead, "request head"), (.upstreamChoice, "upstream choice"),
-        (.chosenService, "chosen service"),
+        (Phases.connection, "connection"), (.requestHead, "request head"),
+        (.upstreamChoice, "upstream choice"), (.chosenService, "chosen service"),
         (.replacement, "replacement"), (.responseHead, "response head"), (.heldResponse, "held response"),
         (.responseContent, "response content"), (.end, "end"),
       ]
@@ -47,6 +49,10 @@ open class Plugin {
   public let phases: Phases
 
   public init(_ phases: Phases) { self.phases = phases }
+
+  /// A connection was accepted. Nothing of it was read, but a PROXY header where the listener expects one. Only plugins
+  /// that are set for everything are asked, since nothing narrower is known. One that throws has it closed.
+  open func connection(_ connection: AcceptedConnection) throws(PluginFailure) -> ConnectionVerdict { .keep }
 
   /// The request's head was read, and its route found. Plugins of higher priority have let it pass.
   open func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict { .next }

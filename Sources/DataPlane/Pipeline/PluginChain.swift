@@ -74,14 +74,14 @@ final class PluginChain {
       }
     }
     effective = effective.filter(\.attachment.isEnabled)
-    if effective.isEmpty { return nil }
     self.attached = effective
     links = effective.compactMap { one -> Link? in
-      one.plugin(of: data).map {
-        Link($0, one, data.counters.plugin(named: one.attachment.name))
-      }
+      // Requests have nothing to do with one that acts on connections only.
+      guard let plugin = one.plugin(of: data), plugin.phases != .connection else { return nil }
+      return Link(plugin, one, data.counters.plugin(named: one.attachment.name))
     }
     .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
+    if links.isEmpty { return nil }
     phases = links.reduce(into: []) { $0.formUnion($1.plugin.phases) }
   }
 

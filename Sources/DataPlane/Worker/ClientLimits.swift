@@ -7,6 +7,8 @@ extension DataPlaneWorker {
   /// Why a connection may not be taken, after room was made where that is possible. Otherwise it is counted
   /// for its address.
   func refusalOfConnection(on listener: BoundListener, from peer: SocketAddress) -> RefusalReason? {
+    // First: nobody has to make room for one that is not wanted.
+    if !listener.usesPROXYProtocol, pluginsRefuse(peer) { return .plugin }
     if listener.connections.count >= listener.connectionsMax { return .listenerConnections }
     if connectionCount >= settings.connectionsMax, !closeLongestIdle() { return .connections }
     // Behind a PROXY header is another address.
@@ -22,15 +24,23 @@ extension DataPlaneWorker {
   }
 
   /// Counts the connection for the address that its PROXY header names.
-  /// - Returns: false when that has as many as it may.
-  func countAddress(of connection: ClientConnection) -> Bool {
+  /// - Returns: false when a plugin has it closed, or the address has as many as it may.
+  func addressIsKnown(of connection: ClientConnection) -> Bool {
+    if pluginsRefuse(connection.peer) {
+      countRefusedConnection(.plugin)
+      return false
+    }
     guard connect(connection.peer) else {
-      counters.figures.connectionsRefused &+= 1
-      counters.figures.refusalReasons.record(.addressConnections)
+      countRefusedConnection(.addressConnections)
       return false
     }
     connection.countedAddress = ClientAddresses.Key(connection.peer)
     return true
+  }
+
+  func countRefusedConnection(_ reason: RefusalReason) {
+    counters.figures.connectionsRefused &+= 1
+    counters.figures.refusalReasons.record(reason)
   }
 
   // MARK: Handshakes

@@ -22,6 +22,8 @@ public final class DataPlaneWorker {
   let pluginObjects = WorkerObjects()
   /// Those that all requests meet.
   private(set) var globalPlugins: [AttachedPlugin] = []
+  /// Of those, the ones that are asked about connections.
+  private(set) var connectionPlugins: [AttachedPlugin] = []
   /// Requests for which a plugin waits.
   var requestsAtPlugins = 0
   var sideRequests: SideRequests
@@ -134,6 +136,9 @@ public final class DataPlaneWorker {
   func pluginsTakeEffect(_ delta: Delta) {
     if let plugins = delta.plugins {
       globalPlugins = AttachedPlugin.list(plugins, .everything, before: globalPlugins)
+      connectionPlugins = globalPlugins.filter {
+        $0.attachment.isEnabled && $0.attachment.settings.seesConnections
+      }
     }
     if delta.plugins != nil || !delta.services.isEmpty { pluginRevision &+= 1 }
   }
@@ -162,8 +167,7 @@ public final class DataPlaneWorker {
     counters.figures.connectionsAccepted &+= 1
     if worker.now >= nextLook { admission.look() }
     if let reason = refusalOfConnection(on: listener, from: peer) {
-      counters.figures.connectionsRefused &+= 1
-      counters.figures.refusalReasons.record(reason)
+      countRefusedConnection(reason)
       worker.seam.close(handle, reset: true)
       return
     }

@@ -28,6 +28,9 @@ public struct Cache: PluginSettings {
       "diskSize", .size(1_048_576...(1 << 50)), default: .size(1 << 30),
       "What the zone's responses may take of the disk."),
     PluginOption(
+      "diskInactive", .duration(.seconds(1)...(day * 366)), default: .duration(day),
+      "How long what nobody asks for stays on the disk."),
+    PluginOption(
       "ttl", .duration(.seconds(1)...(day * 366)),
       "How long responses are fresh that do not say so; where this is left out, they are not stored."),
     PluginOption(
@@ -146,8 +149,8 @@ public struct Cache: PluginSettings {
     _ values: OptionValues, _ zone: String, _ memoryBytes: Int, _ contentBytesMax: Int
   ) throws(OptionProblem) -> CacheDiskUse? {
     guard let path = values.text("diskPath") else {
-      if !values.isGiven("diskSize") { return nil }
-      throw OptionProblem("diskSize", "there is no disk", hint: "set diskPath, such as /var/cache/penstock")
+      guard let option = ["diskSize", "diskInactive"].first(where: values.isGiven) else { return nil }
+      throw OptionProblem(option, "there is no disk", hint: "set diskPath, such as /var/cache/penstock")
     }
     guard path.hasPrefix("/") else {
       throw OptionProblem("diskPath", "the path is not absolute", hint: "such as /var/cache/penstock")
@@ -158,7 +161,10 @@ public struct Cache: PluginSettings {
         "diskSize", "one response could take more than a quarter of the disk",
         hint: "maxSize is at most a quarter of diskSize")
     }
-    return CacheDiskUse(path, bytesMax: bytesMax, zone: zone, memoryBytes: memoryBytes)
+    return CacheDiskUse(
+      path, bytesMax: bytesMax,
+      inactiveNanoseconds: (values.duration("diskInactive") ?? day).wholeNanoseconds,
+      zone: zone, memoryBytes: memoryBytes)
   }
 
   private static func rules(_ values: OptionValues) throws(OptionProblem) -> StorageRules {

@@ -69,19 +69,27 @@ struct CacheFields {
   /// - age: Seconds.
   /// - left: Seconds for which it is fresh still.
   /// - wasForwarded: The endpoint was asked first.
+  /// - collapsedFor: Why it would have been forwarded, where another request was in its place: that is no hit
+  ///   (RFC 9211 §2.1 and §2.6).
   func write(
-    _ result: CacheResult, age: Int64, left: Int64, wasForwarded: Bool = false, isCollapsed: Bool = false,
-    to exchange: Exchange
+    _ result: CacheResult, age: Int64, left: Int64, wasForwarded: Bool = false,
+    collapsedFor: CacheVisit.Reason? = nil, to exchange: Exchange
   ) {
     exchange.noteCache(result)
     exchange.editResponseLines { lines in
       lines.append("Age: ", decimal: Int(clamping: age))
       lines.endLine()
       if tellsStandard {
-        lines += wasForwarded ? result == .revalidated ? Self.validated : Self.failed : Self.hit
+        if wasForwarded {
+          lines += result == .revalidated ? Self.validated : Self.failed
+        } else if let collapsedFor {
+          lines += "Cache-Status: penstock; fwd=\(collapsedFor.rawValue); ttl=".utf8
+        } else {
+          lines += Self.hit
+        }
         if left < 0 { lines.append(UInt8(ascii: "-")) }
         lines.append(decimal: Int(clamping: left.magnitude))
-        if isCollapsed { lines += Self.collapsed }
+        if collapsedFor != nil { lines += Self.collapsed }
         lines.endLine()
       }
       writeX(result, to: &lines)

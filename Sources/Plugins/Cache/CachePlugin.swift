@@ -66,7 +66,7 @@ final class CachePlugin: Plugin {
   func hit(
     _ exchange: Exchange, _ facts: CacheRequest, _ entry: LocalEntry, _ sinceStored: Int64
   ) -> PluginAnswer {
-    entry.shared.noteUse()
+    entry.shared.noteUse(at: now)
     let age = entry.terms.initialAge + sinceStored
     fields.write(.hit, age: age, left: entry.terms.lifetime - age, to: exchange)
     if entry.status == 200, facts.ifNoneMatch != nil || facts.ifModifiedSince != nil || facts.range != nil {
@@ -76,16 +76,16 @@ final class CachePlugin: Plugin {
   }
 
   /// Answers with what is stored.
+  /// - collapsedFor: Why it would have been forwarded, where another request was in its place.
   func answer(
     _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, _ result: CacheResult,
-    wasForwarded: Bool = false, isCollapsed: Bool = false
+    wasForwarded: Bool = false, collapsedFor: CacheVisit.Reason? = nil
   ) -> PluginAnswer {
-    stored.noteUse()
+    stored.noteUse(at: now)
     let age = stored.terms.initialAge + stored.age(at: now)
     fields.write(
       result, age: age, left: stored.terms.lifetime - age, wasForwarded: wasForwarded,
-      isCollapsed: isCollapsed,
-      to: exchange)
+      collapsedFor: collapsedFor, to: exchange)
     return CacheAnswers.answer(exchange, facts, stored)
   }
 

@@ -121,14 +121,15 @@ extension CachePlugin {
 
   /// Nil where the endpoint has to be asked.
   private func answerAtOnce(
-    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, isCollapsed: Bool = false
+    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse,
+    collapsedFor: CacheVisit.Reason? = nil
   ) -> PluginAnswer? {
     switch reuse(stored, facts) {
     case .fresh:
-      if !isCollapsed, let entry = table.add(stored, hash: key.hash) {
+      if collapsedFor == nil, let entry = table.add(stored, hash: key.hash) {
         return hit(exchange, facts, entry, stored.age(at: now))
       }
-      return answer(exchange, facts, stored, .hit, isCollapsed: isCollapsed)
+      return answer(exchange, facts, stored, .hit, collapsedFor: collapsedFor)
     case .stale: return answer(exchange, facts, stored, .stale)
     case .staleWhileRevalidate, .validate: return nil
     }
@@ -219,10 +220,10 @@ extension CachePlugin {
   private func answerAfterWaiting(
     _ exchange: Exchange, _ visit: CacheVisit, _ stored: StoredResponse, _ outcome: CacheFetch.Outcome?
   ) -> PluginAnswer? {
-    if let answer = answerAtOnce(exchange, visit.facts, stored, isCollapsed: true) { return answer }
+    if let answer = answerAtOnce(exchange, visit.facts, stored, collapsedFor: visit.reason) { return answer }
     // The service has failed just now: it need not do so once more for each of them.
     if outcome == .staleInstead, stored.mayReplaceFailure(at: now) {
-      return answer(exchange, visit.facts, stored, .stale, wasForwarded: true, isCollapsed: true)
+      return answer(exchange, visit.facts, stored, .stale, wasForwarded: true, collapsedFor: visit.reason)
     }
     return nil
   }

@@ -56,6 +56,13 @@ final class CacheZone: Sendable {
     withShard(index(hash)) { $0.entries.find(hash, where: isRight) }
   }
 
+  /// Calls for each, a shard at a time, without a lock.
+  func visitAll(_ body: (StoredResponse) -> Void) {
+    for index in 0..<Self.shardCount {
+      for response in withShard(index, { $0.entries.all }) { body(response) }
+    }
+  }
+
   /// To be kept while a response is fetched.
   var purges: UInt64 { purgeCount.load(ordering: .acquiring) }
 
@@ -309,6 +316,8 @@ public struct CacheDiskFigures: Sendable {
   public var failedWrites: UInt64
   public var droppedWrites: UInt64
   public var damagedFiles: UInt64
+  /// Removed because nobody used them.
+  public var inactiveFiles: UInt64
 
   init(_ core: DiskCore) {
     let (index, figures) = (core.index, core.figures)
@@ -324,6 +333,7 @@ public struct CacheDiskFigures: Sendable {
     failedWrites = figures.failedWrites.load(ordering: .relaxed)
     droppedWrites = figures.droppedWrites.load(ordering: .relaxed)
     damagedFiles = figures.damagedFiles.load(ordering: .relaxed)
+    inactiveFiles = figures.inactiveFiles.load(ordering: .relaxed)
   }
 }
 

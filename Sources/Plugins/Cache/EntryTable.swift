@@ -79,6 +79,13 @@ struct EntryTable<Entry: CacheEntry> {
     return removed
   }
 
+  var all: [Entry] {
+    var entries: [Entry] = []
+    entries.reserveCapacity(count)
+    queue.visitAll { entries.append($1) }
+    return entries
+  }
+
   /// Looks at every entry.
   mutating func removeAll(where isMeant: (Entry) -> Bool) -> Int {
     var places: [Int32] = []

@@ -10,10 +10,10 @@ struct SelectedValue: Sendable, Equatable {
   var value: [UInt8]?
 }
 
-/// A response as an endpoint has sent it. Immutable but for two marks; from any thread.
+/// A response as an endpoint has sent it. Immutable but for its marks; from any thread.
 final class StoredResponse: CacheEntry {
   /// What is told apart: the URL, and what else makes requests for it different.
-  struct Identity: Sendable {
+  struct Identity: Sendable, Equatable {
     /// Of ``url``.
     var hash: UInt64
     var url: [UInt8]
@@ -42,6 +42,8 @@ final class StoredResponse: CacheEntry {
   private let account: ByteAccount
   /// Somebody has used it since the hand of its queue last came by.
   let wasUsed = Atomic(false)
+  /// To a second: nanoseconds of the monotonic clock.
+  private let lastUse: Atomic<Int64>
   /// It was replaced, purged or evicted: workers that still know it forget it.
   let isGone = Atomic(false)
 
@@ -53,6 +55,7 @@ final class StoredResponse: CacheEntry {
     self.message = message
     self.terms = terms
     self.storedAt = storedAt
+    lastUse = Atomic(storedAt)
     self.account = account
     bytes = Self.bytes(identity, message)
     account.take(bytes)
@@ -94,10 +97,14 @@ final class StoredResponse: CacheEntry {
 
   func takeMark() -> Bool { wasUsed.exchange(false, ordering: .relaxed) }
 
-  func noteUse() {
+  /// - now: Nanoseconds of the monotonic clock.
+  func noteUse(at now: Int64) {
     // Read first: what is written to goes from core to core.
     if !wasUsed.load(ordering: .relaxed) { wasUsed.store(true, ordering: .relaxed) }
+    if now - usedAt >= 1_000_000_000 { lastUse.store(now, ordering: .relaxed) }
   }
+
+  var usedAt: Int64 { lastUse.load(ordering: .relaxed) }
 }
 
 /// The bytes that the entries of a zone hold, with what is being received for it. From any thread.

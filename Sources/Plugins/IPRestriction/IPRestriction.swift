@@ -17,6 +17,10 @@ public struct IPRestriction: PluginSettings {
       "deny", .list(.network, maximum: NetworkTable.networksMax),
       "Networks and addresses that do not pass, also where they are allowed."),
     PluginOption("denyFile", .file("a file of networks"), "The same from a file, one a line."),
+    PluginOption(
+      "at", .choice(["request", "connection"]), default: .text("request"),
+      "Whether requests are answered or connections are closed; connections only where it is set for everything."
+    ),
     RefusalOptions.status,
     RefusalOptions.message("Your IP address is not allowed."),
   ]
@@ -25,6 +29,7 @@ public struct IPRestriction: PluginSettings {
   let allowedFile: FollowedFile<NetworkTable>?
   let denied: NetworkTable?
   let deniedFile: FollowedFile<NetworkTable>?
+  public let seesConnections: Bool
   let status: UInt16
   let message: String
 
@@ -36,6 +41,11 @@ public struct IPRestriction: PluginSettings {
     allowedFile = try Self.file(values, "allowFile")
     denied = try Self.table(values, "deny")
     deniedFile = try Self.file(values, "denyFile")
+    seesConnections = values.text("at") == "connection"
+    for option in ["status", "message"] where seesConnections && values.isGiven(option) {
+      throw OptionProblem(
+        option, "a connection that is closed gets no answer", hint: "leave it out, or at: request")
+    }
     status = RefusalOptions.status(values)
     message = values.text("message") ?? ""
   }

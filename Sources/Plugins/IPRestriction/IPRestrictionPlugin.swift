@@ -19,7 +19,14 @@ final class IPRestrictionPlugin: Plugin {
     allowedFile = settings.allowedFile.map { FileView($0) }
     deniedFile = settings.deniedFile.map { FileView($0) }
     refusal = PluginAnswer(settings.status, settings.message)
-    super.init(.requestHead)
+    super.init(settings.seesConnections ? .connection : .requestHead)
+  }
+
+  /// Goes by the other end's address, or what the PROXY protocol says: no request is there to say another.
+  override func connection(_ connection: AcceptedConnection) throws(PluginFailure) -> ConnectionVerdict {
+    if let failure = allowedFile?.refresh() { connection.note(failure) }
+    if let failure = deniedFile?.refresh() { connection.note(failure) }
+    return passes(connection.address) ? .keep : .close
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {

@@ -11,6 +11,8 @@ public protocol PluginSettings: Sendable {
   static var options: [PluginOption] { get }
   /// Whether no request gets past it to a service: a route that has it needs none.
   var answersAlways: Bool { get }
+  /// Whether it is asked about connections. Then it can be set for everything only: a connection has no route yet.
+  var seesConnections: Bool { get }
   /// How consumers say who they are to it; nil where the plugin does not ask.
   static var credentials: CredentialKind? { get }
 
@@ -22,6 +24,7 @@ public protocol PluginSettings: Sendable {
 extension PluginSettings {
   public static var credentials: CredentialKind? { nil }
   public var answersAlways: Bool { false }
+  public var seesConnections: Bool { false }
 }
 
 /// What is wrong with an option.

@@ -3,7 +3,7 @@ enum PluginsReader {
   /// Kinds that one resource may use: more than there are.
   static let attachmentsMax = 64
 
-  /// In the order in which they run; after an error, what could be read.
+  /// Of a route, a service or a consumer. In the order in which they run; after an error, what could be read.
   static func read(_ value: Value) -> [PluginAttachment]? {
     let hint = "such as {key-auth: {}}"
     guard let entries = MappingReader.uniqueEntries(of: value, wanted: "a mapping of plugins", hint: hint)
@@ -15,7 +15,13 @@ enum PluginsReader {
     let attachments = entries.compactMap { entry -> PluginAttachment? in
       let member = Value(
         node: entry.value, place: .key(entry.key, value.place), diagnostics: value.diagnostics)
-      return read(entry.key, at: entry.keyPosition, member)
+      let attachment = read(entry.key, at: entry.keyPosition, member)
+      if attachment?.settings.seesConnections == true {
+        member.report(
+          "\(entry.key) is to act on connections, for which neither a route nor a consumer is known yet",
+          hint: "set it for everything, among the plugins of the top level")
+      }
+      return attachment
     }
     return attachments.sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
   }

@@ -11,6 +11,11 @@ public final class LogFile: @unchecked Sendable {
   private var descriptor: Int32
   /// The last write ended within a line.
   private var endsMidLine = false
+  /// Nothing was written yet to the file that is open: what is in it is somebody else's.
+  private var isNew = true
+
+  /// Between two looks at an end that is not a line's: somebody else may be in the middle of writing it.
+  private static let lookNanoseconds = 20_000_000
 
   /// Opens for appending; the file is made, readable by owner and group, where it does not exist.
   /// A named pipe that nobody reads is an error rather than a wait.
@@ -28,6 +33,7 @@ public final class LogFile: @unchecked Sendable {
     Self.close(descriptor)
     descriptor = opened
     endsMidLine = false
+    isNew = true
   }
 
   /// Writes the buffer's bytes and takes them out of it as they are written.
@@ -36,6 +42,7 @@ public final class LogFile: @unchecked Sendable {
   ///
   /// - Returns: the error that ended it, `timedOut` when it was stopped; nil when all is written.
   public func write(_ buffer: Buffer, shouldStop: () -> Bool) -> SystemError? {
+    if isNew { lookAtEnd() }
     if endsMidLine, let error = endLine() { return error }
     while !buffer.isEmpty {
       // The pointer does not leave the call.
@@ -52,6 +59,34 @@ public final class LogFile: @unchecked Sendable {
       waitUntilWritable()
     }
     return nil
+  }
+
+  /// Looks whether the file ends within a line, as a process leaves it that is killed while it writes: the next line
+  /// would be lost with it.
+  private func lookAtEnd() {
+    isNew = false
+    guard let cutAt = cutEnd() else { return }
+    var pause = timespec(tv_sec: 0, tv_nsec: Self.lookNanoseconds)
+    // A local variable, alive for the call.
+    unsafe nanosleep(&pause, nil)
+    endsMidLine = cutEnd() == cutAt
+  }
+
+  /// The size of a file that ends within a line; nil for all others.
+  private func cutEnd() -> Int64? {
+    var information = stat()
+    // fstat fills in the structure given.
+    guard unsafe fstat(descriptor, &information) == 0, information.st_mode & S_IFMT == S_IFREG,
+      information.st_size > 0
+    else { return nil }
+    // The same file, whatever its path stands for by now. The string lives for the call.
+    let reader = unsafe Glibc.open("/proc/self/fd/\(descriptor)", O_RDONLY | O_CLOEXEC)
+    guard reader >= 0 else { return nil }
+    defer { _ = Glibc.close(reader) }
+    var last = UInt8(ascii: "\n")
+    // One byte into a local variable.
+    guard unsafe pread(reader, &last, 1, information.st_size - 1) == 1 else { return nil }
+    return last == UInt8(ascii: "\n") ? nil : Int64(information.st_size)
   }
 
   /// Ends a line that an earlier error cut, so that the next one starts at a line's begin.

@@ -50,6 +50,7 @@ public final class ConfigurationTracker {
     var delta = begin()
     let old = self.configuration
     if configuration.http != old.http { delta.http = configuration.http }
+    if configuration.plugins != old.plugins { delta.plugins = configuration.plugins.map(\.attachment) }
     removeListeners(old, configuration, &delta)
     removeServices(old, configuration, &delta)
     removeRoutes(old, configuration, &delta)

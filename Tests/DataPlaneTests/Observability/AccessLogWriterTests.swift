@@ -87,6 +87,32 @@ struct AccessLogWriterTests {
     #expect(new.contains("/after") && !new.contains("/before"))
   }
 
+  @Test("A line that was cut by whoever wrote before does not take the next one with it")
+  func cutLine() throws {
+    let directory = TemporaryDirectory()
+    let path = directory.file("log")
+    func leave(_ text: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) }
+    func write(_ text: String, to file: LogFile) {
+      let buffer = Buffer(capacity: 64)
+      buffer.append(Array(text.utf8))
+      #expect(file.write(buffer, shouldStop: { true }) == nil)
+    }
+    func content() throws -> String { String(decoding: try contents(path), as: UTF8.self) }
+    try leave("whole\ncut")
+    let file = try LogFile(path: path)
+    write("one\n", to: file)
+    write("two\n", to: file)
+    #expect(try content() == "whole\ncut\none\ntwo\n")
+    // Others under the same name: one that is cut, one that is whole, and one that is empty.
+    for (left, wanted) in [("cut", "cut\nnext\n"), ("whole\n", "whole\nnext\n"), ("", "next\n")] {
+      try FileManager.default.removeItem(atPath: path)
+      try leave(left)
+      try file.reopen()
+      write("next\n", to: file)
+      #expect(try content() == wanted)
+    }
+  }
+
   @Test("A reader that stalls costs lines, which are counted, and no line arrives torn")
   func stalledPipe() throws {
     let directory = TemporaryDirectory()

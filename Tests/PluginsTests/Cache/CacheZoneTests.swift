@@ -84,8 +84,8 @@ struct CacheZoneTests {
     var queue = SieveQueue<StoredResponse>()
     let entries = (0..<5).map { response("\($0)", in: zone) }
     let places = entries.map { queue.insert($0) }
-    entries[0].noteUse()
-    entries[2].noteUse()
+    entries[0].noteUse(at: 0)
+    entries[2].noteUse(at: 0)
     func evict() -> Int? {
       guard let place = queue.victim() else { return nil }
       let gone = queue[place]
@@ -107,7 +107,7 @@ struct CacheZoneTests {
     #expect(zone.insert(kept, purges: 0))
     var random = SystemRandomNumberGenerator()
     for number in 0..<2_000 {
-      kept.noteUse()
+      kept.noteUse(at: 0)
       let size = Int.random(in: 1...20_000, using: &random)
       #expect(zone.insert(response("\(number % 700)", in: zone, size: size), purges: 0))
       #expect(zone.figures.bytes <= 200_000)
@@ -127,7 +127,7 @@ struct CacheZoneTests {
     let used = (0..<3).map { response("used \($0)", in: zone, size: 20_000) }
     for one in used { #expect(zone.insert(one, purges: 0)) }
     for number in 0..<500 {
-      for one in used { one.noteUse() }
+      for one in used { one.noteUse(at: 0) }
       let new = response("new \(number)", in: zone, size: 24_000)
       #expect(zone.insert(new, purges: 0))
       #expect(!isGone(new) && find("new \(number)", in: zone) === new)

@@ -187,7 +187,7 @@ struct DiskFormatTests {
     let kept = entry("kept", size: 9_000, doomed)
     #expect(index.insert(kept) { true })
     for number in 0..<500 {
-      kept.noteUse()
+      kept.noteUse(at: SystemClock.monotonicNanoseconds)
       let new = entry("\(number)", size: 10_000, doomed)
       #expect(index.insert(new) { true })
       index.evict(sparing: new)

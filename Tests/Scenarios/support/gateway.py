@@ -5,7 +5,7 @@ import os
 import re
 import signal
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any, Callable, Sequence
 
 from .client import Client, get, try_get
 from .http import Response
@@ -31,6 +31,14 @@ def route(name: str, target: str | list[dict], **settings: Any) -> dict:
     if isinstance(target, str):
         return {"name": name, "service": target, **settings}
     return {"name": name, "backends": target, **settings}
+
+
+def routes_with(plugin: str, target: str | None = "app") -> Callable[..., dict]:
+    """What makes routes with a plugin: `shop("plain", option=1)` is one for plain.test; `other` are further plugins."""
+    def shop(name: str, target: str | None = target, other: dict | None = None, **options: Any) -> dict:
+        one = {"name": name, "hosts": [f"{name}.test"], "plugins": {plugin: options, **(other or {})}}
+        return {**one, "service": target} if target else one
+    return shop
 
 
 class Gateway(Program):

@@ -69,12 +69,18 @@ extension DataPlaneWorker {
   /// Where a route has several services, with the plugins of the first.
   private func explainPlugins(of route: CompiledRoute) -> [Explanation.Plugin] {
     let number = route.definition.backends.indices.lazy.compactMap { route.service(ofBackend: $0) }.first
-    let chain = plugins(of: route, number.flatMap { serviceTable.service($0) })
-    return chain?.links.map { link in
-      Explanation.Plugin(
-        name: link.name, scope: link.attached.scope.description, phases: link.plugin.phases.names,
-        answersAlways: link.attached.attachment.settings.answersAlways)
-    } ?? []
+    let links = plugins(of: route, number.flatMap { serviceTable.service($0) })?.links ?? []
+    // What acts on connections does so whatever the route has in its place for requests.
+    let ofConnections = connectionPlugins.compactMap { attached in
+      attached.plugin(of: self).map { explain($0, attached) }
+    }
+    return ofConnections + links.map { explain($0.plugin, $0.attached) }
+  }
+
+  private func explain(_ plugin: Plugin, _ attached: AttachedPlugin) -> Explanation.Plugin {
+    Explanation.Plugin(
+      name: attached.attachment.name, scope: attached.scope.description, phases: plugin.phases.names,
+      answersAlways: attached.attachment.settings.answersAlways)
   }
 
   /// - Returns: an end before the request is looked at.

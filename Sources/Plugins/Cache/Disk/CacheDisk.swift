@@ -31,8 +31,10 @@ final class DiskCore: Sendable {
     var reads = FirstInFirstOut<(entry: DiskEntry, purges: UInt64)>()
     /// To be raised when all that was asked for before is done.
     var settling: [ThreadSignal] = []
-    /// What was purged while there are files of which nothing is known yet; nil: all are known.
-    var purgesInScan: [CacheZone.Purge]? = []
+    /// What was purged since it was last made sure that all files are known.
+    var notes = PurgeNotes()
+    /// Grows with each note.
+    var noteNumber: UInt64 = 0
     /// Another process writes to the folder.
     var isOthers = false
     var problem: String?
@@ -50,6 +52,8 @@ final class DiskCore: Sendable {
   /// Until something else is known: what comes before the folder is open is written then.
   private let writable = Atomic(true)
   private let hasProblem = Atomic(false)
+  /// What nobody has used for so long goes. Nanoseconds.
+  private let inactiveNanoseconds = Atomic<Int64>(.max)
 
   /// Disks that have queues of their own serve several reads at once.
   private static let readerCount = 2
@@ -58,8 +62,6 @@ final class DiskCore: Sendable {
   private static let writeBytesMax = 64 << 20
   /// Each is some milliseconds of a slow disk; what comes above goes to the endpoint.
   private static let readsMax = 1_024
-  /// Above, nothing is kept of what is not known yet.
-  private static let purgesInScanMax = 1_024
 
   init(_ folder: String, limit: Int, of zone: CacheZone) {
     self.folder = folder
@@ -97,6 +99,13 @@ final class DiskCore: Sendable {
     set { writable.store(newValue, ordering: .relaxed) }
   }
 
+  var inactive: Int64 { inactiveNanoseconds.load(ordering: .relaxed) }
+
+  func setInactive(_ nanoseconds: Int64) {
+    let before = inactiveNanoseconds.exchange(nanoseconds, ordering: .relaxed)
+    if before != nanoseconds { writeSignal.raise() }
+  }
+
   // MARK: For workers
 
   /// Has a response written, where there is room in the queue.
@@ -120,7 +129,7 @@ final class DiskCore: Sendable {
   /// - purges: Of before the entry was found.
   /// - Returns: false where too many wait.
   func read(_ entry: DiskEntry, purges: UInt64, waking handle: WakeHandle) -> Bool {
-    entry.noteUse()
+    entry.noteUse(at: SystemClock.monotonicNanoseconds)
     switch entry.beginReading(for: handle) {
     case .begins: break
     case .goesOn: return true
@@ -164,27 +173,29 @@ final class DiskCore: Sendable {
   /// - Returns: how many there were, as far as they are known.
   @discardableResult
   func purge(_ what: CacheZone.Purge) -> Int {
-    queues.withLock { Self.note(what, in: &$0) }
+    note(what)
     if case .url(let url) = what { return index.removeURL(url.hash, url.bytes) }
     return index.removeAll { what.concerns($0) }
   }
 
-  private static func note(_ what: CacheZone.Purge, in queues: inout Queues) {
-    guard let count = queues.purgesInScan?.count else { return }
-    if count < purgesInScanMax {
-      queues.purgesInScan?.append(what)
-    } else {
-      queues.purgesInScan = [.everything]
+  /// Always: only a look at who has the folder tells whether there are files of which nothing is known.
+  /// - exceptIfOthers: Not where another process writes.
+  private func note(_ what: CacheZone.Purge, exceptIfOthers: Bool = false) {
+    let isFirst = queues.withLock { queues in
+      if exceptIfOthers, queues.isOthers { return false }
+      defer {
+        queues.notes.add(what)
+        queues.noteNumber += 1
+      }
+      return queues.notes.isEmpty
     }
+    if isFirst { writeSignal.raise() }
   }
 
   /// Takes out what says nothing any more, also where its file has not been found yet.
   func remove(_ identity: StoredResponse.Identity) {
-    queues.withLock { queues in
-      // What another process writes meanwhile is newer than what is removed here.
-      if queues.isOthers { return }
-      Self.note(.url(CacheURL(identity.url, hash: identity.hash)), in: &queues)
-    }
+    // What another process writes meanwhile is newer than what is removed here.
+    note(.url(CacheURL(identity.url, hash: identity.hash)), exceptIfOthers: true)
     index.makeWay(for: identity)
   }
 
@@ -200,22 +211,29 @@ final class DiskCore: Sendable {
 
   // MARK: For the threads
 
-  /// What was purged before the folder could be used holds as well.
-  func beginScan() { noteUnknownFiles(isOthers: false) }
+  func noteOthers(_ isOthers: Bool) { queues.withLock { $0.isOthers = isOthers } }
 
-  /// There are, or will be, files of which nothing is known: what is purged from now on concerns them when they are
-  /// looked through.
-  func noteUnknownFiles(isOthers: Bool) {
+  /// Whether a file that has come to light was purged before.
+  func wasPurged(_ entry: DiskEntry) -> Bool { queues.withLock { $0.notes.concerns(entry) } }
+
+  var noteNumber: UInt64 { queues.withLock { $0.noteNumber } }
+  var hasNotes: Bool { queues.withLock { !$0.notes.isEmpty } }
+
+  /// All files are known that there were when this was the number: nothing else can come to light of what was purged
+  /// before. Where more was purged since, all of it is kept.
+  func forgetNotes(upTo number: UInt64) {
     queues.withLock { queues in
-      queues.purgesInScan = queues.purgesInScan ?? []
-      queues.isOthers = isOthers
+      if queues.noteNumber == number { queues.notes.removeAll() }
     }
   }
 
-  func endScan() { queues.withLock { $0.purgesInScan = nil } }
-
-  func wasPurgedInScan(_ entry: DiskEntry) -> Bool {
-    queues.withLock { $0.purgesInScan?.contains { $0.concerns(entry) } ?? false }
+  /// Takes out what nobody has used for too long. What was used of memory's copies counts for their files.
+  func removeInactive(at now: Int64) {
+    zone.visitAll { response in
+      index.find(response.identity.hash) { $0.identity == response.identity }?.noteUse(at: response.usedAt)
+    }
+    let count = index.removeAll { now - $0.usedAt >= inactive }
+    figures.inactiveFiles.add(UInt64(count), ordering: .relaxed)
   }
 
   private func nextRead() -> (entry: DiskEntry, purges: UInt64)? { queues.withLock { $0.reads.popFirst() } }
@@ -261,4 +279,6 @@ final class DiskCounters: Sendable {
   let droppedWrites = Atomic<UInt64>(0)
   /// Files that were cut or changed.
   let damagedFiles = Atomic<UInt64>(0)
+  /// Removed because nobody used them.
+  let inactiveFiles = Atomic<UInt64>(0)
 }

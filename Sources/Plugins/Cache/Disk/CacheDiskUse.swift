@@ -8,14 +8,16 @@ final class CacheDiskUse: Sendable {
   /// Of the zone: within the folder of the settings.
   private let folder: String
   private let bytesMax: Int
+  private let inactiveNanoseconds: Int64
   private let memoryBytes: Int
   private let opened = Mutex<CacheDisk?>(nil)
 
   /// - path: Of a folder that may be for several zones.
-  init(_ path: String, bytesMax: Int, zone: String, memoryBytes: Int) {
+  init(_ path: String, bytesMax: Int, inactiveNanoseconds: Int64, zone: String, memoryBytes: Int) {
     self.zone = zone
     folder = path + (path.hasSuffix("/") ? "" : "/") + Self.folderName(zone)
     self.bytesMax = bytesMax
+    self.inactiveNanoseconds = inactiveNanoseconds
     self.memoryBytes = memoryBytes
     CacheDisks.note(self)
   }
@@ -40,6 +42,7 @@ final class CacheDiskUse: Sendable {
       if let opened { return opened }
       let zone = CacheZones.zone(named: zone, limit: memoryBytes)
       let disk = CacheDisks.disk(in: folder, limit: bytesMax, of: zone)
+      disk.core.setInactive(inactiveNanoseconds)
       opened = disk
       return disk
     }

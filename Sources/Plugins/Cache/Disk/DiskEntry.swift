@@ -16,6 +16,8 @@ final class DiskEntry: CacheEntry {
   let bytes: Int
   private let doomed: DoomedFiles
   private let wasUsed = Atomic(false)
+  /// Nanoseconds of the monotonic clock. One that is found counts as used when it was.
+  private let lastUse = Atomic(SystemClock.monotonicNanoseconds)
   private let reading = Mutex<[WakeHandle]?>(nil)
 
   /// File systems give room by blocks.
@@ -45,7 +47,14 @@ final class DiskEntry: CacheEntry {
 
   func takeMark() -> Bool { wasUsed.exchange(false, ordering: .relaxed) }
 
-  func noteUse() { wasUsed.store(true, ordering: .relaxed) }
+  /// - time: Nanoseconds of the monotonic clock.
+  func noteUse(at time: Int64) {
+    if time <= usedAt { return }
+    wasUsed.store(true, ordering: .relaxed)
+    lastUse.store(time, ordering: .relaxed)
+  }
+
+  var usedAt: Int64 { lastUse.load(ordering: .relaxed) }
 
   func forget() { doomed.add(file) }
 

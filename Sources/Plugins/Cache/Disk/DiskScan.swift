@@ -58,7 +58,7 @@ final class DiskScan {
     // Written by this process meanwhile.
     if core.index.find(entry.identity.hash, where: { $0.file == file }) != nil { return }
     guard entry.isOfUse(at: clocks.monotonic),
-      core.index.insertFound(entry, if: { !core.wasPurgedInScan(entry) })
+      core.index.insertFound(entry, if: { !core.wasPurged(entry) })
     else { return entry.forget() }
     core.index.evict(sparing: entry)
   }

@@ -23,6 +23,8 @@ final class DiskWriterThread {
   private var removalPauseUntil: Int64 = 0
   /// Nanoseconds of the monotonic clock.
   private var pauseUntil: Int64 = 0
+  /// When it was last looked for what nobody uses: nanoseconds of the monotonic clock.
+  private var lookedAt = SystemClock.monotonicNanoseconds
 
   /// Traffic goes before files.
   private static let nice = 5
@@ -33,6 +35,9 @@ final class DiskWriterThread {
   private static let writesAtOnce = 16
   /// 8 bytes each, and a system call for each try. What comes above stays until the folder is looked through again.
   private static let unremovedMax = 65_536
+  /// What nobody uses stays up to an eighth of its time longer. Each look goes through the index and what is in memory.
+  private static let looksPerInactiveTime: Int64 = 8
+  private static let lookNanoseconds: ClosedRange<Int64> = 1_000_000_000...3_600_000_000_000
 
   init(_ core: DiskCore) {
     self.core = core
@@ -42,15 +47,19 @@ final class DiskWriterThread {
   func run() {
     BackgroundThread.lowerPriority(byNice: Self.nice)
     while !core.isStopped {
+      let noted = core.noteNumber
       updateStanding()
+      // In this order: a process that takes the folder after that finds what was purged gone, or about to go.
+      if standing == .owner, scan == nil { core.forgetNotes(upTo: noted) }
+      removeInactive()
       let hasWritten = writeSome()
       removeDoomed()
       let isScanning = continueScan()
       // Whoever has purged something waits until all files were looked at.
       if !isScanning { settle() }
       if hasWritten || isScanning { continue }
-      let isAtRest = standing == .owner && core.isWritable && unremoved.isEmpty
-      core.waitForWork(milliseconds: isAtRest ? -1 : Self.retryMilliseconds)
+      let isAtRest = standing == .owner && core.isWritable && unremoved.isEmpty && !core.hasNotes
+      core.waitForWork(milliseconds: isAtRest ? millisecondsToLook : Self.retryMilliseconds)
     }
     settle()
   }
@@ -60,8 +69,26 @@ final class DiskWriterThread {
     guard let scan, standing == .owner else { return false }
     if scan.step(passing: unremoved) { return true }
     self.scan = nil
-    core.endScan()
     return false
+  }
+
+  // MARK: What nobody uses
+
+  private var lookInterval: Int64 {
+    let interval = core.inactive / Self.looksPerInactiveTime
+    return min(max(interval, Self.lookNanoseconds.lowerBound), Self.lookNanoseconds.upperBound)
+  }
+
+  private var millisecondsToLook: Int32 {
+    let left = lookedAt + lookInterval - SystemClock.monotonicNanoseconds
+    return Int32(max(0, left) / 1_000_000 + 1)
+  }
+
+  private func removeInactive() {
+    let now = SystemClock.monotonicNanoseconds
+    guard standing == .owner, now - lookedAt >= lookInterval else { return }
+    lookedAt = now
+    core.removeInactive(at: now)
   }
 
   private func settle() {
@@ -83,7 +110,7 @@ final class DiskWriterThread {
       }
       core.isWritable = false
       standing = .reader
-      core.noteUnknownFiles(isOthers: true)
+      core.noteOthers(true)
     case .reader: if ownership.isFree { open() }
     }
   }
@@ -103,7 +130,7 @@ final class DiskWriterThread {
       return core.report("cannot use \(core.folder): \(Self.text(error))")
     }
     standing = .owner
-    core.beginScan()
+    core.noteOthers(false)
     core.index.clear()
     scan = DiskScan(core)
     core.isWritable = true
@@ -186,7 +213,7 @@ final class DiskWriterThread {
     if error.isFull { core.index.evict(bytes: 2 * bytes) }
     if error.isMissing {
       standing = .closed
-      core.noteUnknownFiles(isOthers: false)
+      core.noteOthers(false)
     }
   }
 
