@@ -17,7 +17,8 @@ final class HealthTarget: Watcher {
   /// Whether it waits for others to finish before its check can begin.
   var isQueued = false
   var isRemoved = false
-  private unowned let checker: HealthChecker
+  /// Weak: a deadline may pass when nobody keeps the checker any more.
+  private weak var checker: HealthChecker?
 
   init(
     service: String, endpoint: ResolvedEndpointName, check: HealthCheck, transport: HealthTransport,
@@ -32,7 +33,7 @@ final class HealthTarget: Watcher {
     super.init(on: worker)
   }
 
-  override func deadlinePassed() { checker.isDue(self) }
+  override func deadlinePassed() { checker?.isDue(self) }
 }
 
 /// What a check needs to know of an endpoint.
