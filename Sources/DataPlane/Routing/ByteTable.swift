@@ -58,7 +58,7 @@ struct ByteTable<Value: ByteTableValue> {
 
 /// A part of a ``ByteTable``: open addressing, linear probing.
 ///
-/// An entry costs 16 bytes of a slot and its value (at a load of 3/8 to 3/4) and its text, with no object of its
+/// An entry costs 16 bytes of a slot and its value (at a load of 3/8 to 13/16) and its text, with no object of its
 /// own. Texts share one array. Entries come and go one by one; only growth touches them all, and then
 /// without hashing again.
 struct ByteTableShard<Value: ByteTableValue> {
@@ -120,7 +120,7 @@ struct ByteTableShard<Value: ByteTableValue> {
       slots[index].value = value
       return false
     }
-    if (Int(count) + 1) * 4 > slots.count * 3 { resize(to: max(Self.slotsMin, slots.count * 2)) }
+    if (Int(count) + 1) * 16 > slots.count * 13 { resize(to: max(Self.slotsMin, slots.count * 2)) }
     let start = texts.count
     for position in text.indices { texts.append(text[position]) }
     place(
