@@ -8,7 +8,7 @@ struct BufferTextTests {
     let buffer = Buffer(capacity: 3)
     buffer.append("ab")
     write(buffer)
-    return buffer.withBytes { String(decoding: $0.dropFirst(2), as: UTF8.self) }
+    return String(decoding: buffer.copy(2..<buffer.count), as: UTF8.self)
   }
 
   /// Around each power of a base, the largest, and some in between.
