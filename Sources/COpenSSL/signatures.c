@@ -179,8 +179,16 @@ void cossl_public_key_free(EVP_PKEY *key) { EVP_PKEY_free(key); }
 
 // MARK: Signatures
 
-EVP_PKEY_CTX *cossl_verifier_new(EVP_PKEY *key, int digest, int is_pss) {
-  CRYPTO_THREAD_run_once(&fetch_once, fetch);
+struct cossl_verifier {
+  // Nothing is fetched or made anew for a signature: with RSA, that took as long as a tenth of its verification.
+  EVP_MD_CTX *message;
+  // NULL with Ed25519, which makes the digest itself.
+  EVP_PKEY_CTX *context;
+  EVP_PKEY *key;
+  int digest, is_ecdsa;
+};
+
+static EVP_PKEY_CTX *prepared(EVP_PKEY *key, int digest, int is_pss) {
   EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
   int is_rsa = EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
   int is_ready = context != NULL && EVP_PKEY_verify_init(context) == 1;
@@ -190,63 +198,96 @@ EVP_PKEY_CTX *cossl_verifier_new(EVP_PKEY *key, int digest, int is_pss) {
   if (is_ready) is_ready = EVP_PKEY_CTX_set_signature_md(context, digests[digest]) == 1;
   // RFC 7518 §3.5: the salt is as long as the digest, which stands in MGF1 as well.
   if (is_ready && is_pss) is_ready = EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1;
-  ERR_clear_error();
   if (is_ready) return context;
   EVP_PKEY_CTX_free(context);
   return NULL;
 }
 
-void cossl_verifier_free(EVP_PKEY_CTX *verifier) { EVP_PKEY_CTX_free(verifier); }
-
-static size_t digest_of(int digest, const uint8_t *bytes, size_t count, uint8_t *out) {
-  switch (digest) {
-    case COSSL_DIGEST_SHA256: SHA256(bytes, count, out); return 32;
-    case COSSL_DIGEST_SHA384: SHA384(bytes, count, out); return 48;
-    case COSSL_DIGEST_SHA512: SHA512(bytes, count, out); return 64;
-    default: return 0;
+cossl_verifier *cossl_verifier_new(EVP_PKEY *key, int digest, int is_pss) {
+  CRYPTO_THREAD_run_once(&fetch_once, fetch);
+  cossl_verifier *verifier = OPENSSL_zalloc(sizeof *verifier);
+  if (verifier == NULL) return NULL;
+  int type = EVP_PKEY_get_base_id(key);
+  verifier->digest = digest;
+  verifier->is_ecdsa = type == EVP_PKEY_EC;
+  verifier->key = key;
+  verifier->message = EVP_MD_CTX_new();
+  int is_ready = verifier->message != NULL;
+  if (is_ready && type == EVP_PKEY_ED25519) {
+    is_ready = EVP_DigestVerifyInit_ex(verifier->message, NULL, NULL, NULL, NULL, key, NULL) == 1;
+  } else if (is_ready) {
+    verifier->context = prepared(key, digest, is_pss);
+    is_ready = verifier->context != NULL;
   }
+  ERR_clear_error();
+  if (is_ready) return verifier;
+  cossl_verifier_free(verifier);
+  return NULL;
 }
 
+void cossl_verifier_free(cossl_verifier *verifier) {
+  if (verifier == NULL) return;
+  EVP_PKEY_CTX_free(verifier->context);
+  EVP_MD_CTX_free(verifier->message);
+  OPENSSL_free(verifier);
+}
+
+// A positive number in ASN.1 (X.690 §8.3): without zeros in front, but one where its highest bit would be a sign.
+static size_t encode_integer(const uint8_t *number, size_t count, uint8_t *out) {
+  while (count > 1 && *number == 0) number++, count--;
+  size_t sign = *number >> 7;
+  out[0] = 0x02;
+  out[1] = (uint8_t)(count + sign);
+  out[2] = 0;
+  memcpy(out + 2 + sign, number, count);
+  return 2 + sign + count;
+}
+
+enum { COORDINATE_BYTES_MAX = 66, ECDSA_BYTES_MAX = 3 + 2 * (3 + COORDINATE_BYTES_MAX) };
+
 // RFC 7518 §3.4 writes r and s as they are, OpenSSL reads them as ASN.1. 0 on failure.
-static int encode_ecdsa(const uint8_t *signature, size_t count, uint8_t *out, size_t out_max) {
-  int half = (int)count / 2, written = 0;
-  ECDSA_SIG *pair = ECDSA_SIG_new();
-  BIGNUM *r = BN_bin2bn(signature, half, NULL), *s = BN_bin2bn(signature + half, half, NULL);
-  if (pair != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(pair, r, s) == 1) {
-    r = s = NULL;  // the pair's now
-    uint8_t *end = out;
-    written = i2d_ECDSA_SIG(pair, NULL);
-    written = written > 0 && (size_t)written <= out_max ? i2d_ECDSA_SIG(pair, &end) : 0;
+static size_t encode_ecdsa(const uint8_t *signature, size_t count, uint8_t *out) {
+  size_t half = count / 2;
+  if (half == 0 || half > COORDINATE_BYTES_MAX || count != half * 2) return 0;
+  uint8_t numbers[2 * (3 + COORDINATE_BYTES_MAX)];
+  size_t number_count = encode_integer(signature, half, numbers);
+  number_count += encode_integer(signature + half, half, numbers + number_count);
+  size_t head = 0;
+  out[head++] = 0x30;
+  if (number_count > 127) out[head++] = 0x81;
+  out[head++] = (uint8_t)number_count;
+  memcpy(out + head, numbers, number_count);
+  return head + number_count;
+}
+
+static int verify_digest(
+    cossl_verifier *verifier, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count) {
+  uint8_t digest[COSSL_DIGEST_BYTES_MAX], pair[ECDSA_BYTES_MAX];
+  unsigned digest_count = 0;
+  if (verifier->is_ecdsa) {
+    signature_count = encode_ecdsa(signature, signature_count, pair);
+    if (signature_count == 0) return 0;
+    signature = pair;
   }
-  BN_free(r);
-  BN_free(s);
-  ECDSA_SIG_free(pair);
-  return written > 0 ? written : 0;
+  return EVP_DigestInit_ex2(verifier->message, digests[verifier->digest], NULL) == 1 &&
+         EVP_DigestUpdate(verifier->message, bytes, count) == 1 &&
+         EVP_DigestFinal_ex(verifier->message, digest, &digest_count) == 1 &&
+         EVP_PKEY_verify(verifier->context, signature, signature_count, digest, digest_count) == 1;
+}
+
+static int verify_message(
+    cossl_verifier *verifier, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count) {
+  EVP_MD_CTX *message = verifier->message;
+  // Begun anew with the key that it has; older versions of OpenSSL want to be given it.
+  int is_ready = EVP_DigestVerifyInit_ex(message, NULL, NULL, NULL, NULL, NULL, NULL) == 1 ||
+                 EVP_DigestVerifyInit_ex(message, NULL, NULL, NULL, NULL, verifier->key, NULL) == 1;
+  return is_ready && EVP_DigestVerify(message, signature, signature_count, bytes, count) == 1;
 }
 
 int cossl_verify(
-    EVP_PKEY_CTX *verifier, int digest, int is_ecdsa, const uint8_t *bytes, size_t count, const uint8_t *signature,
-    size_t signature_count) {
-  uint8_t message[COSSL_DIGEST_BYTES_MAX], pair[160];
-  size_t message_count = digest_of(digest, bytes, count, message);
-  if (is_ecdsa) {
-    // 132 bytes for P-521 are the longest.
-    if (signature_count > 132 || signature_count % 2 != 0) return 0;
-    signature_count = (size_t)encode_ecdsa(signature, signature_count, pair, sizeof pair);
-    signature = pair;
-  }
-  int is_valid = message_count > 0 && signature_count > 0 &&
-                 EVP_PKEY_verify(verifier, signature, signature_count, message, message_count) == 1;
-  if (!is_valid) ERR_clear_error();
-  return is_valid;
-}
-
-int cossl_verify_ed25519(
-    EVP_PKEY *key, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count) {
-  EVP_MD_CTX *context = EVP_MD_CTX_new();
-  int is_valid = context != NULL && EVP_DigestVerifyInit_ex(context, NULL, NULL, NULL, NULL, key, NULL) == 1 &&
-                 EVP_DigestVerify(context, signature, signature_count, bytes, count) == 1;
-  EVP_MD_CTX_free(context);
+    cossl_verifier *verifier, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count) {
+  int is_valid = verifier->context == NULL ? verify_message(verifier, bytes, count, signature, signature_count)
+                                           : verify_digest(verifier, bytes, count, signature, signature_count);
   if (!is_valid) ERR_clear_error();
   return is_valid;
 }

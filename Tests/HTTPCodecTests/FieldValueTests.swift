@@ -9,6 +9,40 @@ struct FieldValueTests {
     return (bytes(parts.joined()), ByteRange(start: parts[0].utf8.count, count: parts[1].utf8.count))
   }
 
+  @Test("Names of any length differ where one byte does, and not where only its case does", arguments: 0...40)
+  func lengths(count: Int) {
+    let name = (0..<count).map { UInt8(ascii: "a") + UInt8($0 % 26) }
+    // Right at the beginning and the end, and within more.
+    for (before, behind) in [(0, 0), (3, 0), (0, 9), (8, 8)] {
+      let edges = (bytes(String(repeating: "x", count: before)), bytes(String(repeating: "x", count: behind)))
+      let range = ByteRange(start: before, count: count)
+      #expect((edges.0 + name + edges.1).equalsIgnoringCase(range, lowercase: name))
+      for position in name.indices {
+        var other = name
+        other[position] ^= 0x20
+        #expect((edges.0 + other + edges.1).equalsIgnoringCase(range, lowercase: name))
+        other[position] = UInt8(ascii: "-")
+        #expect(!(edges.0 + other + edges.1).equalsIgnoringCase(range, lowercase: name))
+      }
+    }
+  }
+
+  @Test("A byte is found where it stands first from an index on")
+  func firstIndex() {
+    for count in 0...20 {
+      for position in 0..<count {
+        var text = [UInt8](repeating: 0xAE, count: count)
+        text[position] = UInt8(ascii: ".")
+        text[count - 1] = UInt8(ascii: ".")
+        #expect(text.span.firstIndex(of: UInt8(ascii: "."), from: 0) == position)
+        #expect(
+          text.span.firstIndex(of: UInt8(ascii: "."), from: position + 1)
+            == (position < count - 1 ? count - 1 : nil))
+      }
+      #expect([UInt8](repeating: 0x2F, count: count).span.firstIndex(of: UInt8(ascii: "."), from: 0) == nil)
+    }
+  }
+
   @Test("Text is compared whatever its case, within its range only")
   func equality() {
     let (input, range) = marked("xx|Keep-ALIVE|yy")

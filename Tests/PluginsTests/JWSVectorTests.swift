@@ -68,13 +68,35 @@ struct JWSVectorTests {
         + "XD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn"),
   ]
 
+  /// Signatures of ECDSA whose numbers are written otherwise in ASN.1: with fewer bytes, or with one more.
+  static let pairs = [
+    (
+      "an r with zeros in front",
+      "AGLfS6f-DBb3F-H6Zu7OwETLXBpZf6CkgDTdDr7j5voVZKk__F9NEiC55P8aOy4HaPrIPPFIBaAxWWOFkYmAAA"
+    ),
+    (
+      "an s with zeros in front, and its highest bit behind them",
+      "XxwSBA9xzJp_xQ6DvFnhQuysCMPcxuLtB0owkki0B94AijYrdqpq_76O1_M-5TxT42jHaSx3jDs-PW4nam5eEw"
+    ),
+    (
+      "both with their highest bit",
+      "seR31eGwDogD0djBNwOf_rWRb8qi8XJ37lUOnCaP1SPXEDXQZQBGqyU9lA5UU2weae8XFuWu3fztwwj5k2DgUw"
+    ),
+  ].map { name, signature in
+    Example(
+      name: "ES256, \(name)", algorithm: .es256,
+      jwk: #"{"kty":"EC","crv":"P-256","x":"5CNeRE1njB6jr_I0odSeqCRdg9hhyiqI0OvLWvZ0EMU","#
+        + #""y":"Le7LIZniexrIJEuCSInwwEEuc4ZN8VLfIyx88wTeNBE"}"#,
+      signed: "eyJhbGciOiJFUzI1NiJ9.UGF5bG9hZA", signature: signature)
+  }
+
   private func decoded(_ text: String) throws -> [UInt8] {
     try #require(Base64URL.decode(Array(text.utf8)))
   }
 
   @Test(
     "A signature is valid, and not for another text, as another one, or by another algorithm",
-    arguments: examples)
+    arguments: examples + pairs)
   func signatures(example: Example) throws {
     let set = try KeySet.read(Array("{\"keys\":[\(example.jwk)]}".utf8))
     let key = try #require(set.candidates(nil, example.algorithm).first).key
@@ -122,7 +144,7 @@ struct JWSVectorTests {
 
   @Test("A payload without claims is no token, whoever has signed it", arguments: examples)
   func tokens(example: Example) {
-    var token = JWTToken()
+    let token = JWTToken()
     #expect(throws: JWTToken.Failure.malformed) {
       try token.read(Array("\(example.signed).\(example.signature)".utf8).span)
     }

@@ -23,7 +23,7 @@ struct JWTTests {
   private func decoded(_ text: String) -> [UInt8] { Base64URL.decode(Array(text.utf8)) ?? [] }
 
   private func token(_ text: String) throws -> JWTToken {
-    var token = JWTToken()
+    let token = JWTToken()
     try token.read(Array(text.utf8).span)
     return token
   }

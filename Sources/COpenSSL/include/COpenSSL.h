@@ -140,15 +140,14 @@ EVP_PKEY *_Nullable cossl_public_key_ec(int curve, const uint8_t *point, size_t 
 EVP_PKEY *_Nullable cossl_public_key_ed25519(const uint8_t *bytes32, int *kind);
 void cossl_public_key_free(EVP_PKEY *_Nullable key);
 
-/// What verifies signatures of RSA and ECDSA by one key, for one thread. NULL where the key does not do.
-EVP_PKEY_CTX *_Nullable cossl_verifier_new(EVP_PKEY *key, int digest, int is_pss);
-void cossl_verifier_free(EVP_PKEY_CTX *_Nullable verifier);
-/// 1 for a signature of these bytes. Of ECDSA it is r and s, each as long as the curve's order.
+/// What verifies signatures by one key, which has to live as long, for one thread. NULL where the key does not do.
+/// @param digest of no meaning for Ed25519, which has its own.
+typedef struct cossl_verifier cossl_verifier;
+cossl_verifier *_Nullable cossl_verifier_new(EVP_PKEY *key, int digest, int is_pss);
+void cossl_verifier_free(cossl_verifier *_Nullable verifier);
+/// 1 where the signature is the message's; of ECDSA, it is both numbers one behind the other, equally long.
 int cossl_verify(
-    EVP_PKEY_CTX *verifier, int digest, int is_ecdsa, const uint8_t *bytes, size_t count, const uint8_t *signature,
-    size_t signature_count);
-int cossl_verify_ed25519(
-    EVP_PKEY *key, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count);
+    cossl_verifier *verifier, const uint8_t *bytes, size_t count, const uint8_t *signature, size_t signature_count);
 
 // MARK: Errors
 

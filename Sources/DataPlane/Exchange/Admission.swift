@@ -31,7 +31,7 @@ extension Exchange {
 
   /// Settles which service takes the request, when all plugins have let it pass.
   func settleUpstream() -> Answer? {
-    if chain != nil, let answer = chooseUpstream() { return answer }
+    if let answer = chooseUpstream() { return answer }
     guard let service else { return .noEndpoint }
     if data.hasRequestsEnough { return .shed(.inFlight) }
     // Only HTTP/1.1 has what endpoints understand.

@@ -33,7 +33,7 @@ extension Exchange {
       if data.isDraining { isPersistent = false }
       // What follows a CONNECT is meant for a tunnel, and must not be read as requests.
       if request.method == .connect { isPersistent = false }
-      if chain != nil { editResponse() }
+      editResponse()
       appendAnswer(answer)
     }
     // How fast the client takes it counts from here.
@@ -210,7 +210,7 @@ extension Exchange {
       return answerCall(answer, on: stream)
     }
     guard let connection = stream.connection, stream.slot >= 0 else { return toClient.removeAll() }
-    if chain != nil { editResponse() }
+    editResponse()
     toClient.removeAll()
     appendAnswerFields(answer, to: toClient)
     let lines = toClient

@@ -240,7 +240,7 @@ extension Exchange {
     if responseBytesMax != .max, refusesLongResponse() { return }
     let head = responseHead.byteCount
     download.mustCloseUpstream = !responseHead.isPersistent
-    if chain != nil, let answer = findReplacement(responseHead.status, isEndpoints: true) {
+    if let answer = findReplacement(responseHead.status, isEndpoints: true) {
       return replaceResponse(with: answer)
     }
     download.phase = .content

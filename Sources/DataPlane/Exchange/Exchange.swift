@@ -74,7 +74,11 @@ public final class Exchange {
 
   // The way through plugins.
   /// Nil where the request meets none.
-  var chain: PluginChain?
+  var chain: PluginChain? {
+    didSet { pluginPhases = chain?.phases ?? [] }
+  }
+  /// All that any of them takes part in.
+  private(set) var pluginPhases: Plugin.Phases = []
   /// Of the next that the request's head meets.
   var pluginPosition = 0
   /// One of them has to wait for something.

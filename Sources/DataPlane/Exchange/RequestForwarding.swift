@@ -194,6 +194,7 @@ extension Exchange {
     return !isNamedByConnection(field, in: request.fields, bytes: input.bytes)
   }
 
+  @inline(__always)
   private func isDropped(_ field: Field) -> Bool {
     let input = input
     return requestEdits.drops(field.name, in: input.bytes)

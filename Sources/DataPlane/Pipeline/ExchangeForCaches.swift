@@ -64,7 +64,7 @@ extension Exchange {
   public var mayBeAskedAside: Bool {
     guard let chain, responseBytesMax == .max else { return false }
     if !chain.phases.isDisjoint(with: [.upstreamChoice, .chosenService, .heldResponse]) { return false }
-    return !chain.links[min(pluginPosition + 1, chain.links.count)...].contains {
+    return !chain.plugins[min(pluginPosition + 1, chain.plugins.count)...].contains {
       $0.phases.contains(.requestHead)
     }
   }

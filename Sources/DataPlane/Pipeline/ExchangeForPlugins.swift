@@ -77,8 +77,9 @@ extension Exchange {
     if consumer != nil {
       for name in ConsumerFields.all { requestEdits.drop(name) }
     }
-    consumer = found.consumer
-    requestEdits.add(found.consumer.lines)
+    let consumer = found.consumer
+    requestEdits.add(consumer.lines)
+    self.consumer = consumer
     if !credentialName.isEmpty { requestEdits.add("X-Credential-Identifier", credentialName) }
   }
 

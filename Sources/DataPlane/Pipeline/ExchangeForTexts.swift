@@ -34,29 +34,29 @@ extension Exchange {
     return responseHead.fields.contains { bytes.equalsIgnoringCase($0.name, lowercase: name) }
   }
 
-  /// Whether the head that is about to be sent lists a member in the fields of a name: `Origin` in `Vary`. Of an
-  /// answer of the gateway's own, only what plugins have added is looked at.
-  /// - name, member: In lower case.
-  public func responseLists(_ member: [UInt8], in name: [UInt8]) -> Bool {
+  /// Whether the head that is about to be sent lists one of some members in the fields of a name: `Origin` in `Vary`.
+  /// Of an answer of the gateway's own, only what plugins have added is looked at.
+  /// - name, members: In lower case.
+  public func responseLists(anyOf members: [[UInt8]], in name: [UInt8]) -> Bool {
     let added = responseEdits.lines
     var lines = LineCursor()
     while let field = lines.next(in: added.bytes) {
       guard added.bytes.equalsIgnoringCase(field.name, lowercase: name) else { continue }
-      if Self.lists(added.bytes, field.value, member) { return true }
+      if Self.lists(added.bytes, field.value, members) { return true }
     }
     guard isEndpointsResponse else { return false }
     let response = response
     let bytes = response.bytes
     for field in responseHead.fields where bytes.equalsIgnoringCase(field.name, lowercase: name) {
-      if !responseEdits.drops(field.name, in: bytes), Self.lists(bytes, field.value, member) { return true }
+      if !responseEdits.drops(field.name, in: bytes), Self.lists(bytes, field.value, members) { return true }
     }
     return false
   }
 
-  private static func lists(_ bytes: Span<UInt8>, _ value: ByteRange, _ member: [UInt8]) -> Bool {
+  private static func lists(_ bytes: Span<UInt8>, _ value: ByteRange, _ members: [[UInt8]]) -> Bool {
     var cursor = ListCursor(value)
     while let one = cursor.next(in: bytes) {
-      if bytes.equalsIgnoringCase(one, lowercase: member) { return true }
+      for member in members where bytes.equalsIgnoringCase(one, lowercase: member) { return true }
     }
     return false
   }

@@ -16,26 +16,29 @@ extension Exchange {
   ///   has to wait for something.
   func meetPlugins() -> Answer? {
     guard var chain else { return nil }
-    while pluginPosition < chain.links.count {
-      let link = chain.links[pluginPosition]
-      if link.phases.contains(.requestHead) {
+    while pluginPosition < chain.plugins.count {
+      let plugin = chain.plugins[pluginPosition]
+      if plugin.phases.contains(.requestHead) {
         do throws(PluginFailure) {
-          switch try link.plugin.requestHead(self) {
+          switch try plugin.requestHead(self) {
           case .next: break
-          case .answer(let answer):
-            link.counters.figures.answers &+= 1
-            return .plugin(answer)
+          case .answer(let answer): return answered(chain.links[pluginPosition], answer)
           case .wait:
             waitsForPlugin = true
             return nil
           }
         } catch {
-          return failed(link, error)
+          return failed(chain.links[pluginPosition], error)
         }
       }
-      if let other = pass(link, chain) { chain = other }
+      if let other = pass(chain) { chain = other }
     }
     return nil
+  }
+
+  private func answered(_ link: PluginChain.Link, _ answer: PluginAnswer) -> Answer {
+    link.counters.figures.answers &+= 1
+    return .plugin(answer)
   }
 
   /// Goes on where a plugin has to wait. On the exchange's task.
@@ -52,11 +55,9 @@ extension Exchange {
         // Plugins that let requests pass when they get no answer in time must not do so at a client's word.
         if callDeadline <= worker.now { return .deadlineExceeded }
         switch verdict {
-        case .next: _ = pass(link, chain)
+        case .next: _ = pass(chain)
         case .answer(let answer):
-          if hasLostClient { return .clientClosed }
-          link.counters.figures.answers &+= 1
-          return .plugin(answer)
+          return hasLostClient ? .clientClosed : answered(link, answer)
         case .wait: return failed(link, PluginFailure("it waits without end"))
         }
       } catch {
@@ -70,28 +71,39 @@ extension Exchange {
 
   /// Goes to the next plugin; where this one has found out who calls, to those of the consumer as well.
   /// - Returns: the consumer's chain, where it takes over.
-  private func pass(_ link: PluginChain.Link, _ chain: PluginChain) -> PluginChain? {
+  @inline(__always)
+  private func pass(_ chain: PluginChain) -> PluginChain? {
     pluginPosition += 1
-    guard let consumer, consumer !== chainConsumer else { return nil }
+    return consumer === chainConsumer ? nil : passToConsumer(chain)
+  }
+
+  private func passToConsumer(_ chain: PluginChain) -> PluginChain? {
+    guard let consumer else { return nil }
     if chainConsumer == nil, consumer.plugins.isEmpty { return nil }
-    for link in chain.links[chainStart..<pluginPosition] where link.phases.contains(.end) {
-      passedPlugins.append(link.plugin)
+    for plugin in chain.plugins[chainStart..<pluginPosition] where plugin.phases.contains(.end) {
+      passedPlugins.append(plugin)
     }
+    let priority = chain.links[pluginPosition - 1].priority
     // Another one may be known than before: who was let pass without credentials shows some after all.
     let shared = chainForAll ?? chain
     chainForAll = shared
     chainConsumer = consumer
     let own = consumer.plugins.isEmpty ? shared : shared.chain(for: consumer, of: data)
     self.chain = own
-    pluginPosition = own.position(behind: link.priority)
+    pluginPosition = own.position(behind: priority)
     chainStart = pluginPosition
     return own
   }
 
   /// Which service takes the request is settled after this.
+  @inline(__always)
   func chooseUpstream() -> Answer? {
-    guard let chain, !chain.phases.isDisjoint(with: [.upstreamChoice, .chosenService]) else { return nil }
-    for link in chain.links where link.phases.contains(.upstreamChoice) {
+    pluginPhases.isDisjoint(with: [.upstreamChoice, .chosenService]) ? nil : chooseByPlugins()
+  }
+
+  private func chooseByPlugins() -> Answer? {
+    guard let chain else { return nil }
+    for link in chain.links where link.plugin.phases.contains(.upstreamChoice) {
       do throws(PluginFailure) {
         try link.plugin.upstreamChoice(self)
       } catch {
@@ -104,12 +116,9 @@ extension Exchange {
   /// The service is settled: those that speak for one have the last word, the nearest to it first.
   private func askAboutService() -> Answer? {
     guard let chain, chain.phases.contains(.chosenService) else { return nil }
-    for link in chain.links.reversed() where link.phases.contains(.chosenService) {
+    for link in chain.links.reversed() where link.plugin.phases.contains(.chosenService) {
       do throws(PluginFailure) {
-        if let answer = try link.plugin.serviceChosen(self) {
-          link.counters.figures.answers &+= 1
-          return .plugin(answer)
-        }
+        if let answer = try link.plugin.serviceChosen(self) { return answered(link, answer) }
       } catch {
         return failed(link, error)
       }
@@ -118,8 +127,13 @@ extension Exchange {
   }
 
   /// A final head is about to be written: an endpoint's, or the gateway's own.
+  @inline(__always)
   func editResponse(isEndpoints: Bool = false) {
-    guard let chain, chain.phases.contains(.responseHead) else { return }
+    if pluginPhases.contains(.responseHead) { editByPlugins(isEndpoints) }
+  }
+
+  private func editByPlugins(_ isEndpoints: Bool) {
+    guard let chain else { return }
     isEndpointsResponse = isEndpoints
     // An answer of the gateway's own may take the place of a response that nothing was sent of.
     if hasEditedResponse { return }
@@ -128,13 +142,19 @@ extension Exchange {
     if responseBytesMax != .max || chain.phases.contains(.heldResponse), earlierResponseEdits == nil {
       earlierResponseEdits = responseEdits.copy
     }
-    for link in chain.links where link.phases.contains(.responseHead) {
-      do throws(PluginFailure) {
-        try link.plugin.responseHead(self)
-      } catch {
-        // The response goes on as it is: it is not the endpoint's fault.
-        note(link, error)
+    // By index: the list that is gone through would be counted as well.
+    var position = 0
+    while position < chain.plugins.count {
+      let plugin = chain.plugins[position]
+      if plugin.phases.contains(.responseHead) {
+        do throws(PluginFailure) {
+          try plugin.responseHead(self)
+        } catch {
+          // The response goes on as it is: it is not the endpoint's fault.
+          note(chain.links[position], error)
+        }
       }
+      position += 1
     }
   }
 
@@ -148,7 +168,7 @@ extension Exchange {
   /// All content of the response has come.
   func changeContent(_ content: inout [UInt8]) {
     guard let chain else { return }
-    for link in chain.links where link.phases.contains(.heldResponse) {
+    for link in chain.links where link.plugin.phases.contains(.heldResponse) {
       do throws(PluginFailure) {
         try link.plugin.heldResponse(self, &content)
       } catch {
@@ -163,16 +183,16 @@ extension Exchange {
       for plugin in passedPlugins { plugin.end(self) }
       passedPlugins.removeAll(keepingCapacity: true)
     }
-    if let chain, chain.phases.contains(.end) {
-      for link in chain.links[chainStart..<pluginPosition] where link.phases.contains(.end) {
-        link.plugin.end(self)
+    if pluginPhases.contains(.end), let chain {
+      for plugin in chain.plugins[chainStart..<pluginPosition] where plugin.phases.contains(.end) {
+        plugin.end(self)
       }
     }
     // To empty all at once goes through what the runtime knows of the elements' type.
     while keptForPlugins.popLast() != nil {}
     chain = nil
     followsContent = false
-    replacement = nil
+    if replacement != nil { replacement = nil }
     hasReplacement = false
     pluginPosition = 0
     chainStart = 0
@@ -187,7 +207,7 @@ extension Exchange {
       chainForAll = nil
     }
     hasEditedResponse = false
-    consumer = nil
+    if consumer != nil { consumer = nil }
     requestEdits.removeAll()
     responseEdits.removeAll()
     rewrittenTarget.reset(to: Self.rewrittenTargetBytes)

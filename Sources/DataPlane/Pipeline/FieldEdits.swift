@@ -107,7 +107,7 @@ final class FieldEdits {
   /// Whether fields of a name do not go on. `_` counts as `-`: some servers read both alike.
   @inline(__always)
   func drops(_ name: ByteRange, in bytes: Span<UInt8>) -> Bool {
-    if name.range.isEmpty || mask & PackedNames.bit(of: name, in: bytes) == 0 { return false }
+    if name.isEmpty || mask & PackedNames.bit(of: name, in: bytes) == 0 { return false }
     let dropped = dropped
     return PackedNames.mayMean(name, in: bytes, names: dropped.bytes)
   }

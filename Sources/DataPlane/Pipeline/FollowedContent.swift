@@ -32,8 +32,8 @@ extension Exchange {
 
   private func tellFollowers(_ content: Span<UInt8>) {
     guard let chain else { return }
-    for link in chain.links where link.phases.contains(.responseContent) {
-      link.plugin.responseContent(self, content)
+    for plugin in chain.plugins where plugin.phases.contains(.responseContent) {
+      plugin.responseContent(self, content)
     }
   }
 
@@ -41,8 +41,8 @@ extension Exchange {
   func endFollowing() {
     download.isFollowed = false
     guard let chain else { return }
-    for link in chain.links where link.phases.contains(.responseContent) {
-      link.plugin.responseContentEnded(self)
+    for plugin in chain.plugins where plugin.phases.contains(.responseContent) {
+      plugin.responseContentEnded(self)
     }
   }
 }
@@ -50,9 +50,14 @@ extension Exchange {
 /// Answers of plugins in place of an endpoint's, or of the gateway's own.
 extension Exchange {
   /// - status: Of the head that has come, or of the answer that says that none will.
+  @inline(__always)
   func findReplacement(_ status: UInt16, isEndpoints: Bool) -> PluginAnswer? {
-    guard let chain, chain.phases.contains(.replacement) else { return nil }
-    for link in chain.links where link.phases.contains(.replacement) {
+    pluginPhases.contains(.replacement) ? askForReplacement(status, isEndpoints) : nil
+  }
+
+  private func askForReplacement(_ status: UInt16, _ isEndpoints: Bool) -> PluginAnswer? {
+    guard let chain else { return nil }
+    for link in chain.links where link.plugin.phases.contains(.replacement) {
       if let answer = link.plugin.replacement(self, for: status, isEndpoints: isEndpoints) {
         link.counters.figures.answers &+= 1
         return answer
@@ -63,7 +68,7 @@ extension Exchange {
 
   /// What a plugin has in place of an answer that tells of a service's failure.
   func replaced(_ answer: Answer) -> Answer {
-    guard let chain, chain.phases.contains(.replacement), answer.tellsOfFailure, !hasReplacement else {
+    guard pluginPhases.contains(.replacement), answer.tellsOfFailure, !hasReplacement else {
       return answer
     }
     return findReplacement(answer.status, isEndpoints: false).map { .plugin($0) } ?? answer

@@ -10,7 +10,7 @@ enum PackedNames {
 
   /// - name: Not empty.
   @inline(__always) static func bit(of name: ByteRange, in bytes: Span<UInt8>) -> UInt64 {
-    bit(count: name.range.count, last: bytes[name.end - 1])
+    bit(count: Int(name.count), last: bytes[name.end &- 1])
   }
 
   /// Whether a name is one of them, in any case.

@@ -36,10 +36,9 @@ final class AttachedPlugin {
 /// A narrower setting takes the place of a wider one of the same plugin, as a whole: consumer before route before
 /// service before everything. One that is not enabled leaves nothing in its place.
 final class PluginChain {
-  /// A class, since requests take hold of one at a time: one reference is counted, and not three.
+  /// A plugin with what is seldom asked for. A class: one reference is counted, and not three.
   final class Link {
     let plugin: Plugin
-    let phases: Plugin.Phases
     let attached: AttachedPlugin
     let counters: PluginCounters
     let priority: Int
@@ -47,7 +46,6 @@ final class PluginChain {
 
     init(_ plugin: Plugin, _ attached: AttachedPlugin, _ counters: PluginCounters) {
       self.plugin = plugin
-      phases = plugin.phases
       self.attached = attached
       self.counters = counters
       priority = attached.attachment.priority
@@ -56,6 +54,8 @@ final class PluginChain {
 
   /// In their order.
   let links: [Link]
+  /// Those of the links, which is all that most requests take hold of.
+  let plugins: [Plugin]
   /// All phases that any of them takes part in.
   let phases: Plugin.Phases
   private let attached: [AttachedPlugin]
@@ -82,7 +82,8 @@ final class PluginChain {
     }
     .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
     if links.isEmpty { return nil }
-    phases = links.reduce(into: []) { $0.formUnion($1.plugin.phases) }
+    plugins = links.map(\.plugin)
+    phases = plugins.reduce(into: []) { $0.formUnion($1.phases) }
   }
 
   /// This with a consumer's own plugins.

@@ -24,14 +24,25 @@ extension Span where Element == UInt8 {
   @inline(__always)
   public func equalsIgnoringCase(_ range: ByteRange, lowercase: [UInt8]) -> Bool {
     // Mostly that is the difference, which is worth no call.
-    Int(range.count) == lowercase.count && isSame(range, lowercase)
+    Int(range.count) == lowercase.count && isSame(range, lowercase.span)
   }
 
-  /// - text: As long as the range, in lower case.
+  /// - other: As long as the range, in lower case.
   @usableFromInline
-  func isSame(_ range: ByteRange, _ text: [UInt8]) -> Bool {
-    let start = Int(range.start)
-    for index in text.indices where self[start &+ index].asciiLowercased != text[index] { return false }
+  func isSame(_ range: ByteRange, _ other: Span<UInt8>) -> Bool {
+    let one = extracting(range.range)
+    let count = other.count
+    if count == 0 { return true }
+    if count < 8 { return Word.lowercased(one.shortWord) == other.shortWord }
+    var offset = 0
+    while offset < count {
+      // The last eight may have been compared in part.
+      let start = min(offset, count &- 8)
+      guard let word = one.word(at: start), Word.lowercased(word) == other.word(at: start) else {
+        return false
+      }
+      offset &+= 8
+    }
     return true
   }
 
@@ -62,6 +73,21 @@ extension Span where Element == UInt8 {
       position &+= 1
     }
     return true
+  }
+
+  /// Where a byte stands first from an index on; nil where it does not.
+  public func firstIndex(of byte: UInt8, from start: Int) -> Int? {
+    var index = start
+    while let word = word(at: index) {
+      let marks = Word.equal(word, to: byte)
+      if marks != 0 { return index &+ Word.firstIndex(marks) }
+      index &+= 8
+    }
+    while index < count {
+      if self[index] == byte { return index }
+      index &+= 1
+    }
+    return nil
   }
 
   /// Whether the range is a token (RFC 9110 §5.6.2).

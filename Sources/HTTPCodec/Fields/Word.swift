@@ -84,6 +84,22 @@ extension Span where Element == UInt8 {
       | UInt64(eight[6]) &<< 48 | UInt64(eight[7]) &<< 56
   }
 
+  /// All bytes of a span that has one to seven, some of them twice: where two are equally long, they are the same
+  /// where these are.
+  @inline(__always)
+  var shortWord: UInt64 {
+    if count < 4 {
+      return UInt64(self[0]) | UInt64(self[count &>> 1]) &<< 8 | UInt64(self[count &- 1]) &<< 16
+    }
+    return four(at: 0) | four(at: count &- 4) &<< 32
+  }
+
+  @inline(__always)
+  private func four(at index: Int) -> UInt64 {
+    let four = extracting(index..<(index &+ 4))
+    return UInt64(four[0]) | UInt64(four[1]) &<< 8 | UInt64(four[2]) &<< 16 | UInt64(four[3]) &<< 24
+  }
+
   /// At most eight bytes from `index`, zero where the string has ended.
   @inline(__always)
   func word(at index: Int, count length: Int) -> UInt64 {

@@ -11,19 +11,21 @@ final class CORSPlugin: Plugin {
   private let expressions: [RegularExpression]
   private let preflight = PluginAnswer(204, content: [])
 
-  private static let origin = Array("origin".utf8)
-  private static let vary = Array("vary".utf8)
+  // What each response asks for is the plugin's own: to look whether a static one is there costs as much.
+  private let originName = Array("origin".utf8)
+  private let varyName = Array("vary".utf8)
   private static let anything = Array("*".utf8)
+  /// Members of `Vary` that say it already.
+  private let varying = [Array("origin".utf8), Array("*".utf8)]
   private static let requestedMethod = Array("access-control-request-method".utf8)
   private static let requestedHeaders = Array("access-control-request-headers".utf8)
   private static let requestedNetwork = Array("access-control-request-private-network".utf8)
-  private static let varyLine = Array("Vary: Origin\r\n".utf8)
   private static let credentialsLine = Array("Access-Control-Allow-Credentials: true\r\n".utf8)
   private static let networkLine = Array("Access-Control-Allow-Private-Network: true\r\n".utf8)
   private static let allowOrigin = Array("Access-Control-Allow-Origin".utf8)
   private static let allowHeaders = Array("Access-Control-Allow-Headers".utf8)
   /// What an endpoint says of this does not go on: there is one place that says it.
-  private static let owned = FieldNames(
+  private let owned = FieldNames(
     [
       "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers",
       "access-control-allow-methods", "access-control-allow-headers", "access-control-max-age",
@@ -61,9 +63,9 @@ final class CORSPlugin: Plugin {
     let isPreflight = isPreflight(exchange)
     // The endpoint has answered it as it likes.
     if isPreflight, settings.continues, exchange.isAnsweredByEndpoint { return }
-    exchange.dropResponseFields(Self.owned)
+    exchange.dropResponseFields(owned)
     if !settings.allowsAll { addVary(exchange) }
-    guard let origin = exchange.firstField(Self.origin) else { return }
+    guard let origin = exchange.firstField(originName) else { return }
     if !isPreflight, known.isSame(origin, exchange) { return exchange.addResponseLines(known.lines) }
     guard isAllowed(origin, exchange) else { return }
     var lines: [UInt8] = []
@@ -98,7 +100,7 @@ final class CORSPlugin: Plugin {
   /// The Fetch standard: OPTIONS with these two fields is a preflight.
   private func isPreflight(_ exchange: Exchange) -> Bool {
     exchange.request.method == .options && exchange.firstField(Self.requestedMethod) != nil
-      && exchange.firstField(Self.origin) != nil
+      && exchange.firstField(originName) != nil
   }
 
   private func isAllowed(_ origin: ByteRange, _ exchange: Exchange) -> Bool {
@@ -110,12 +112,8 @@ final class CORSPlugin: Plugin {
 
   /// Caches must not give one origin's answer to another.
   private func addVary(_ exchange: Exchange) {
-    if exchange.responseLists(Self.origin, in: Self.vary)
-      || exchange.responseLists(Self.anything, in: Self.vary)
-    {
-      return
-    }
-    exchange.addResponseLines(Self.varyLine)
+    if exchange.responseLists(anyOf: varying, in: varyName) { return }
+    exchange.addedResponseLines.append("Vary: Origin\r\n")
   }
 
   private func addPreflight(_ exchange: Exchange, to lines: inout [UInt8]) {

@@ -31,9 +31,13 @@ final class HeadersPlugin: Plugin {
   }
 
   override func requestHead(_ exchange: Exchange) throws(PluginFailure) -> PluginVerdict {
-    let renamed = settings.request.renamed.isEmpty ? [] : renamedLines(settings.request, exchange)
-    if !droppedOfRequest.isEmpty { exchange.dropRequestFields(droppedOfRequest) }
-    if !renamed.isEmpty { exchange.addRequestLines(renamed) }
+    if settings.request.renamed.isEmpty {
+      if !droppedOfRequest.isEmpty { exchange.dropRequestFields(droppedOfRequest) }
+    } else {
+      let renamed = renamedLines(settings.request, exchange)
+      exchange.dropRequestFields(droppedOfRequest)
+      exchange.addRequestLines(renamed)
+    }
     exchange.addRequestLines(requestLines)
     if !settings.request.texts.isEmpty {
       exchange.addRequestLines(lines(of: settings.request.texts, exchange))

@@ -109,7 +109,7 @@ final class JWTAuthPlugin: Plugin {
   private let consumers: ConsumerTable
   private let answers: Answers
   private var issuers: [Issuer]
-  private var token = JWTToken()
+  private let token = JWTToken()
   private var verifiers = TokenVerifiers()
   private var known = KnownTokens()
 
@@ -217,7 +217,8 @@ final class JWTAuthPlugin: Plugin {
 
   private func verify(_ text: Span<UInt8>) -> Outcome {
     let now = Double(worker.seam.wallClockNanoseconds()) / 1e9
-    if let one = known.find(text, now: now, consumers, keysRevision: { issuers[$0].revision }) {
+    let hash = KnownTokens.hash(of: text)
+    if let one = known.find(text, hash, now: now, consumers, keysRevision: { issuers[$0].revision }) {
       return .accepted(one.found, one.lines)
     }
     do throws(JWTToken.Failure) {
@@ -233,8 +234,8 @@ final class JWTAuthPlugin: Plugin {
     case .accepted(let found, let holds):
       let lines = lines()
       known.remember(
-        token.text, holds, issuer: issuer ?? -1, keysRevision: issuer.map { issuers[$0].revision } ?? 0,
-        found, lines)
+        token.text, hash, holds, issuer: issuer ?? -1,
+        keysRevision: issuer.map { issuers[$0].revision } ?? 0, found, lines)
       return .accepted(found, lines)
     }
   }
@@ -317,13 +318,14 @@ final class JWTAuthPlugin: Plugin {
 
 /// Tokens in fields (RFC 6750 §2.1).
 enum BearerToken {
+  private static let scheme = Array("bearer".utf8)
+
   /// Where the token is in a field's value; nil where it has another scheme.
   ///
   /// - isOptional: The value may be anything without the scheme; else it has to look like a token then.
   static func find(_ value: Span<UInt8>, isOptional: Bool) -> Range<Int>? {
-    var space = 0
-    while space < value.count, value[space] != 0x20 { space += 1 }
-    if space == 6, value.equalsIgnoringCase(ByteRange(start: 0, count: 6), lowercase: "bearer") {
+    let space = value.firstIndex(of: 0x20, from: 0) ?? value.count
+    if value.equalsIgnoringCase(ByteRange(start: 0, count: space), lowercase: scheme) {
       var start = space
       while start < value.count, value[start] == 0x20 { start += 1 }
       return start < value.count ? start..<value.count : nil

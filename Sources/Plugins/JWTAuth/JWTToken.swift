@@ -1,8 +1,9 @@
+import HTTPCodec
 import TLS
 
-/// A token in its compact form (RFC 7515 §3.1), taken apart. Kept for its memory; nothing in it is believed before
-/// its signature was verified.
-struct JWTToken {
+/// A token in its compact form (RFC 7515 §3.1), taken apart. Kept for its memory, and a class so that none of its lists
+/// is counted where it is handed on; nothing in it is believed before its signature was verified.
+final class JWTToken {
   /// The longest that is read, in bytes: four times what endpoints usually take in a field.
   static let bytesMax = 16_384
 
@@ -29,27 +30,19 @@ struct JWTToken {
   private static let kid = Array("kid".utf8)
   private static let crit = Array("crit".utf8)
 
-  mutating func read(_ token: Span<UInt8>) throws(Failure) {
+  func read(_ token: Span<UInt8>) throws(Failure) {
     guard token.count <= Self.bytesMax else { throw .malformed }
-    var firstDot = -1
-    var secondDot = -1
-    for index in token.indices {
-      if token[index] != UInt8(ascii: ".") { continue }
-      if firstDot < 0 {
-        firstDot = index
-      } else if secondDot < 0 {
-        secondDot = index
-      } else {
-        // Five parts: it is encrypted (RFC 7516 §3.1).
-        throw .malformed
-      }
-    }
-    guard firstDot > 0, secondDot > firstDot + 1 else { throw .malformed }
+    let dot = UInt8(ascii: ".")
+    guard let firstDot = token.firstIndex(of: dot, from: 0),
+      let secondDot = token.firstIndex(of: dot, from: firstDot + 1),
+      firstDot > 0, secondDot > firstDot + 1
+    else { throw .malformed }
     text.removeAll(keepingCapacity: true)
     text.append(addingCapacity: token.count) { copy in
       for index in token.indices { copy.append(token[index]) }
     }
     signedCount = secondDot
+    // Where there are five parts, as of tokens that are encrypted (RFC 7516 §3.1), the last has dots.
     guard Base64URL.decode(token, 0..<firstDot, into: &headerText),
       Base64URL.decode(token, firstDot + 1..<secondDot, into: &claimsText),
       Base64URL.decode(token, secondDot + 1..<token.count, into: &signature)
@@ -64,7 +57,7 @@ struct JWTToken {
     if signature.isEmpty { throw .malformed }
   }
 
-  private mutating func readHeader() throws(Failure) {
+  private func readHeader() throws(Failure) {
     let bytes = headerText
     do throws(JSONProblem) {
       try JSONReading.members(of: bytes.span, into: &header)
@@ -84,18 +77,23 @@ struct JWTToken {
 
   // MARK: Claims
 
-  func claim(_ name: [UInt8]) -> JSONSlice? { claims.value(of: name, in: claimsText.span) }
+  func claim(_ name: [UInt8]) -> JSONSlice? {
+    let text = claimsText
+    return claims.value(of: name, in: text.span)
+  }
 
   /// A claim that is a string.
   func text(of name: [UInt8]) -> [UInt8]? {
     guard let value = claim(name), value.kind == .string else { return nil }
-    return value.string(in: claimsText.span)
+    let text = claimsText
+    return value.string(in: text.span)
   }
 
   /// A member of the header that is a string.
   func headerText(of name: [UInt8]) -> [UInt8]? {
-    guard let value = header.value(of: name, in: headerText.span), value.kind == .string else { return nil }
-    return value.string(in: headerText.span)
+    let text = headerText
+    guard let value = header.value(of: name, in: text.span), value.kind == .string else { return nil }
+    return value.string(in: text.span)
   }
 
   /// A claim as a field's value: texts, numbers, true and false, and lists of texts; nil for others, and where it
@@ -144,10 +142,11 @@ struct ClaimRules: Sendable {
     for name in required {
       guard let value = token.claim(name), value.kind != .null else { throw .missing }
     }
+    let claims = token.claimsText
     var until = Double.infinity
     var from = -Double.infinity
     if let exp = token.claim(Self.exp) {
-      guard let seconds = exp.number(in: token.claimsText.span) else { throw .malformed }
+      guard let seconds = exp.number(in: claims.span) else { throw .malformed }
       until = seconds + leeway
       // RFC 7519 §4.1.4: on or after it, no more.
       if now >= until { throw .expired }
@@ -156,7 +155,7 @@ struct ClaimRules: Sendable {
       throw .missing
     }
     if let nbf = token.claim(Self.nbf) {
-      guard let seconds = nbf.number(in: token.claimsText.span) else { throw .malformed }
+      guard let seconds = nbf.number(in: claims.span) else { throw .malformed }
       from = seconds - leeway
       if now < from { throw .notYet }
     }

@@ -18,7 +18,7 @@ struct KnownTokens {
     let lines: [UInt8]
   }
 
-  private var known: [UInt64: Known] = [:]
+  private var known = HashedTable<Known?>(empty: nil)
   private var bytes = 0
   /// Above that, all are forgotten.
   private static let bytesMax = 8 << 20
@@ -26,12 +26,15 @@ struct KnownTokens {
   private static let entryBytes = 192
   private static let tokenBytesMax = 4_096
 
+  static func hash(of token: Span<UInt8>) -> Int { Int(truncatingIfNeeded: KeyHash.of(token)) }
+
+  /// - hash: Of the token.
   /// - now: In seconds since 1970.
   /// - keysRevision: Of an issuer's keys, by its index.
   func find(
-    _ token: Span<UInt8>, now: Double, _ consumers: ConsumerTable, keysRevision: (Int) -> Int
+    _ token: Span<UInt8>, _ hash: Int, now: Double, _ consumers: ConsumerTable, keysRevision: (Int) -> Int
   ) -> Known? {
-    guard token.count <= Self.tokenBytesMax, let one = known[KeyHash.of(token)],
+    guard token.count <= Self.tokenBytesMax, let slot = known.slot(of: hash), let one = known[slot],
       ConstantTime.areEqual(token, one.token), one.holds.lowerBound <= now, now < one.holds.upperBound,
       one.found.map(consumers.isCurrent) ?? true,
       one.issuer < 0 || keysRevision(one.issuer) == one.keysRevision
@@ -40,16 +43,17 @@ struct KnownTokens {
   }
 
   mutating func remember(
-    _ token: [UInt8], _ holds: ClosedRange<Double>, issuer: Int, keysRevision: Int, _ found: FoundCredential?,
-    _ lines: [UInt8]
+    _ token: [UInt8], _ hash: Int, _ holds: ClosedRange<Double>, issuer: Int, keysRevision: Int,
+    _ found: FoundCredential?, _ lines: [UInt8]
   ) {
     guard token.count <= Self.tokenBytesMax else { return }
     bytes += token.count + lines.count + Self.entryBytes
     if bytes > Self.bytesMax {
-      known = [:]
+      known.removeAll()
       bytes = token.count + lines.count + Self.entryBytes
     }
-    known[KeyHash.of(token.span)] = Known(
+    let slot = known.slot(of: hash, orInsert: nil)
+    known[slot] = Known(
       token: token, holds: holds, issuer: issuer, keysRevision: keysRevision, found: found, lines: lines)
   }
 }

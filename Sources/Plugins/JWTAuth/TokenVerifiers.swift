@@ -20,7 +20,8 @@ struct TokenVerifiers {
     guard index < codes.count else { return false }
     if codes[index] == nil { codes[index] = HMAC(token.algorithm.digest) }
     guard let code = codes[index] else { return false }
-    return code.verify(token.signature, of: token.text.span.extracting(0..<token.signedCount), key: secret)
+    let text = token.text
+    return code.verify(token.signature, of: text.span.extracting(0..<token.signedCount), key: secret)
   }
 
   mutating func verify(_ token: JWTToken, _ key: PublicKey) -> Bool {
@@ -36,6 +37,7 @@ struct TokenVerifiers {
   }
 
   private static func verify(_ token: JWTToken, _ verifier: SignatureVerifier) -> Bool {
-    verifier.verify(token.signature, of: token.text.span.extracting(0..<token.signedCount))
+    let text = token.text
+    return verifier.verify(token.signature, of: text.span.extracting(0..<token.signedCount))
   }
 }

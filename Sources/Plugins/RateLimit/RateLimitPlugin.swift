@@ -84,8 +84,8 @@ final class RateLimitPlugin: Plugin {
   /// How far a request has got through its limits.
   private struct Way {
     var next = 0
-    /// The one with the fewest left.
-    var tightest: RateLimiter?
+    /// The one with the fewest left, by index; -1: none has let it pass yet.
+    var tightest = -1
     var remaining = Int.max
   }
 
@@ -107,8 +107,8 @@ final class RateLimitPlugin: Plugin {
       if case .mustAsk = step { return .wait }
       if let verdict = take(step, limiter, exchange, &way) { return verdict }
     }
-    if let tightest = way.tightest {
-      write(tightest, remaining: way.remaining, to: exchange.addedResponseLines)
+    if way.tightest >= 0 {
+      write(limiters[way.tightest], remaining: way.remaining, to: exchange.addedResponseLines)
     }
     return .next
   }
@@ -134,7 +134,7 @@ final class RateLimitPlugin: Plugin {
     guard result.passes else { return .answer(refusal(limiter, wait: result.wait)) }
     if result.remaining < way.remaining {
       way.remaining = result.remaining
-      way.tightest = limiter
+      way.tightest = way.next - 1
     }
     return nil
   }
@@ -154,21 +154,21 @@ final class RateLimitPlugin: Plugin {
     guard usesStandardFields || usesXFields else { return }
     let remaining = UInt64(max(0, remaining))
     let reset = UInt64(max(0, reset ?? Self.seconds(limiter.fillingTime(of: Int(remaining)))))
-    lines.append(limiter.policy)
+    lines.append(limiter.linesUpToRemaining)
+    lines.append(decimal: remaining)
     if usesStandardFields {
-      lines.append("RateLimit: \"default\";r=")
-      lines.append(decimal: remaining)
       lines.append(";t=")
       lines.append(decimal: reset)
-      lines.append("\r\n")
+      if usesXFields {
+        lines.append("\r\nX-RateLimit-Remaining: ")
+        lines.append(decimal: remaining)
+      }
     }
     if usesXFields {
-      lines.append("X-RateLimit-Remaining: ")
-      lines.append(decimal: remaining)
       lines.append("\r\nX-RateLimit-Reset: ")
       lines.append(decimal: reset)
-      lines.append("\r\n")
     }
+    lines.append("\r\n")
   }
 
   /// Rounded up.

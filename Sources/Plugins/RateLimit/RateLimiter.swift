@@ -5,8 +5,9 @@ import TLS
 /// One limit of one use of the plugin, on one worker.
 final class RateLimiter {
   let limit: RateLimit.Limit
-  /// `RateLimit-Policy` and `X-RateLimit-Limit`.
-  let policy: [UInt8]
+  /// What clients are told, up to the number of requests that remain: `RateLimit-Policy` and `X-RateLimit-Limit`,
+  /// and the beginning of the line behind them. Empty where they are told nothing.
+  let linesUpToRemaining: [UInt8]
   private let worker: Worker
   private let seed: Int
   private var buckets: WorkerBuckets
@@ -25,7 +26,7 @@ final class RateLimiter {
     worker = site.worker
     seed = shared.seed
     buckets = WorkerBuckets(shared, limit.bucket, workerCount: site.workerCount)
-    policy = Self.policy(limit, settings)
+    linesUpToRemaining = Self.linesUpToRemaining(limit, settings)
     prefix = settings.redis?.prefix ?? []
     identity = Array("\(site.scope.description)\n\(place)\n\(limit.identity)\n".utf8)
     leases = client.map {
@@ -35,13 +36,18 @@ final class RateLimiter {
     }
   }
 
-  private static func policy(_ limit: RateLimit.Limit, _ settings: RateLimit) -> [UInt8] {
-    var policy = ""
+  private static func linesUpToRemaining(_ limit: RateLimit.Limit, _ settings: RateLimit) -> [UInt8] {
+    var lines = ""
     if settings.usesStandardFields {
-      policy += "RateLimit-Policy: \"default\";q=\(limit.requests);w=\(limit.seconds)\r\n"
+      lines += "RateLimit-Policy: \"default\";q=\(limit.requests);w=\(limit.seconds)\r\n"
     }
-    if settings.usesXFields { policy += "X-RateLimit-Limit: \(limit.requests)\r\n" }
-    return Array(policy.utf8)
+    if settings.usesXFields { lines += "X-RateLimit-Limit: \(limit.requests)\r\n" }
+    if settings.usesStandardFields {
+      lines += "RateLimit: \"default\";r="
+    } else if settings.usesXFields {
+      lines += "X-RateLimit-Remaining: "
+    }
+    return Array(lines.utf8)
   }
 
   /// Nanoseconds until a bucket is full that has room for so many requests.

@@ -16,6 +16,7 @@ final class RequestIDPlugin: Plugin {
   /// The field's name, a colon and a space.
   private let lineStart: [UInt8]
   private let lowercaseName: [UInt8]
+  private let fieldNames: FieldNames
   /// It is the field that the gateway itself knows.
   private let isStandard: Bool
   /// What names with a counter have in common.
@@ -27,6 +28,7 @@ final class RequestIDPlugin: Plugin {
     worker = site.worker
     lineStart = Array("\(settings.headerName): ".utf8)
     lowercaseName = Array(settings.headerName.lowercased().utf8)
+    fieldNames = FieldNames([settings.headerName])
     isStandard = settings.headerName.lowercased() == "x-request-id"
     let base = Buffer(capacity: 64)
     RequestNames.appendUUID(site.worker.random.next(), site.worker.random.next(), to: base)
@@ -41,11 +43,11 @@ final class RequestIDPlugin: Plugin {
     }
     // Otherwise the gateway writes the field itself.
     if !isStandard || !exchange.sendsRequestName {
-      exchange.dropRequestField(lowercaseName)
+      exchange.dropRequestFields(fieldNames)
       appendLine(exchange, to: exchange.addedRequestLines)
     }
     guard settings.isInResponse else { return .next }
-    exchange.dropResponseField(lowercaseName)
+    exchange.dropResponseFields(fieldNames)
     appendLine(exchange, to: exchange.addedResponseLines)
     return .next
   }

@@ -29,16 +29,7 @@ enum RequestNames {
     let high = high & ~0xF000 | version << 12
     // The variant of RFC 9562 §4.1.
     let low = low & ~(3 << 62) | 2 << 62
-    out.append(hexadecimal: UInt32(truncatingIfNeeded: high >> 32), digits: 8)
-    out.append("-")
-    out.append(hexadecimal: UInt32(truncatingIfNeeded: high >> 16), digits: 4)
-    out.append("-")
-    out.append(hexadecimal: UInt32(truncatingIfNeeded: high), digits: 4)
-    out.append("-")
-    out.append(hexadecimal: UInt32(truncatingIfNeeded: low >> 48), digits: 4)
-    out.append("-")
-    out.append(hexadecimal: UInt32(truncatingIfNeeded: low >> 32), digits: 4)
-    out.append(hexadecimal: UInt32(truncatingIfNeeded: low), digits: 8)
+    out.append(uuid: high, low)
   }
 
   /// 21 characters of six bits each.

@@ -88,7 +88,8 @@ extension JSONSlice {
     guard kind == .string else { return false }
     if hasEscapes { return string(in: text) == other }
     guard range.count == other.count else { return false }
-    for (offset, index) in range.enumerated() where text[index] != other[offset] { return false }
+    let bytes = text.extracting(range)
+    for index in other.indices where bytes[index] != other[index] { return false }
     return true
   }
 
@@ -116,7 +117,7 @@ extension JSONSlice {
 extension [JSONMember] {
   /// The value of a name; nil where there is none.
   func value(of name: [UInt8], in text: Span<UInt8>) -> JSONSlice? {
-    for member in self where member.name.equals(name, in: text) { return member.value }
+    for index in indices where self[index].name.equals(name, in: text) { return self[index].value }
     return nil
   }
 }
@@ -140,8 +141,10 @@ private struct JSONScanner: ~Escapable {
 
   private var byte: UInt8? { position < limit ? text[position] : nil }
 
+  /// Mostly there is none.
+  @inline(__always)
   mutating func skipSpace() {
-    while position < limit {
+    while position < limit, text[position] <= 0x20 {
       switch text[position] {
       case 0x20, 0x09, 0x0A, 0x0D: position += 1
       default: return
@@ -149,6 +152,7 @@ private struct JSONScanner: ~Escapable {
     }
   }
 
+  @inline(__always)
   private mutating func take(_ wanted: UInt8) -> Bool {
     guard byte == wanted else { return false }
     position += 1
@@ -167,7 +171,7 @@ private struct JSONScanner: ~Escapable {
     if take(UInt8(ascii: "}")) { return }
     while true {
       let name = try string()
-      for member in members where isSame(member.name, name) {
+      for index in members.indices where isSame(members[index].name, name) {
         throw problem("a name stands twice in an object")
       }
       let value = try memberValue(depth)
@@ -195,7 +199,8 @@ private struct JSONScanner: ~Escapable {
   private func isSame(_ one: JSONSlice, _ other: JSONSlice) -> Bool {
     if one.hasEscapes || other.hasEscapes { return one.string(in: text) == other.string(in: text) }
     guard one.range.count == other.range.count else { return false }
-    for (a, b) in zip(one.range, other.range) where text[a] != text[b] { return false }
+    let (a, b) = (text.extracting(one.range), text.extracting(other.range))
+    for index in a.indices where a[index] != b[index] { return false }
     return true
   }
 
@@ -289,7 +294,9 @@ private struct JSONScanner: ~Escapable {
     guard take(UInt8(ascii: "\"")) else { throw problem("a string is expected") }
     let start = position
     var hasEscapes = false
-    while position < limit {
+    while true {
+      skipPlain()
+      guard position < limit else { throw problem("a string has no end") }
       switch text[position] {
       case UInt8(ascii: "\""):
         position += 1
@@ -297,11 +304,21 @@ private struct JSONScanner: ~Escapable {
       case UInt8(ascii: "\\"):
         hasEscapes = true
         try skipEscape()
-      case 0..<0x20: throw problem("a string has a control character")
-      default: position += 1
+      default: throw problem("a string has a control character")
       }
     }
-    throw problem("a string has no end")
+  }
+
+  /// To the next byte of a string that is not just itself.
+  @inline(__always)
+  private mutating func skipPlain() {
+    var index = position
+    while index < limit {
+      let byte = text[index]
+      if byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { break }
+      index &+= 1
+    }
+    position = index
   }
 
   private mutating func skipEscape() throws(JSONProblem) {

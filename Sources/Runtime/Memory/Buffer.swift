@@ -3,13 +3,13 @@
 /// Used on one worker's thread. Grows when what is appended does not fit; see ``BufferPool``.
 ///
 /// `@safe`: every pointer stays inside this file and ``Socket``, and every index is checked
-/// against the block's capacity.
+/// against the block's capacity. What is inlinable is what heads are written with: literals become a few stores.
 @safe
 public final class Buffer {
-  private var base: UnsafeMutablePointer<UInt8>
-  public private(set) var capacity: Int
+  @usableFromInline var base: UnsafeMutablePointer<UInt8>
+  public internal(set) var capacity: Int
   private var start = 0
-  private var end = 0
+  @usableFromInline var end = 0
 
   public init(capacity: Int) {
     self.capacity = capacity
@@ -69,13 +69,13 @@ public final class Buffer {
   }
 
   /// Makes room for `count` more bytes: moves the bytes to the block's front, or grows it.
-  @inline(__always)
+  @inlinable @inline(__always)
   public func reserve(_ count: Int) {
     if capacity - end < count { makeRoom(count) }
   }
 
-  @inline(never)
-  private func makeRoom(_ count: Int) {
+  @inline(never) @usableFromInline
+  func makeRoom(_ count: Int) {
     let held = end - start
     if capacity - held >= count {
       // Both ends are within the block; memmove semantics allow the overlap.
@@ -104,7 +104,7 @@ public final class Buffer {
 
   // MARK: Appending
 
-  @inline(__always)
+  @inlinable @inline(__always)
   public func append(_ byte: UInt8) {
     if end == capacity { reserve(1) }
     // end < capacity after reserve.
@@ -128,6 +128,7 @@ public final class Buffer {
     append(other.bytes.extracting(range))
   }
 
+  @inlinable @inline(__always)
   public func append(_ text: StaticString) {
     let count = text.utf8CodeUnitCount
     reserve(count)
@@ -163,73 +164,69 @@ public final class Buffer {
   public func append(string text: String) { append(text.utf8.span) }
 
   public func append(decimal value: UInt64) {
-    var count = 1
-    var power: UInt64 = 10
-    while value >= power {
-      count += 1
-      if count == Self.decimalDigitsMax { break }
-      power *= 10
+    if value < 10 { return append(UInt8(truncatingIfNeeded: value) | 0x30) }
+    if value >= Digits.decimalWordLimit {
+      append(decimal: value / Digits.decimalWordLimit)
+      reserve(8)
+      store(Digits.text(of: Digits.decimal(of: value % Digits.decimalWordLimit)), at: 0)
+      end &+= 8
+      return
     }
-    reserve(count)
-    var rest = value
-    var index = end + count
-    while index > end {
-      index -= 1
-      // end <= index < end + count, which reserve made room for.
-      unsafe base[index] = 48 + UInt8(truncatingIfNeeded: rest % 10)
-      rest /= 10
-    }
-    end += count
+    let digits = Digits.decimal(of: value)
+    let zeros = digits.trailingZeroBitCount &>> 3
+    reserve(8)
+    store(Digits.text(of: digits) &>> UInt64(truncatingIfNeeded: zeros &<< 3), at: 0)
+    end &+= 8 &- zeros
   }
-
-  /// Of 2⁶⁴ - 1.
-  private static let decimalDigitsMax = 20
 
   /// The last `digits` lower-case hexadecimal digits of a number, at most eight.
   public func append(hexadecimal value: UInt32, digits: Int) {
     precondition(0...8 ~= digits)
     reserve(8)
-    let word = Self.hexadecimalDigits(of: value << UInt32(4 * (8 - digits)))
-    // reserve made room for eight; those behind the digits are not kept.
-    unsafe UnsafeMutableRawPointer(base + end).storeBytes(of: word, as: UInt64.self)
+    // Those behind the digits are not kept.
+    store(Digits.hexadecimal(of: value << UInt32(4 * (8 - digits))), at: 0)
     end += digits
   }
 
   /// Lower-case hexadecimal without leading zeros.
   public func append(hexadecimal value: UInt64) {
-    var shift = value == 0 ? 0 : (63 - value.leadingZeroBitCount) / 4 * 4
-    while shift >= 0 {
-      append(Self.hexDigit(UInt8(truncatingIfNeeded: value >> UInt64(shift) & 15)))
-      shift -= 4
-    }
+    let digits = max(1, (67 - value.leadingZeroBitCount) / 4)
+    if digits > 8 { append(hexadecimal: UInt32(truncatingIfNeeded: value >> 32), digits: digits - 8) }
+    append(hexadecimal: UInt32(truncatingIfNeeded: value), digits: min(digits, 8))
   }
 
   /// All sixteen lower-case hexadecimal digits of a word.
   public func append(sixteenHexadecimalDigitsOf value: UInt64) {
     reserve(16)
-    let high = Self.hexadecimalDigits(of: UInt32(truncatingIfNeeded: value >> 32))
-    let low = Self.hexadecimalDigits(of: UInt32(truncatingIfNeeded: value))
-    // reserve made room for both.
-    unsafe UnsafeMutableRawPointer(base + end).storeBytes(of: high, as: UInt64.self)
-    unsafe UnsafeMutableRawPointer(base + end + 8).storeBytes(of: low, as: UInt64.self)
+    store(Digits.hexadecimal(of: UInt32(truncatingIfNeeded: value >> 32)), at: 0)
+    store(Digits.hexadecimal(of: UInt32(truncatingIfNeeded: value)), at: 8)
     end += 16
   }
 
-  /// Eight digits at once: the nibbles are spread over the bytes of a word, the first digit in the
-  /// byte that is stored first, and made into ASCII together.
-  private static func hexadecimalDigits(of value: UInt32) -> UInt64 {
-    var word = UInt64(value)
-    word = (word & 0xFFFF_0000) << 16 | (word & 0xFFFF)
-    word = (word << 8 & 0x00FF_0000_00FF_0000) | (word & 0x0000_00FF_0000_00FF)
-    word = (word << 4 & 0x0F00_0F00_0F00_0F00) | (word & 0x000F_000F_000F_000F)
-    let letters = (word &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
-    return (word &+ 0x3030_3030_3030_3030 &+ letters &* 39).bigEndian
+  /// The 32 lower-case hexadecimal digits of two words, in the groups of a UUID (RFC 9562 §4): 8-4-4-4-12.
+  public func append(uuid high: UInt64, _ low: UInt64) {
+    let hyphen = UInt64(UInt8(ascii: "-"))
+    let second = Digits.hexadecimal(of: UInt32(truncatingIfNeeded: high))
+    let third = Digits.hexadecimal(of: UInt32(truncatingIfNeeded: low >> 32))
+    reserve(36)
+    store(Digits.hexadecimal(of: UInt32(truncatingIfNeeded: high >> 32)), at: 0)
+    store(hyphen | (second & 0xFFFF_FFFF) << 8 | hyphen << 40 | (second >> 32) << 48, at: 8)
+    store(second >> 48 | hyphen << 16 | (third & 0xFFFF_FFFF) << 24 | hyphen << 56, at: 16)
+    store(third >> 32, at: 24)
+    store(Digits.hexadecimal(of: UInt32(truncatingIfNeeded: low)), at: 28)
+    end += 36
+  }
+
+  /// Writes eight bytes behind the last, the lowest of the word first, without keeping them. `reserve` has made room
+  /// for them.
+  @inline(__always)
+  private func store(_ word: UInt64, at offset: Int) {
+    // Within the block, since that was reserved.
+    unsafe UnsafeMutableRawPointer(base + end + offset).storeBytes(of: word.littleEndian, as: UInt64.self)
   }
 
   /// `10.0.0.1` or `::1`, without a port.
   public func append(hostOf address: SocketAddress) { address.appendHost { append($0) } }
-
-  private static func hexDigit(_ digit: UInt8) -> UInt8 { digit < 10 ? 48 + digit : 87 + digit }
 
   // MARK: For sockets and files
 

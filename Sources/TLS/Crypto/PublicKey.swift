@@ -85,42 +85,32 @@ public final class PublicKey: @unchecked Sendable {
 @safe
 public final class SignatureVerifier {
   private let key: PublicKey
-  private let digest: DigestAlgorithm
-  private let context: OpaquePointer?
+  /// Of both numbers of a signature of ECDSA; 0 for others.
+  private let pairBytes: Int
+  private let verifier: OpaquePointer
 
   /// - Parameters:
   ///   - digest: of no meaning for Ed25519, which has its own.
   ///   - usesPSS: RSASSA-PSS (RFC 8017 §8.1) in place of RSASSA-PKCS1-v1_5.
   /// - Returns: nil where the key does not do that.
   public init?(_ key: PublicKey, _ digest: DigestAlgorithm, usesPSS: Bool = false) {
-    self.key = key
-    self.digest = digest
-    if key.kind == .ed25519 {
-      unsafe context = nil
-      return
-    }
     guard digest != .sha1, !usesPSS || key.kind == .rsa,
-      let context = unsafe cossl_verifier_new(key.key, digest.number, usesPSS ? 1 : 0)
+      let verifier = unsafe cossl_verifier_new(key.key, digest.number, usesPSS ? 1 : 0)
     else { return nil }
-    unsafe self.context = context
+    unsafe self.verifier = verifier
+    self.key = key
+    pairBytes = key.kind.coordinateBytes * 2
   }
 
-  deinit { unsafe cossl_verifier_free(context) }
+  deinit { unsafe cossl_verifier_free(verifier) }
 
   /// - Parameter signature: of ECDSA, both numbers one behind the other (RFC 7518 §3.4).
   public func verify(_ signature: [UInt8], of message: Span<UInt8>) -> Bool {
     if message.isEmpty || signature.isEmpty { return false }
-    let coordinate = key.kind.coordinateBytes
-    if coordinate > 0, signature.count != coordinate * 2 { return false }
+    if pairBytes > 0, signature.count != pairBytes { return false }
     return unsafe message.withUnsafeBufferPointer { message in
-      // Message and signature live through the calls, and are not empty.
-      guard let context = unsafe context else {
-        return unsafe cossl_verify_ed25519(
-          key.key, message.baseAddress!, message.count, signature, signature.count) == 1
-      }
-      return unsafe cossl_verify(
-        context, digest.number, coordinate > 0 ? 1 : 0, message.baseAddress!, message.count, signature,
-        signature.count) == 1
+      // Message and signature live through the call, and are not empty.
+      unsafe cossl_verify(verifier, message.baseAddress!, message.count, signature, signature.count) == 1
     }
   }
 }

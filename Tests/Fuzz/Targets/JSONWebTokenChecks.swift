@@ -7,12 +7,12 @@
 /// - Claims that hold do so at the time for which they were checked; what becomes a field cannot break a head.
 enum JSONWebTokenChecks {
   static func check(_ input: [UInt8]) throws(BrokenProperty) {
-    var token = JWTToken()
-    let isRead = read(input, into: &token)
+    let token = JWTToken()
+    let isRead = read(input, into: token)
     try compare(isRead, token, input)
-    var used = JWTToken()
-    _ = read(before, into: &used)
-    try require(read(input, into: &used) == isRead, "read after another token, it is refused, or is not")
+    let used = JWTToken()
+    _ = read(before, into: used)
+    try require(read(input, into: used) == isRead, "read after another token, it is refused, or is not")
     guard isRead else { return }
     try require(
       used.text == token.text && used.signedCount == token.signedCount && used.algorithm == token.algorithm
@@ -22,7 +22,7 @@ enum JSONWebTokenChecks {
     try checkClaims(token)
   }
 
-  private static func read(_ input: [UInt8], into token: inout JWTToken) -> Bool {
+  private static func read(_ input: [UInt8], into token: JWTToken) -> Bool {
     do throws(JWTToken.Failure) {
       try token.read(input.span)
       return true
