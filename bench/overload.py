@@ -4,8 +4,8 @@
 One worker has a core of its own; the load, the abusers and the origins share another. What they do there must
 not be what is measured: abusers run only when nobody else wants the core, which is never idle, with abusers or
 without, since virtual machines are served differently then; the good client and its origin run as soon as they
-want to. Of floods there is a second measurement with nginx, which tells what the machine adds. So that one core makes twice the load that the gateway
-can take, each request costs it a search through many regular expressions.
+want to. Of abuse there is a second measurement with nginx, which tells what the machine adds. So that one core makes
+twice the load that the gateway can take, each request costs it a search through many regular expressions.
 """
 
 import argparse
@@ -154,63 +154,66 @@ class Bench:
         return by_latency[self.windows // 2] | {"lost": sum(lost.values())}
 
     def abuse(self, kind: str) -> None:
-        """What a good client feels of abusers, and what memory they take."""
+        """What a good client feels of abusers, and what memory they take; then the same of nginx."""
+        is_slow = kind.startswith("slow")
+        period, count = ((SLOW_PERIOD_MILLISECONDS, self.slow_clients[kind]) if is_slow
+                         else (FLOOD_PAUSE_MILLISECONDS, FLOOD_CLIENTS))
         with load("spin", 1, "/", 1, 1):
-            self.slow(kind) if kind.startswith("slow") else self.flood(kind)
-        # What the abusers have left behind must be gone before the next.
+            measured = self.with_and_without(kind, self.gateway, self.gateway.port, period, count)
+            if is_slow and measured["abusers"]["connected"] < count * 0.8:
+                raise BenchError(f"only {measured['abusers']['connected']} of {count} abusers were connected")
+            # What the abusers have left behind must be gone before the next.
+            time.sleep(1)
+            # A new one each time: it may be busy with what it was sent for long after.
+            nginx, http2_port = start_nginx(self.folder / f"nginx-{kind}", *self.origins)
+            try:
+                peer = self.with_and_without(kind, nginx, nginx.port if is_slow else http2_port, period, count)
+            finally:
+                nginx.stop()
         time.sleep(1)
+        print_windows(kind, {"without": measured["calm"], "with": measured["abused"],
+                             "nginx, without": peer["calm"], "nginx, with": peer["abused"]})
+        print_abusers("abusers", measured)
+        print_abusers(f"of nginx ({rise(peer):.2f} times)", peer)
+        floor, used = measured["memory"]
+        self.results.add(kind, measured | {"nginx": peer}, [
+            judge("a good client's p99 / that without abusers", rise(measured), 2),
+            judge("a good client's requests that were refused, failed or given up", measured["abused"]["lost"], 0),
+            judge("memory / its budget", (used - floor) / BUFFER_BYTES, 1)])
 
-    def slow(self, kind: str) -> None:
-        count = self.slow_clients[kind]
-        calm, abused, seen, memory = self.with_and_without(
-            kind, self.gateway, self.gateway.port, SLOW_PERIOD_MILLISECONDS, count)
-        if seen["connected"] < count * 0.8:
-            raise BenchError(f"only {seen['connected']} of {count} abusers were connected")
-        print_windows(kind, {"without": calm, "with": abused})
-        self.add_abuse(kind, calm, abused, seen, memory)
-
-    def flood(self, kind: str) -> None:
-        def flooded(server: Server, port: int) -> tuple:
-            return self.with_and_without(kind, server, port, FLOOD_PAUSE_MILLISECONDS, FLOOD_CLIENTS)
-
-        calm, abused, seen, memory = flooded(self.gateway, self.gateway.port)
-        # A new one each time: it may be busy with what it was sent for long after.
-        nginx, http2_port = start_nginx(self.folder / f"nginx-{kind}", self.origins[0])
-        try:
-            nginx_calm, nginx_abused, nginx_seen, _ = flooded(nginx, http2_port)
-        finally:
-            nginx.stop()
-        print_windows(kind, {"without": calm, "with": abused, "nginx, without": nginx_calm,
-                             "nginx, with": nginx_abused})
-        print(f"  nginx: {rise(nginx_calm, nginx_abused):.2f} times; {nginx_seen['connects']:,} connects, "
-              f"{nginx_seen['frames']:,} frames")
-        self.add_abuse(kind, calm, abused, seen, memory,
-                       {"nginx": {"calm": nginx_calm, "abused": nginx_abused, "abusers": nginx_seen}})
-
-    def with_and_without(self, kind: str, server: Server, port: int, rate: int, count: int) -> tuple:
+    def with_and_without(self, kind: str, server: Server, port: int, period: int, count: int) -> dict:
         """The good client without abusers and with them, what they did, and the memory before and after."""
         calm, floor = self.good(server), resident_bytes(server.pids())
-        with load(kind, port, LARGE, rate, count) as abusers:
-            time.sleep(2 * rate / 1_000 + 2)
+        with load(kind, port, LARGE, period, count) as abusers:
+            time.sleep(2 * period / 1_000 + 2)
             abusers.window()
             abused = self.good(server)
             seen = abusers.window()
             memory = resident_bytes(server.pids())
-        return calm, abused, seen, [floor, memory]
-
-    def add_abuse(self, kind: str, calm: dict, abused: dict, seen: dict, memory: list, more: dict = {}) -> None:
-        floor, used = memory
-        print(f"  abusers: {seen['connected']:,} connected, {seen['connects']:,} connects, "
-              f"{seen['frames']:,} frames; memory {floor >> 20:,} -> {used >> 20:,} MiB")
-        measured = {"calm": calm, "abused": abused, "abusers": seen, "memory": memory}
-        self.results.add(kind, measured | more, [
-            judge("a good client's p99 / that without abusers", rise(calm, abused), 2),
-            judge("a good client's requests that were refused, failed or given up", abused["lost"], 0),
-            judge("memory / its budget", (used - floor) / BUFFER_BYTES, 1)])
+            return {"calm": calm, "abused": abused, "abusers": seen, "memory": [floor, memory],
+                    "tcp": tcp_memory()}
 
 
-def rise(calm: dict, abused: dict) -> float:
+def tcp_memory() -> dict:
+    """What the kernel holds in all connections, and from where on it throws away what comes, for everybody."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    lines = Path("/proc/net/sockstat").read_text().splitlines()
+    words = next(line for line in lines if line.startswith("TCP:")).split()
+    limit = Path("/proc/sys/net/ipv4/tcp_mem").read_text().split()[2]
+    return {"bytes": int(words[words.index("mem") + 1]) * page, "limit": int(limit) * page}
+
+
+def print_abusers(title: str, measured: dict) -> None:
+    seen, (floor, used), tcp = measured["abusers"], measured["memory"], measured["tcp"]
+    print(f"  {title}: {seen['connected']:,} connected, {seen['connects']:,} connects, {seen['frames']:,} frames; "
+          f"memory {floor >> 20:,} -> {used >> 20:,} MiB; TCP in the kernel {tcp['bytes'] >> 20:,} MiB")
+    if tcp["bytes"] > tcp["limit"]:
+        print(f"  the kernel throws segments away above {tcp['limit'] >> 20:,} MiB (net.ipv4.tcp_mem)")
+
+
+def rise(measured: dict) -> float:
     """How many times longer the slowest in a hundred take; without end where nothing is served any more."""
+    calm, abused = measured["calm"], measured["abused"]
     if calm["served"] == 0 or abused["served"] == 0:
         return float("inf")
     return abused["p99Microseconds"] / calm["p99Microseconds"]

@@ -44,7 +44,7 @@ http {{
 """
 
 
-# The same work as the gateway's. Debian's nginx takes one protocol at an address without TLS.
+# The same work as the gateway's, streamed as there. Debian's nginx takes one protocol at an address without TLS.
 NGINX = """
 daemon off;
 {user}
@@ -57,15 +57,15 @@ http {{
   access_log off;
   proxy_temp_path {folder}/proxy;
   keepalive_requests 1000000000;
+  proxy_http_version 1.1;
+  proxy_set_header Connection "";
+  proxy_max_temp_file_size 0;
   upstream small {{ server 127.0.0.1:{small_port}; keepalive 128; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     listen 127.0.0.1:{http2_port} http2 backlog=4096;
-    location / {{
-      proxy_pass http://small;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-    }}
+    location / {{ proxy_pass http://small; }}
+    location /large {{ proxy_pass http://127.0.0.1:{large_port}; }}
 {expressions}
   }}
 }}
@@ -137,7 +137,7 @@ def start_gateway(folder: Path, small: Server, large: Server) -> Server:
     return server
 
 
-def start_nginx(folder: Path, small: Server) -> tuple[Server, int]:
+def start_nginx(folder: Path, small: Server, large: Server) -> tuple[Server, int]:
     """What else there is on this machine: how much of a bar is missed by it under the same attack.
 
     Returns the server and its port for HTTP/2.
@@ -148,7 +148,7 @@ def start_nginx(folder: Path, small: Server) -> tuple[Server, int]:
         f"    location ~ ^/[a-z]+/{number}$ {{ return 404; }}" for number in range(EXPRESSIONS))
     (folder / "nginx.conf").write_text(NGINX.format(
         folder=folder, user=user_directive(), port=port, http2_port=http2_port, small_port=small.port,
-        expressions=expressions))
+        large_port=large.port, expressions=expressions))
     command = [find_program("nginx"), "-p", str(folder), "-c", "nginx.conf", "-e", str(folder / "error.log")]
     server = Server("nginx", command, folder, GATEWAY_CORES, port)
     server.wait_until_ready(lambda: ready.status_of("http", port, "bench.test", SMALL))
