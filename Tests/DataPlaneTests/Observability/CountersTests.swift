@@ -27,19 +27,25 @@ struct CountersTests {
 
   @Test("A bound belongs to its bucket, and more than the last to the one without")
   func histogramBounds() {
-    var histogram = Histogram()
+    var pair = HistogramPair()
     for index in 0..<Histogram.boundCount {
-      histogram.record(nanoseconds: Histogram.bound(index))
-      histogram.record(nanoseconds: Histogram.bound(index) + 1)
+      pair.recordFirst(nanoseconds: Histogram.bound(index))
+      pair.recordFirst(nanoseconds: Histogram.bound(index) + 1)
+      pair.recordSecond(nanoseconds: Histogram.bound(index))
     }
-    histogram.record(nanoseconds: 0)
-    histogram.record(nanoseconds: -5)
+    pair.recordFirst(nanoseconds: 0)
+    pair.recordFirst(nanoseconds: -5)
+    let histogram = pair.first
     #expect(histogram.counts[0] == 3)
     for index in 1..<Histogram.boundCount { #expect(histogram.counts[index] == 2) }
     #expect(histogram.counts[14] == 1)
     #expect(histogram.count == 30)
     let bounds = (0..<Histogram.boundCount).reduce(UInt64(0)) { $0 + 2 * UInt64(Histogram.bound($1)) + 1 }
     #expect(histogram.sumNanoseconds == bounds)
+    // The other of the pair has only its own.
+    let second = pair.second
+    #expect(second.count == 14 && second.counts[14] == 0)
+    #expect(second.sumNanoseconds == (bounds - 14) / 2)
   }
 
   @Test("Every duration goes where comparing it with all bounds would put it")
@@ -47,10 +53,11 @@ struct CountersTests {
     var random = SplitMix64(seed: 7)
     for _ in 0..<5_000 {
       let duration = Int64(random.next() >> UInt64(random.next(below: 63) + 1))
-      var histogram = Histogram()
-      histogram.record(nanoseconds: duration)
+      var pair = HistogramPair()
+      pair.recordSecond(nanoseconds: duration)
       let bucket = (0..<Histogram.boundCount).count { duration > Histogram.bound($0) }
-      #expect(histogram.counts[bucket] == 1, "\(duration)")
+      #expect(pair.second.counts[bucket] == 1, "\(duration)")
+      #expect(pair.first.count == 0)
     }
   }
 
@@ -78,6 +85,7 @@ struct CountersTests {
     #expect(figures.requestBodyBytes == 6 && figures.responseBodyBytes == 12)
     #expect(figures.receivedBytes == 18 && figures.sentBytes == 24)
     #expect(figures.count(of: .proxied) == 5 && figures.count(of: .answered) == 1)
+    #expect(figures.count(of: .overloaded) == 0)
   }
 
   @Test("Statuses beyond the limit are counted together, and none is lost")
