@@ -50,6 +50,27 @@ import Testing
     )
   }
 
+  /// As when a test is cut off: the deadline of the next check passes with nobody to ask.
+  @Test func mayBeLetGoWhileItWatches() async throws {
+    let origin = try Origin()
+    defer { origin.stop() }
+    let worker = Worker(index: 0, seam: EpollSeam())
+    WorkerThread.start(worker, name: "control", pinned: false) {}
+    defer { worker.stop() }
+    let verdicts = Collected<Bool>()
+    var checker: HealthChecker? = HealthChecker(
+      on: worker, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, userAgent: "test"
+    ) { verdicts.append($0.isHealthy) }
+    weak let watched = checker
+    checker?.watch(service: "a", check: Self.check(Self.http), endpoints: [Self.endpoint(origin.port)])
+    try await eventually("the first verdict comes") { verdicts.values == [true] }
+    checker = nil
+    try await eventually("it is gone") { watched == nil }
+    // Of the next check: it would have been due.
+    try await Task.sleep(for: .milliseconds(60))
+    #expect(verdicts.values == [true])
+  }
+
   @Test func followsAnOriginThatFailsAndRecovers() async throws {
     let origin = try Origin()
     defer { origin.stop() }
