@@ -5,27 +5,33 @@ import Synchronization
 enum CrashReport {
   /// The seed of each thread; 0: none.
   private static let running = (0..<64).map { _ in Running() }
-  /// Seconds that no world needs, whatever the build: a loop without end keeps the clock of its world still,
-  /// so that only one from outside shows it.
-  private static let patience = 180
+  /// How often ``endless()`` is to be asked.
+  static let lookMicroseconds: UInt32 = 20_000
+  /// After so many looks, 180 s, no world is under way, whatever the build: a loop without end keeps the clock of its
+  /// world still, so that only one from outside shows it. Looks are counted since no world gets on while the whole
+  /// process is stopped.
+  private static let looksMax = 9_000
 
   private final class Running: Sendable {
     let seed = Atomic<UInt64>(0)
-    let began = Atomic<Int>(0)
+    /// Since its world began.
+    let looks = Atomic<Int>(0)
   }
 
   static func note(_ seed: UInt64, thread: Int) {
     let entry = running[thread % running.count]
-    entry.began.store(time(nil), ordering: .relaxed)
+    entry.looks.store(0, ordering: .relaxed)
     entry.seed.store(seed, ordering: .relaxed)
   }
 
-  /// A world that has been running for longer than any should.
-  static var endless: UInt64? {
-    let entry = running.first {
-      $0.seed.load(ordering: .relaxed) > 0 && time(nil) - $0.began.load(ordering: .relaxed) > patience
+  /// Looks once more at all worlds.
+  /// - Returns: the seed of one that has been running for longer than any should.
+  static func endless() -> UInt64? {
+    for entry in running {
+      let seed = entry.seed.load(ordering: .relaxed)
+      if seed > 0, entry.looks.wrappingAdd(1, ordering: .relaxed).newValue > looksMax { return seed }
     }
-    return entry?.seed.load(ordering: .relaxed)
+    return nil
   }
 
   static func install() {

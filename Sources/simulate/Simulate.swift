@@ -22,8 +22,8 @@ enum Simulate {
       }
     }
     while !threads.allSatisfy({ $0.isDone.load(ordering: .acquiring) }) {
-      usleep(20_000)
-      if let seed = CrashReport.endless {
+      usleep(CrashReport.lookMicroseconds)
+      if let seed = CrashReport.endless() {
         report("FAILED seed \(seed): its world does not come to an end")
         exit(1)
       }

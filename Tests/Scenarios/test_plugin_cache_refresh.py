@@ -66,6 +66,18 @@ class TestRefresh:
         # Others have their own.
         assert result(site.get("/r?b", "X-Own: 2")) == "vary-miss"
 
+    def test_it_is_a_get_where_head_finds_it_stale(self, scenario):
+        site = Site(scenario)
+        self.stale(site, "/h", page("old", OLD, "Age: 20"))
+        site.pages["/h"] = page("newer", FRESH)
+        with site.gateway.http2() as client:
+            answer = client.exchange("HEAD", "/h")
+            assert answer.status == 200 and answer.body == b""
+        answer = wait_until(lambda: (answer := site.get("/h")).text == "newer" and answer, "the new one is there")
+        assert result(answer) == "hit"
+        # Whoever asked for it with GET since got the stale one, and sent nothing.
+        assert [request.method for request in site.origin.requests if request.target == "/h"] == ["GET", "GET"]
+
     def test_it_is_conditional_and_304_makes_it_fresh(self, scenario):
         site = Site(scenario, workers=2)
         self.stale(site, "/v", validated("content", '"1"', OLD, "Age: 20"))

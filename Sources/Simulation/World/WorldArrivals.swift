@@ -8,9 +8,9 @@ extension World {
       ledger.violate("origin \(origin) got what nobody sent: \(request.target)", [request.wire])
       return nil
     }
-    known.arrivals.append(WorldRequest.Arrival(origin: origin, index: index, wire: request.wire))
-    let method = known.kind == .tunnel ? "GET" : known.method
-    if request.target != known.target || request.method != method
+    known.arrivals.append(
+      WorldRequest.Arrival(origin: origin, method: request.method, index: index, wire: request.wire))
+    if request.target != known.target || !mayCome(known, as: request.method)
       || (request["host"] ?? known.place.host) != known.place.host
     {
       ledger.violate("came to origin \(origin) as \(request.method) \(request.target)", known)
@@ -27,11 +27,20 @@ extension World {
     return known
   }
 
+  /// A cache that has answered HEAD with what is stale fetches that anew, and only GET brings all of it.
+  private func mayCome(_ request: WorldRequest, as method: String) -> Bool {
+    if request.kind == .tunnel { return method == "GET" }
+    return method == request.method
+      || (method == "GET" && request.method == "HEAD" && mayBeRefreshed(request))
+  }
+
   /// Content and repetitions, when all is over.
   func checkArrivals() {
     checkCopies()
     for request in ledger.requests {
       if request.outcome == nil { ledger.violate("has no outcome", request) }
+      // What is answered with what is stale does not go on as well.
+      if Set(request.arrivals.map(\.method)).count > 1 { ledger.violate("came with two methods", request) }
       checkRepetitions(request)
       guard request.kind != .tunnel else { continue }
       for arrival in request.arrivals { checkContent(request, arrival) }

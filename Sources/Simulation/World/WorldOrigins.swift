@@ -28,8 +28,8 @@ extension World {
   // MARK: As it should be
 
   private func goodSteps(_ request: WorldRequest, speaksHTTP2: Bool) -> [OriginStep] {
-    let body = request.response
-    if request.method == "HEAD" {
+    let body = request.answer
+    if request.asksForHead {
       let length = "content-length: \(request.responseBytes)"
       if speaksHTTP2 { return [.readContent, delay, .head(200, fields: [length], ends: true)] }
       return [.readContent, delay, .send(Array("HTTP/1.1 200 OK\r\n\(length)\r\n\r\n".utf8))]
@@ -76,7 +76,7 @@ extension World {
   // MARK: Early, late, wrongly or never
 
   private func badSteps(_ request: WorldRequest) -> [OriginStep]? {
-    let body = request.response
+    let body = request.answer
     switch random.next(below: 10) {
     case 0: return [.reset]
     case 1: return [.readContent, .close]
@@ -90,7 +90,7 @@ extension World {
 
   private func badHTTP1Steps(_ request: WorldRequest) -> [OriginStep] {
     if let steps = badSteps(request) { return steps }
-    let body = request.response
+    let body = request.answer
     func say(_ lines: [String], _ content: [UInt8] = []) -> OriginStep {
       .send(Array((["HTTP/1.1 200 OK"] + lines).joined(separator: "\r\n").utf8) + [13, 10, 13, 10] + content)
     }
@@ -123,7 +123,7 @@ extension World {
 
   private func badHTTP2Steps(_ request: WorldRequest) -> [OriginStep] {
     if let steps = badSteps(request) { return steps }
-    let body = request.response
+    let body = request.answer
     switch random.next(below: 8) {
     case 0: return [.resetStream(.internalError)]
     case 1: return [.resetStream(.refusedStream)]

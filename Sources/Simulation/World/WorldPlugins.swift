@@ -23,8 +23,9 @@ struct WorldPluginSet {
   var copies = false
   /// `forward-auth`
   var asksService = false
-  /// `cache`
+  /// `cache`, and whether it sends what is stale while it fetches that anew.
   var caches = false
+  var refreshes = false
 
   /// Statuses that nobody but a plugin answers with, or the service that it asks.
   static let refusals = [401, 403, 418, 429, 500]
@@ -136,8 +137,8 @@ struct WorldPlugins {
         "forward-auth: {service: \(authority), path: \(question), timeout: \(isCalm ? 60 : 2)s\(remembers)}")
     }
     if random.chance(2) {
-      set.caches = true
-      let stale = random.chance(3) ? ", staleIfError: 10s, staleWhileRevalidate: 2s" : ""
+      (set.caches, set.refreshes) = (true, random.chance(3))
+      let stale = set.refreshes ? ", staleIfError: 10s, staleWhileRevalidate: 2s" : ""
       texts.append("cache: {zone: \(zone), ignoreQueryParams: [\"n\"], lock: \(!random.chance(4))\(stale)}")
     }
     return texts

@@ -19,6 +19,7 @@ final class WorldRequest {
   /// An origin has read its head.
   struct Arrival {
     let origin: Int
+    let method: String
     /// Its place in the origin's list.
     let index: Int
     let wire: Int
@@ -71,9 +72,12 @@ final class WorldRequest {
     return "\(place.path)/k\(cacheKey)/\(responseBytes)?n=\(number)"
   }
   var content: [UInt8] { pattern(contentBytes, seed: number + 1) }
-  var response: [UInt8] {
-    method == "HEAD" ? [] : pattern(responseBytes, seed: cacheKey.map { -1 - $0 } ?? number)
-  }
+  /// What its client is to get.
+  var response: [UInt8] { method == "HEAD" ? [] : wholeResponse }
+  /// What the origin that it came to last is to send: all of it where a cache asks for itself.
+  var answer: [UInt8] { asksForHead ? [] : wholeResponse }
+  var asksForHead: Bool { (arrivals.last?.method ?? method) == "HEAD" }
+  private var wholeResponse: [UInt8] { pattern(responseBytes, seed: cacheKey.map { -1 - $0 } ?? number) }
   var mayBeRepeated: Bool { method != "POST" }
 
   /// The number in a target; nil where there is none.

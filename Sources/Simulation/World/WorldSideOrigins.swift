@@ -90,6 +90,13 @@ extension World {
       where: \.caches)
   }
 
+  /// Whether a cache may fetch what it asks for by a request of its own, while it is answered with what is stale.
+  func mayBeRefreshed(_ request: WorldRequest) -> Bool {
+    guard request.cacheKey != nil else { return false }
+    return topology.pluginSets(of: request.place, from: request.since, to: topology.newest).contains(
+      where: \.refreshes)
+  }
+
   /// Whether some version has plugins for it at all: what calls and tunnels are answered with then is not looked at.
   func mayMeetPlugins(_ request: WorldRequest) -> Bool {
     plan.hasPlugins
