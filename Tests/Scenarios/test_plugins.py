@@ -53,6 +53,15 @@ class TestScopes:
         # Who is refused before anybody knows who calls has used up nothing.
         assert statuses(gateway, 2) == [401, 401]
 
+    def test_a_consumer_may_leave_nothing_of_a_routes_plugins(self, scenario, origin):
+        off = {"key-auth": {"enabled": False}, "rate-limit": {**TIGHT, "enabled": False}}
+        carol = {"name": "carol", "credentials": {"key-auth": [{"key": "carol-secret-key"}]}, "plugins": off}
+        gateway = scenario.gateway(
+            [service("app", origin)], [route("all", "app", plugins={"key-auth": {}, "rate-limit": TIGHT})],
+            settings={"consumers": [ALICE, carol]})
+        assert statuses(gateway, 2, "apikey: alice-secret-key") == [200, 429]
+        assert statuses(gateway, 3, "apikey: carol-secret-key") == [200] * 3
+
     def test_no_plugin_is_met_where_no_route_is(self, scenario, origin):
         gateway = scenario.gateway([service("app", origin)], [route("one", "app", hosts=["one.test"])],
                                    settings={"plugins": [{"name": "key-auth"}]})

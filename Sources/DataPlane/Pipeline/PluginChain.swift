@@ -65,7 +65,7 @@ final class PluginChain {
   private var count: ConsumerChainCount?
 
   /// - attached: From the widest to the narrowest.
-  init?(_ attached: [[AttachedPlugin]], of data: DataPlaneWorker) {
+  private init(_ attached: [[AttachedPlugin]], of data: DataPlaneWorker) {
     var effective: [AttachedPlugin] = []
     for list in attached {
       for one in list {
@@ -81,15 +81,20 @@ final class PluginChain {
       return Link(plugin, one, data.counters.plugin(named: one.attachment.name))
     }
     .sorted { ($1.priority, $0.name) < ($0.priority, $1.name) }
-    if links.isEmpty { return nil }
     plugins = links.map(\.plugin)
     phases = plugins.reduce(into: []) { $0.formUnion($1.phases) }
   }
 
-  /// This with a consumer's own plugins.
+  /// Nil where requests have nothing to meet.
+  static func make(_ attached: [[AttachedPlugin]], of data: DataPlaneWorker) -> PluginChain? {
+    let chain = PluginChain(attached, of: data)
+    return chain.links.isEmpty ? nil : chain
+  }
+
+  /// This with a consumer's own plugins; they may leave nothing of it.
   func chain(for consumer: WorkerConsumer, of data: DataPlaneWorker) -> PluginChain {
     if let known = ofConsumers[consumer.number], known.consumer === consumer { return known.chain }
-    guard let chain = PluginChain([attached, consumer.plugins], of: data) else { return self }
+    let chain = PluginChain([attached, consumer.plugins], of: data)
     if data.consumerChains.isFull { ofConsumers = [:] }
     // Where other routes have them all, this one is made for each request.
     if data.consumerChains.isFull { return chain }
@@ -158,14 +163,14 @@ extension DataPlaneWorker {
   private func makeChain(_ route: CompiledRoute, _ service: UpstreamService?) -> PluginChain? {
     let ofService = service?.plugins ?? []
     guard route.plugins.isEmpty else {
-      return PluginChain([globalPlugins, ofService, route.plugins], of: self)
+      return .make([globalPlugins, ofService, route.plugins], of: self)
     }
     // The same for all routes that have none of their own: of 20,000 chains, no cache would hold the one that a
     // request needs.
     if sharedChains.revision != pluginRevision { sharedChains = SharedChains(revision: pluginRevision) }
     let number = ofService.isEmpty ? -1 : Int(service?.countersNumber ?? -1)
     if let known = sharedChains.byService[number] { return known }
-    let chain = PluginChain([globalPlugins, ofService], of: self)
+    let chain = PluginChain.make([globalPlugins, ofService], of: self)
     sharedChains.byService[number] = .some(chain)
     return chain
   }

@@ -30,9 +30,9 @@ extension Span where Element == UInt8 {
   /// - other: As long as the range, in lower case.
   @usableFromInline
   func isSame(_ range: ByteRange, _ other: Span<UInt8>) -> Bool {
-    let one = extracting(range.range)
     let count = other.count
     if count == 0 { return true }
+    let one = extracting(range.range)
     if count < 8 { return Word.lowercased(one.shortWord) == other.shortWord }
     var offset = 0
     while offset < count {

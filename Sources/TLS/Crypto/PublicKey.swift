@@ -94,9 +94,10 @@ public final class SignatureVerifier {
   ///   - usesPSS: RSASSA-PSS (RFC 8017 §8.1) in place of RSASSA-PKCS1-v1_5.
   /// - Returns: nil where the key does not do that.
   public init?(_ key: PublicKey, _ digest: DigestAlgorithm, usesPSS: Bool = false) {
-    guard digest != .sha1, !usesPSS || key.kind == .rsa,
-      let verifier = unsafe cossl_verifier_new(key.key, digest.number, usesPSS ? 1 : 0)
-    else { return nil }
+    let isKnown = key.kind == .ed25519 || (digest != .sha1 && (!usesPSS || key.kind == .rsa))
+    guard isKnown, let verifier = unsafe cossl_verifier_new(key.key, digest.number, usesPSS ? 1 : 0) else {
+      return nil
+    }
     unsafe self.verifier = verifier
     self.key = key
     pairBytes = key.kind.coordinateBytes * 2

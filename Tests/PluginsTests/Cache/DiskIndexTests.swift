@@ -64,7 +64,7 @@ struct DiskIndexTests {
   @Test("notes are kept until it is sure that all files are known, and where there were more since")
   func forgetting() {
     let zone = CacheZone("z", limit: 1 << 20)
-    let core = DiskCore("/nowhere", limit: 1 << 20, of: zone)
+    let core = DiskCore("/nowhere", limit: 1 << 20, of: zone, notes: PurgeNotes())
     let a = entry("a", doomed: core.doomed)
     core.purge(.url(url("a")))
     let number = core.noteNumber
@@ -81,24 +81,59 @@ struct DiskIndexTests {
     #expect(core.wasPurged(a))
   }
 
+  @Test("what was purged is not forgotten when the disk is closed and opened again")
+  func reopening() {
+    // It cannot be opened, so that nothing is known of its files.
+    let folder = "/proc/penstock-\(DiskFile.random().name)/z"
+    let zone = CacheZone("z", limit: 1 << 20)
+    var disk: CacheDisk? = CacheDisks.disk(in: folder, limit: 1 << 20, of: zone)
+    weak let first = disk
+    disk?.core.purge(.url(url("a")))
+    disk = nil
+    #expect(first == nil)
+    for _ in 0..<2 {
+      let next = CacheDisks.disk(in: folder, limit: 1 << 20, of: zone)
+      #expect(next.core.hasNotes)
+      #expect(next.core.wasPurged(entry("a", doomed: next.core.doomed)))
+      #expect(!next.core.wasPurged(entry("b", doomed: next.core.doomed)))
+    }
+  }
+
   // MARK: What nobody uses
+
+  @Test("of very many that nobody uses, some go at a time")
+  func inactiveInSteps() {
+    let zone = CacheZone("z", limit: 1 << 20)
+    let core = DiskCore("/nowhere", limit: 1 << 30, of: zone, notes: PurgeNotes())
+    for number in 0..<40_000 {
+      #expect(core.index.insert(entry("\(number)", doomed: core.doomed), if: { true }))
+    }
+    core.setInactive(Self.second)
+    let now = SystemClock.monotonicNanoseconds + 2 * Self.second
+    let first = core.removeInactive(at: now)
+    // 64 parts of the index, 256 each.
+    #expect(first > 0 && first <= 64 * 256)
+    #expect(core.index.count == 40_000 - first)
+    while core.removeInactive(at: now) > 0 {}
+    #expect(core.index.count == 0 && core.figures.inactiveFiles.load(ordering: .relaxed) == 40_000)
+  }
 
   @Test("what was not used for long enough goes; use of memory's copy counts")
   func inactive() {
     let zone = CacheZone("z", limit: 1 << 20)
-    let core = DiskCore("/nowhere", limit: 1 << 20, of: zone)
+    let core = DiskCore("/nowhere", limit: 1 << 20, of: zone, notes: PurgeNotes())
     let names = ["unused", "read", "in memory", "used in memory"]
     let entries = names.map { entry($0, doomed: core.doomed) }
     for entry in entries { #expect(core.index.insert(entry, if: { true })) }
     let begin = SystemClock.monotonicNanoseconds
     core.setInactive(100 * Self.second)
-    core.removeInactive(at: begin + 90 * Self.second)
+    #expect(core.removeInactive(at: begin + 90 * Self.second) == 0)
     #expect(core.index.count == 4 && core.figures.inactiveFiles.load(ordering: .relaxed) == 0)
     entries[1].noteUse(at: begin + 50 * Self.second)
     let copies = names[2...].map { response($0, in: zone) }
     for copy in copies { #expect(zone.insert(copy, purges: 0)) }
     copies[1].noteUse(at: begin + 60 * Self.second)
-    core.removeInactive(at: begin + 120 * Self.second)
+    #expect(core.removeInactive(at: begin + 120 * Self.second) == 2)
     func left() -> [String] {
       zip(names, entries).filter { _, entry in core.index.find(entry.identity.hash) { $0 === entry } != nil }
         .map(\.0)
@@ -106,7 +141,7 @@ struct DiskIndexTests {
     #expect(left() == ["read", "used in memory"])
     // Evicted from memory since: what was seen of its use is not forgotten.
     zone.resize(to: 1)
-    core.removeInactive(at: begin + 155 * Self.second)
+    #expect(core.removeInactive(at: begin + 155 * Self.second) == 1)
     #expect(left() == ["used in memory"])
     core.removeInactive(at: begin + 160 * Self.second)
     #expect(left() == [] && core.figures.inactiveFiles.load(ordering: .relaxed) == 4)

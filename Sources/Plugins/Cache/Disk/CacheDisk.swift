@@ -8,13 +8,16 @@ import Synchronization
 final class CacheDisk: Sendable {
   let core: DiskCore
 
-  init(_ folder: String, limit: Int, of zone: CacheZone) {
-    core = DiskCore(folder, limit: limit, of: zone)
+  init(_ folder: String, limit: Int, of zone: CacheZone, notes: PurgeNotes) {
+    core = DiskCore(folder, limit: limit, of: zone, notes: notes)
     core.start()
   }
 
   /// The configuration has it no more. The files stay.
-  deinit { core.stop() }
+  deinit {
+    core.stop()
+    CacheDisks.keep(core.notes, of: core.folder)
+  }
 }
 
 /// What a disk's threads share with workers.
@@ -62,10 +65,14 @@ final class DiskCore: Sendable {
   private static let writeBytesMax = 64 << 20
   /// Each is some milliseconds of a slow disk; what comes above goes to the endpoint.
   private static let readsMax = 1_024
+  /// Of a part of the index, which is locked meanwhile.
+  private static let inactiveAtOnce = 256
 
-  init(_ folder: String, limit: Int, of zone: CacheZone) {
+  /// - notes: What was purged while the folder was not open.
+  init(_ folder: String, limit: Int, of zone: CacheZone, notes: PurgeNotes) {
     self.folder = folder
     self.zone = zone
+    queues.withLock { $0.notes = notes }
     index = DiskIndex(limit: limit)
     doomed = DoomedFiles(writeSignal)
   }
@@ -217,6 +224,7 @@ final class DiskCore: Sendable {
   func wasPurged(_ entry: DiskEntry) -> Bool { queues.withLock { $0.notes.concerns(entry) } }
 
   var noteNumber: UInt64 { queues.withLock { $0.noteNumber } }
+  var notes: PurgeNotes { queues.withLock { $0.notes } }
   var hasNotes: Bool { queues.withLock { !$0.notes.isEmpty } }
 
   /// All files are known that there were when this was the number: nothing else can come to light of what was purged
@@ -227,13 +235,16 @@ final class DiskCore: Sendable {
     }
   }
 
-  /// Takes out what nobody has used for too long. What was used of memory's copies counts for their files.
-  func removeInactive(at now: Int64) {
+  /// Takes out what nobody has used for too long, or some of it. What was used of memory's copies counts for their
+  /// files.
+  /// - Returns: how many there were.
+  func removeInactive(at now: Int64) -> Int {
     zone.visitAll { response in
       index.find(response.identity.hash) { $0.identity == response.identity }?.noteUse(at: response.usedAt)
     }
-    let count = index.removeAll { now - $0.usedAt >= inactive }
+    let count = index.removeAll(atMostInShard: Self.inactiveAtOnce) { now - $0.usedAt >= inactive }
     figures.inactiveFiles.add(UInt64(count), ordering: .relaxed)
+    return count
   }
 
   private func nextRead() -> (entry: DiskEntry, purges: UInt64)? { queues.withLock { $0.reads.popFirst() } }

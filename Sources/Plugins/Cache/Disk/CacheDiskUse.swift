@@ -68,6 +68,13 @@ enum CacheDisks {
   }
 
   private static let state = Mutex(State())
+  /// What was purged and may still be in files of folders that are not open, by the folders.
+  private static let notes = Mutex<[String: PurgeNotes]>([:])
+
+  /// Keeps what a disk that is closed has noted for the next one of its folder.
+  static func keep(_ notes: PurgeNotes, of folder: String) {
+    if !notes.isEmpty { self.notes.withLock { $0[folder] = notes } }
+  }
 
   static func note(_ use: CacheDiskUse) {
     state.withLock { state in
@@ -84,7 +91,8 @@ enum CacheDisks {
     let disk = state.withLock { state -> CacheDisk in
       if let known = state.disks[folder]?.disk { return known }
       state.disks = state.disks.filter { $0.value.disk != nil }
-      let new = CacheDisk(folder, limit: limit, of: zone)
+      let notes = notes.withLock { $0.removeValue(forKey: folder) } ?? PurgeNotes()
+      let new = CacheDisk(folder, limit: limit, of: zone, notes: notes)
       state.disks[folder] = State.Opened(disk: new)
       return new
     }

@@ -83,9 +83,17 @@ final class DiskIndex: Sendable {
   }
 
   /// - Returns: how many there were. Looks at all of them, a shard at a time.
-  func removeAll(where isMeant: (DiskEntry) -> Bool) -> Int {
+  func removeAll(atMostInShard limit: Int = .max, where isMeant: (DiskEntry) -> Bool) -> Int {
     (0..<Self.shardCount).reduce(0) { count, index in
-      count + withShard(index) { $0.removeAll(where: isMeant) }
+      var left = limit
+      return count
+        + withShard(index) { table in
+          table.removeAll { entry in
+            guard left > 0, isMeant(entry) else { return false }
+            left -= 1
+            return true
+          }
+        }
     }
   }
 

@@ -17,6 +17,8 @@ final class DiskWriterThread {
   /// Processes may have the same number one after the other, and leave files behind.
   private let temporaryPrefix = "\(StoredFiles.processNumber)-\(DiskFile.random().name)-"
   private var temporaryNumber = 0
+  /// Files to be removed.
+  private var doomed: [DiskFile] = []
   /// Files whose removal has failed.
   private var unremoved: Set<DiskFile> = []
   /// Nanoseconds of the monotonic clock: when that is tried again.
@@ -33,6 +35,8 @@ final class DiskWriterThread {
   private static let pauseNanoseconds: Int64 = 1_000_000_000
   /// Writes between two looks at what else there is to do, so that they do not keep files from being found and removed.
   private static let writesAtOnce = 16
+  /// The same for removals.
+  private static let removalsAtOnce = 256
   /// 8 bytes each, and a system call for each try. What comes above stays until the folder is looked through again.
   private static let unremovedMax = 65_536
   /// What nobody uses stays up to an eighth of its time longer. Each look goes through the index and what is in memory.
@@ -53,11 +57,11 @@ final class DiskWriterThread {
       if standing == .owner, scan == nil { core.forgetNotes(upTo: noted) }
       removeInactive()
       let hasWritten = writeSome()
-      removeDoomed()
+      removeDoomed(atMost: Self.removalsAtOnce)
       let isScanning = continueScan()
       // Whoever has purged something waits until all files were looked at.
       if !isScanning { settle() }
-      if hasWritten || isScanning { continue }
+      if hasWritten || isScanning || !doomed.isEmpty { continue }
       let isAtRest = standing == .owner && core.isWritable && unremoved.isEmpty && !core.hasNotes
       core.waitForWork(milliseconds: isAtRest ? millisecondsToLook : Self.retryMilliseconds)
     }
@@ -87,14 +91,14 @@ final class DiskWriterThread {
   private func removeInactive() {
     let now = SystemClock.monotonicNanoseconds
     guard standing == .owner, now - lookedAt >= lookInterval else { return }
-    lookedAt = now
-    core.removeInactive(at: now)
+    // Not all at once: workers wait for the index.
+    if core.removeInactive(at: now) == 0 { lookedAt = now }
   }
 
   private func settle() {
     // What these have purged is doomed by now.
     let settling = core.takeSettling()
-    removeDoomed()
+    if !settling.isEmpty || core.isStopped { removeDoomed(atMost: .max) }
     for signal in settling { signal.raise() }
   }
 
@@ -176,6 +180,12 @@ final class DiskWriterThread {
       failed(error, bytes.count + content.count)
       return true
     }
+    // Whoever took the folder meanwhile has perhaps looked there already, and would never know of the file.
+    guard ownership.isHeld, !core.isStopped else {
+      _ = StoredFiles.remove(core.folder + "/" + file.path)
+      core.figures.droppedWrites.add(1, ordering: .relaxed)
+      return true
+    }
     core.figures.writes.add(1, ordering: .relaxed)
     let entry = DiskEntry(
       head, headBytes: bytes.count, contentBytes: content.count, in: file, storedAt: response.storedAt,
@@ -219,15 +229,17 @@ final class DiskWriterThread {
 
   /// Also where another process writes: names are not used again, so it is the file that was meant, and it would be
   /// found again when the folder is taken back.
-  private func removeDoomed() {
+  private func removeDoomed(atMost count: Int) {
     // They are removed when it is open.
     if standing == .closed { return }
-    var files = core.doomed.takeAll()
+    doomed += core.doomed.takeAll()
     let now = SystemClock.monotonicNanoseconds
     if !unremoved.isEmpty, now >= removalPauseUntil {
-      files += unremoved
+      doomed += unremoved
       unremoved = []
     }
+    let files = doomed.suffix(count)
+    doomed.removeLast(files.count)
     for file in files where !StoredFiles.remove(core.folder + "/" + file.path) {
       removalPauseUntil = now + Self.pauseNanoseconds
       if unremoved.count < Self.unremovedMax { unremoved.insert(file) }
