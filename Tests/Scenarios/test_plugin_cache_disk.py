@@ -6,6 +6,7 @@ import signal
 import stat
 import threading
 import time
+from itertools import count
 
 import pytest
 
@@ -204,6 +205,17 @@ class TestPurge:
         assert site.get("/a/1", CACHED).status == 504
         assert site.get("/b/1", CACHED).status == (200 if left else 504)
 
+    @staticmethod
+    def wait_until_taken_back(site):
+        numbers = count()
+
+        def writes_again():
+            site.get(f"/b/c?{next(numbers)}")
+            return disk(site, "writes_total", result="written") > 4
+
+        wait_until(writes_again, "the old one writes again")
+        known(site)
+
     def test_while_another_process_has_the_folder(self, scenario, folder):
         """It holds when the folder is taken back."""
         old = Site(scenario, diskPath=str(folder))
@@ -221,17 +233,8 @@ class TestPurge:
         AdminAPI(old.gateway)("POST", "/v1/cache/purge", {"tag": "shop"}, status=200)
         assert len(files(folder)) == 2
         new.stop()
-        count = 0
-
-        def is_taken_back():
-            nonlocal count
-            count += 1
-            old.get(f"/b/c?{count}")
-            return disk(old, "writes_total", result="written") > 4
-
         old.pages["/b/c"] = page("c", FRESH)
-        wait_until(is_taken_back, "the old one writes again")
-        known(old)
+        self.wait_until_taken_back(old)
         for path in ("/a", "/a?x", "/b", "/late"):
             assert old.get(path, CACHED).status == 504, path
         assert old.get("/b/c", CACHED).text == "c"
@@ -250,16 +253,7 @@ class TestPurge:
         wait_until(lambda: len(files(folder)) == 6, "what the new one has written")
         AdminAPI(old.gateway)("POST", "/v1/cache/purge", {"tag": "shop"}, status=200)
         new.stop()
-        count = 0
-
-        def is_taken_back():
-            nonlocal count
-            count += 1
-            old.get(f"/b/c?{count}")
-            return disk(old, "writes_total", result="written") > 4
-
-        wait_until(is_taken_back, "the old one writes again")
-        known(old)
+        self.wait_until_taken_back(old)
         assert stored(old, "/late/b").text == "late b"
         for path in ("/a", "/a?x", "/b", "/late"):
             assert old.get(path, CACHED).status == 504, path
