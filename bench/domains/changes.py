@@ -5,7 +5,7 @@ from dataclasses import asdict
 from statistics import median
 
 from domains.clients import Calls, Window, write_calls
-from domains.gateway import Operations, call, certificate, route, transaction
+from domains.gateway import Gateway, Operations, call, certificate, route, transaction
 from domains.setup import Setup
 from domains.steady import lost, print_windows, steady_load, windows
 from report import judge, print_table, print_verdicts
@@ -65,20 +65,25 @@ def spread_apart(calls: list[bytes]) -> list[bytes]:
 
 def run_changes(setup: Setup) -> None:
     """Latency is compared by windows of a few seconds: what else the machine does falls into some of them."""
-    gateway = setup.large
+    gateway, other = setup.large, setup.small
     file = setup.folder / "changes.calls"
     write_calls(file, mixed_calls(setup))
     seconds, quiet = (9, 2) if setup.options.quick else (SECONDS, QUIET_WINDOWS)
-    phases: dict[str, list[list[Window]]] = {"without": [], "changes": []}
+    phases: dict[str, list[list[Window]]] = {"without": [], "changes": [], "elsewhere": []}
     with steady_load(gateway, setup.domains[0].host) as loads:
+        def change(one: Gateway, phase: str) -> Window:
+            with Calls(file, one.admin_port, seconds * RATE, CONNECTIONS, RATE) as running:
+                begun = time.monotonic()
+                while running.is_running() and time.monotonic() - begun < 4 * seconds:
+                    phases[phase].append(next_windows(loads))
+                answered = running.wait(5)
+            windows(loads)
+            return answered
+
         phases["without"] += [next_windows(loads) for _ in range(quiet)]
-        with Calls(file, gateway.admin_port, seconds * RATE, CONNECTIONS, RATE) as running:
-            begun = time.monotonic()
-            while running.is_running() and time.monotonic() - begun < 4 * seconds:
-                phases["changes"].append(next_windows(loads))
-            answered = running.wait(5)
-        windows(loads)
+        answered = change(gateway, "changes")
         phases["without"] += [next_windows(loads) for _ in range(quiet)]
+        change(other, "elsewhere")
         names = [load.name for load in loads]
     report_changes(setup, names, phases, answered)
 
