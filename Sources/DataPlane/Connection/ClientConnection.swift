@@ -22,8 +22,6 @@ final class ClientConnection: ClientSide {
   /// Under which it is counted.
   var countedAddress: ClientAddresses.Key?
   private(set) var handshakeBegan = MonotonicTime(nanoseconds: 0)
-  /// The client speaks HTTP on a listener that expects TLS.
-  private(set) var isPlainOnTLS = false
   /// Takes over where the client speaks HTTP/2.
   private(set) var http2: HTTP2ServerConnection?
   private(set) var isParked = false
@@ -39,7 +37,7 @@ final class ClientConnection: ClientSide {
     expectsHandshake = listener.expectsTLS
     tls = expectsHandshake ? TLSSocket(accepted: handle, on: data.worker) : nil
     socket = tls ?? Socket(accepted: handle, on: data.worker)
-    super.init(socket, stream: nil, peer: peer, listener: listener, data: data)
+    super.init(socket, stream: nil, peer: peer, listener: listener, data: data, isTLS: tls != nil)
     socket.watcher = self
   }
 

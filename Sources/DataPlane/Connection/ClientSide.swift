@@ -23,6 +23,10 @@ class ClientSide: Waiter {
   final var listener: BoundListener
   /// The other end of the connection, or what a PROXY header says.
   final var peer: SocketAddress
+  /// It came by TLS, or by a connection that is to begin with it.
+  final var isTLS: Bool
+  /// The client speaks HTTP on a listener that expects TLS.
+  final var isPlainOnTLS = false
   /// The gateway ends it in the middle of whatever it does.
   final var isAborted = false
   /// Its end must not look like the end of the content.
@@ -42,9 +46,10 @@ class ClientSide: Waiter {
 
   init(
     _ transport: Transport, stream: HTTP2Stream?, peer: SocketAddress, listener: BoundListener,
-    data: DataPlaneWorker, isSide: Bool = false
+    data: DataPlaneWorker, isTLS: Bool, isSide: Bool = false
   ) {
     self.data = data
+    self.isTLS = isTLS
     self.isSide = isSide
     self.transport = transport
     self.stream = stream

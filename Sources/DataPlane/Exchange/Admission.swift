@@ -65,7 +65,7 @@ extension Exchange {
     } catch {
       return .badRequest(error)
     }
-    if client.connection.isPlainOnTLS { return .plainHTTP }
+    if client.isPlainOnTLS { return .plainHTTP }
     if request.method == .trace { return .methodNotSupported }
     if request.method == .connect && request.upgradeProtocol.isEmpty { return .methodNotSupported }
     if client.stream != nil { noteCall() }
@@ -78,10 +78,11 @@ extension Exchange {
       return .badRequest(error)
     }
     isPeerTrusted = http.trusts(client.peer)
-    if let tls = client.connection.tls, !isHostCovered(tls) { return .misdirected }
-    route = findRoute(in: input)
-    if let redirect = httpsRedirect { return .redirect(redirect) }
-    guard let route else { return .noRoute }
+    if client.isTLS, let tls = client.connection.tls, !isHostCovered(tls) { return .misdirected }
+    let found = findRoute(in: input)
+    route = found
+    if let redirect = httpsRedirect(of: found) { return .redirect(redirect) }
+    guard let route = found else { return .noRoute }
     route.counters?.prepare()
     if let refusal = noteUpgrade(route) { return refusal }
     let index = route.pickBackend(random: &worker.random)
@@ -107,21 +108,28 @@ extension Exchange {
 
   private func findRoute(in input: Buffer) -> CompiledRoute? {
     let bytes = input.bytes
-    let host = bytes.extracting(request.host.range)
     if hasNormalisedPath {
       let path = normalisedPath
-      return data.routes.route(
-        listener: client.listener.number, host: host, path: path.span, head: request, bytes: bytes)
+      return findRoute(path: path.span, bytes)
     }
     if request.path.isEmpty {
       // `OPTIONS *`, and an absolute form without a path, go where `/` goes.
       let path = data.rootPath
-      return data.routes.route(
-        listener: client.listener.number, host: host, path: path.span, head: request, bytes: bytes)
+      return findRoute(path: path.span, bytes)
     }
-    return data.routes.route(
-      listener: client.listener.number, host: host, path: bytes.extracting(request.path.range), head: request,
-      bytes: bytes)
+    return findRoute(path: bytes.extracting(request.path.range), bytes)
+  }
+
+  /// Lends the head where it is: to hand it over as an argument is to count what it refers to.
+  @inline(__always)
+  func withRequest<R>(_ body: (inout RequestHead) -> R) -> R { body(&request) }
+
+  private func findRoute(path: Span<UInt8>, _ bytes: Span<UInt8>) -> CompiledRoute? {
+    let listener = client.listener.number
+    return withRequest { head in
+      data.routes.route(
+        listener: listener, host: bytes.extracting(head.host.range), path: path, head: head, bytes: bytes)
+    }
   }
 
   /// Whether the connection's certificate is for the request's host (RFC 9110 §7.4).
@@ -132,8 +140,8 @@ extension Exchange {
   }
 
   /// Where a request that came without TLS has to go.
-  private var httpsRedirect: HTTPSRedirect? {
-    guard client.connection.tls == nil, !request.host.isEmpty, request.targetForm != .asterisk else {
+  private func httpsRedirect(of route: CompiledRoute?) -> HTTPSRedirect? {
+    guard !client.isTLS, !request.host.isEmpty, request.targetForm != .asterisk else {
       return nil
     }
     guard let route else { return client.listener.redirect }

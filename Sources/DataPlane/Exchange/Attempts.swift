@@ -47,7 +47,7 @@ extension Exchange {
   /// Tries endpoints until one answers or no retry is left.
   private func attempts(_ service: UpstreamService) async -> Attempt {
     while true {
-      if stage == .started, !chooseEndpoint(of: service) { return .refuse(.noEndpoint) }
+      if stage == .started, chooseEndpoint(of: service) == nil { return .refuse(.noEndpoint) }
       let endpoint = servedBy!
       let attempt: Attempt
       if stage == .sent, let connection = upstream {
@@ -64,8 +64,8 @@ extension Exchange {
   }
 
   /// Begins an attempt.
-  /// - Returns: false when no endpoint may be used.
-  func chooseEndpoint(of service: UpstreamService) -> Bool {
+  /// - Returns: nil when no endpoint may be used.
+  func chooseEndpoint(of service: UpstreamService) -> Endpoint? {
     download = Download()
     download.lastClientProgress = worker.now
     response.removeAll()
@@ -80,7 +80,7 @@ extension Exchange {
       endpointsRevision = service.endpointsRevision
       triedEndpoints = 0
     }
-    guard let index = service.pickEndpoint(key: balancingKey, tried: triedEndpoints) else { return false }
+    guard let index = service.pickEndpoint(key: balancingKey, tried: triedEndpoints) else { return nil }
     let endpoint = service.endpoints[index]
     endpointIndex = index
     servedBy = endpoint
@@ -88,7 +88,7 @@ extension Exchange {
     endpoint.inFlight += 1
     endpoint.requestCount += 1
     stage = .chosen
-    return true
+    return endpoint
   }
 
   enum Attempt {

@@ -361,7 +361,7 @@ public final class Exchange {
     }
     service.requestStarted()
     stage = .started
-    guard chooseEndpoint(of: service), let connection = takeIdle(servedBy!, service) else {
+    guard let endpoint = chooseEndpoint(of: service), let connection = takeIdle(endpoint, service) else {
       return .needsTask
     }
     data.counters.figures.poolReused &+= 1

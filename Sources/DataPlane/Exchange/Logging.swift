@@ -2,7 +2,7 @@ import HTTPCodec
 
 extension Exchange {
   /// Writes the exchange's line.
-  func write(to log: WorkerAccessLog) {
+  func write(to log: WorkerAccessLog, _ route: CompiledRoute?, _ service: UpstreamService?) {
     let input = input
     let bytes = input.bytes
     let requestID = requestID
@@ -10,9 +10,12 @@ extension Exchange {
     let serviceName = service.map(\.nameBytes) ?? []
     let endpoint = servedBy?.addressText ?? []
     let consumerName = consumer.map(\.nameBytes) ?? []
-    log.write(
-      record, head: request, bytes: bytes, route: routeName.span, service: serviceName.span,
-      endpoint: endpoint.span, requestID: requestID.bytes, consumer: consumerName.span)
+    let record = record
+    withRequest { head in
+      log.write(
+        record, head: head, bytes: bytes, route: routeName.span, service: serviceName.span,
+        endpoint: endpoint.span, requestID: requestID.bytes, consumer: consumerName.span)
+    }
   }
 
   /// Writes the line of a request whose head could not be parsed.

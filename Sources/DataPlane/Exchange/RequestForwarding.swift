@@ -201,19 +201,16 @@ extension Exchange {
   }
 
   func appendForwardingFields(to out: Buffer) {
-    let settings = http
     out.append(requestEdits.lines)
-    if settings.addsXForwarded { appendXForwarded(to: out) }
-    if settings.addsForwarded { appendForwarded(to: out) }
-    if settings.addsRequestID {
+    if http.addsXForwarded { appendXForwarded(to: out) }
+    if http.addsForwarded { appendForwarded(to: out) }
+    if http.addsRequestID {
       out.append("X-Request-ID: ")
       out.append(requestID, range: 0..<requestID.count)
       out.append("\r\n")
     }
-    if settings.addsVia {
-      out.append("Via: ")
-      out.append(Self.via(request.version))
-      out.append("\r\n")
+    if http.addsVia {
+      appendVia(request.version, to: out)
     }
     appendClientCertificate(to: out)
   }
@@ -252,7 +249,8 @@ extension Exchange {
 
   /// The certificate that the client has shown, as RFC 9440 §2.2 writes it.
   private func appendClientCertificate(to out: Buffer) {
-    guard http.addsClientCertificate, let certificate = client.connection.clientCertificate else {
+    guard client.isTLS, http.addsClientCertificate, let certificate = client.connection.clientCertificate
+    else {
       return
     }
     out.append("Client-Cert: ")
@@ -265,7 +263,7 @@ extension Exchange {
     if isPeerTrusted { return appendTrustedXForwarded(to: out) }
     // The peer: nobody else was believed.
     out.append(hostOf: record.client)
-    out.append(client.connection.tls == nil ? "\r\nX-Forwarded-Proto: http" : "\r\nX-Forwarded-Proto: https")
+    out.append(client.isTLS ? "\r\nX-Forwarded-Proto: https" : "\r\nX-Forwarded-Proto: http")
     if !request.authority.isEmpty {
       out.append("\r\nX-Forwarded-Host: ")
       out.append(input, range: request.authority.range)
@@ -284,7 +282,7 @@ extension Exchange {
     if let sent = trustedField(.xForwardedProto) {
       out.append(input, range: sent.range)
     } else {
-      out.append(client.connection.tls == nil ? "http" : "https")
+      out.append(client.isTLS ? "https" : "http")
     }
     let host = trustedField(.xForwardedHost) ?? request.authority
     if !host.isEmpty {
@@ -315,7 +313,7 @@ extension Exchange {
       out.append(input, range: request.authority.range)
       out.append("\"")
     }
-    out.append(client.connection.tls == nil ? ";proto=http\r\n" : ";proto=https\r\n")
+    out.append(client.isTLS ? ";proto=https\r\n" : ";proto=http\r\n")
   }
 
   // MARK: Trust

@@ -16,9 +16,7 @@ extension Exchange {
     if !hasDate { data.appendDate(to: out) }
     appendFraming(to: out)
     if http.addsVia {
-      out.append("Via: ")
-      out.append(Self.via(responseHead.version))
-      out.append("\r\n")
+      appendVia(responseHead.version, to: out)
     }
     appendStickyCookie(to: out)
     out.append(responseEdits.lines)
@@ -83,13 +81,22 @@ extension Exchange {
     }
   }
 
+  /// ``via(_:)`` as a line.
+  func appendVia(_ version: HTTPVersion, to out: Buffer) {
+    switch version {
+    case .http10: out.append("Via: 1.0 penstock\r\n")
+    case .http11: out.append("Via: 1.1 penstock\r\n")
+    case .http2: out.append("Via: 2.0 penstock\r\n")
+    }
+  }
+
   private static let via10 = Array("1.0 penstock".utf8)
   private static let via11 = Array("1.1 penstock".utf8)
   private static let via20 = Array("2.0 penstock".utf8)
 
   /// The route's, or its listener's, for responses that go by TLS.
   var strictTransportSecurity: [UInt8]? {
-    guard !client.isSide, client.connection.tls != nil, !client.connection.isPlainOnTLS else { return nil }
+    guard client.isTLS, !client.isPlainOnTLS else { return nil }
     guard let route else { return client.listener.strictTransportSecurity }
     return route.strictTransportSecurity(inherited: client.listener.strictTransportSecurity)
   }

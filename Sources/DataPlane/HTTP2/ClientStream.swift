@@ -12,7 +12,9 @@ final class ClientStream: ClientSide {
   init(for owner: ClientConnection) {
     self.owner = owner
     let stream = HTTP2Stream(on: owner.worker)
-    super.init(stream, stream: stream, peer: owner.peer, listener: owner.listener, data: owner.data)
+    super.init(
+      stream, stream: stream, peer: owner.peer, listener: owner.listener, data: owner.data, isTLS: owner.isTLS
+    )
   }
 
   /// Takes up another connection's stream.
@@ -20,6 +22,7 @@ final class ClientStream: ClientSide {
     self.owner = owner
     peer = owner.peer
     listener = owner.listener
+    isTLS = owner.isTLS
     isAborted = false
     mustReset = false
     headError = nil

@@ -11,7 +11,7 @@ extension Exchange {
   /// The client's address: the peer's, or what a trusted peer says.
   public var clientAddress: SocketAddress { record.client }
 
-  public var isTLS: Bool { client.connection.tls != nil }
+  public var isTLS: Bool { client.isTLS }
 
   /// Whether the peer may say of others what they are called, and who the client is.
   public var isFromTrustedPeer: Bool { isPeerTrusted }

@@ -38,6 +38,11 @@ struct RouteIndex: ~Copyable {
 
   // MARK: Looking up
 
+  /// Has what a look-up begins with brought near. Mutating although nothing changes: a table that is stored would be
+  /// copied for the call.
+  @inline(__always)
+  mutating func prepare(host: Span<UInt8>) { hosts.prepare(host) }
+
   /// The route for a request, or nil.
   @inline(__always)
   mutating func route(

@@ -23,7 +23,8 @@ final class SideClient: ClientSide {
       of: client.data, bytesMax: request.responseBytesMax, keepsContent: request.keepsResponse,
       mayKeep: request.mayKeep)
     super.init(
-      memory, stream: nil, peer: address, listener: client.listener, data: client.data, isSide: true)
+      memory, stream: nil, peer: address, listener: client.listener, data: client.data, isTLS: false,
+      isSide: true)
   }
 
   override var connection: ClientConnection { preconditionFailure("a side request has no connection") }

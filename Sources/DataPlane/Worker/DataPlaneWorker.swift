@@ -302,8 +302,9 @@ public final class DataPlaneWorker {
 
   /// Counts and logs an exchange that has ended.
   func exchangeEnded(_ exchange: Exchange) {
-    count(exchange.record, route: exchange.route, service: exchange.service)
-    if let accessLog { exchange.write(to: accessLog) }
+    let (route, service) = (exchange.route, exchange.service)
+    count(exchange.record, route: route, service: service)
+    if let accessLog { exchange.write(to: accessLog, route, service) }
   }
 
   func count(_ record: ExchangeRecord, route: CompiledRoute?, service: UpstreamService?) {
