@@ -6,10 +6,10 @@ extension Exchange {
     let input = input
     let bytes = input.bytes
     let requestID = requestID
-    let routeName = route.map(\.nameBytes) ?? []
-    let serviceName = service.map(\.nameBytes) ?? []
+    let routeName = route?.nameBytes ?? []
+    let serviceName = service?.nameBytes ?? []
     let endpoint = servedBy?.addressText ?? []
-    let consumerName = consumer.map(\.nameBytes) ?? []
+    let consumerName = consumer?.nameBytes ?? []
     let record = record
     withRequest { head in
       log.write(

@@ -33,10 +33,10 @@ struct TunnelLog {
     record.sentBytes += sent
     data.count(record, route: route, service: service)
     guard let log = data.accessLog, !head.isEmpty else { return }
-    let routeName = route.map(\.nameBytes) ?? []
-    let serviceName = service.map(\.nameBytes) ?? []
+    let routeName = route?.nameBytes ?? []
+    let serviceName = service?.nameBytes ?? []
     let address = endpoint?.addressText ?? []
-    let consumerName = consumer.map(\.nameBytes) ?? []
+    let consumerName = consumer?.nameBytes ?? []
     log.write(
       record, head: request, bytes: head.span, route: routeName.span, service: serviceName.span,
       endpoint: address.span, requestID: requestID.span, consumer: consumerName.span)
