@@ -33,6 +33,14 @@ def gate(scenario):
     gate.open()
 
 
+def waiting_in_the_system(port: int) -> list[int]:
+    """What the system holds of connections that `port` has accepted: sent, and not acknowledged; by connection."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        rows = [line.split() for line in file.readlines()[1:]]
+    established = [row for row in rows if row[3] == "01" and int(row[1].split(":")[1], 16) == port]
+    return sorted(int(row[4].split(":")[0], 16) for row in established)
+
+
 def send(gateway, count) -> list[Client]:
     clients = [gateway.client() for _ in range(count)]
     for client in clients:
@@ -206,3 +214,27 @@ def test_limits_are_shared_out_to_workers(scenario, gate):
         except ConnectionEnded:
             refused += 1
     assert 36 <= refused < 40 and len(gate.origin.requests) == 40 - refused <= 4
+
+
+class TestClientsThatHardlyRead:
+    def test_many_of_them_hold_little_of_the_system_and_others_get_all(self, scenario):
+        """A few may have what is usual; the memory that the system has for connections is everybody's."""
+        content = bytes(range(256)) * 4_096
+        origin = scenario.origin(lambda exchange: exchange.respond(200, content))
+        gateway = scenario.gateway([service("app", origin)], http={"limits": {"bufferBytes": "16MiB"}})
+        clients = [Client(gateway.port, receive_buffer=4_096) for _ in range(150)]
+        for client in clients:
+            client.request("GET", "/")
+
+        def held() -> list[int]:
+            amounts = waiting_in_the_system(gateway.port)
+            return amounts if len(amounts) >= 150 and amounts[0] > 0 else []
+
+        amounts = wait_until(held, "all of them have something to read", 30)
+        assert amounts[-1] > 48 << 10, amounts
+        assert amounts[50] < 48 << 10, amounts
+        assert gateway.get("/").body == content
+        for client in clients:
+            client.close()
+        wait_until(lambda: gateway.metrics().sum("penstock_buffer_bytes") < 4 << 20, "their memory is free again", 20)
+        assert gateway.get("/").body == content

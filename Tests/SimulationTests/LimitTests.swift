@@ -160,6 +160,35 @@ struct LimitTests {
     try scene.finish()
   }
 
+  @Test("What a slow client has taken counts while it is in memory, which is no longer than there is room")
+  func memoryOfWhatWasTaken() throws {
+    // Of what was read last, the client's connection takes a part.
+    var link = Link()
+    link.segmentBytesMax = 13_000
+    let scene = Scene(link: link)
+    let content = pattern(400_000)
+    scene.origin.script = { _, _ in [.readContent, .respond(200, body: content)] }
+    var response: SimulatedResponse?
+    scene.start("slow") { stream throws(StreamFailure) in
+      try await stream.send(SimulatedClient.request())
+      await stream.sleep(.seconds(25))
+      response = try await stream.readResponse()
+    }
+    try scene.simulation.run(for: .seconds(5))
+    let kept = scene.gateway.holdings.waitingBytes
+    var configuration = scene.tracker.configuration
+    configuration.http.limits.bufferBytes = 64 << 10
+    scene.apply(configuration)
+    // It is looked at again when it was waited for a while.
+    try scene.simulation.run(for: .seconds(10))
+    let left = scene.gateway.holdings.waitingBytes
+    #expect(left > 0 && left < kept)
+    try scene.simulation.run()
+    #expect(response?.body == content)
+    #expect(scene.gateway.holdings.waitingBytes == 0)
+    try scene.finish()
+  }
+
   @Test("Who waited for a turn is not begun beyond the limit of all requests")
   func inFlightAfterWaiting() throws {
     var http = HTTPSettings()

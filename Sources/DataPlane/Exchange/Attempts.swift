@@ -181,7 +181,9 @@ extension Exchange {
     } else {
       service.recordSuccess(connection.endpoint)
     }
-    if download.mustCloseUpstream || !upload.isDone || upload.hasFailed {
+    // What was connected while memory was short is slow for good.
+    let isCramped = connection.hasSmallWindow && data.buffers.level == .low
+    if download.mustCloseUpstream || !upload.isDone || upload.hasFailed || isCramped {
       service.close(connection)
     } else {
       service.giveBack(connection)

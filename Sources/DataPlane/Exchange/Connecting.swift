@@ -95,12 +95,15 @@ extension Exchange {
     data.counters.figures.upstreamConnects &+= 1
     let generation = service.tlsGeneration
     let tls = service.tls.map { ($0, service.settings.service.tls?.serverName) }
+    // A connection of HTTP/2 is for many exchanges, and has windows of its own.
+    let window =
+      data.buffers.level == .low || service.settings.speaksHTTP2 ? nil : BufferBudget.tightReceiveBytes
     let socket: Socket
     do {
       socket =
         tls == nil
-        ? try Socket(connectingTo: endpoint.address, on: worker)
-        : try TLSSocket(connectingTo: endpoint.address, on: worker)
+        ? try Socket(connectingTo: endpoint.address, on: worker, windowBytes: window)
+        : try TLSSocket(connectingTo: endpoint.address, on: worker, windowBytes: window)
     } catch {
       if error.isShortage { data.relieveDescriptors() }
       data.counters.figures.upstreamConnectFailures &+= 1

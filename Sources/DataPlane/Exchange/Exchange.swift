@@ -38,8 +38,6 @@ public final class Exchange {
   }
 
   var stage = Stage.head
-  /// Buffers have given back room that the usual exchange needs.
-  var hasGivenBackRoom = false
   /// When the first bytes of a head came that was waited for.
   var headBegan: MonotonicTime?
   /// `toUpstream` begins with the request's head, as HTTP/1 writes it.

@@ -7,7 +7,8 @@ import Runtime
 struct BufferBudget {
   enum Level: UInt8, Comparable {
     case low
-    /// Half: what is received at a time gets smaller, and buffers are not kept.
+    /// Half, or too much waits in the system: what is received at a time gets smaller, as does what is left with
+    /// the system; buffers are not kept, and pages that were used are given back.
     case tight
     /// Three quarters: idle connections go.
     case high
@@ -19,13 +20,15 @@ struct BufferBudget {
 
   /// A page of each of its four buffers.
   static let exchangeBytes = 16_384
-  /// What is received at a time above the first level.
+  /// What is received at a time above the first level, and what an endpoint of a new connection may send ahead.
   static let tightReceiveBytes = 16_384
 
   /// What is used is looked at each time it has grown by this part of the limit.
   private static let looksPerLimit = 64
 
   private(set) var limit: Int
+  /// What the system gives to connections, this worker's share of it; nil: not known.
+  private let systemBytes: Int?
   private(set) var level = Level.low
   /// What is received from a peer at a time.
   private(set) var receiveBytesMax = Int.max
@@ -35,13 +38,28 @@ struct BufferBudget {
   /// Held by exchanges that wait for a peer, and of heads that are not whole.
   private(set) var heldBytes = 0
 
-  init(limit: Int) { self.limit = limit }
+  /// What was sent to clients that are waited for, and is still with the system. It does not count as held: no
+  /// request is refused for it.
+  private(set) var unsentBytes = 0
+
+  init(limit: Int, systemBytes: Int? = nil) {
+    self.limit = limit
+    self.systemBytes = systemBytes
+  }
 
   mutating func setLimit(_ limit: Int) { self.limit = limit }
 
   mutating func hold(_ bytes: Int) { heldBytes += bytes }
 
   mutating func release(_ bytes: Int) { heldBytes -= bytes }
+
+  mutating func holdUnsent(_ bytes: Int) { unsentBytes += bytes }
+
+  mutating func releaseUnsent(_ bytes: Int) { unsentBytes -= bytes }
+
+  /// From where on less is left with the system: for each byte that waits on the way to a client, it has about
+  /// another one that an endpoint has sent. Others need their connections too.
+  var unsentLimit: Int { min(limit, systemBytes ?? .max) / 4 }
 
   /// - Parameters:
   ///   - exchanges: all there are, kept ones included.
@@ -54,6 +72,7 @@ struct BufferBudget {
   mutating func update(used: Int) {
     level =
       used < limit / 2 ? .low : used < limit / 4 * 3 ? .tight : used < limit / 8 * 7 ? .high : .full
+    if level == .low, unsentBytes >= unsentLimit { level = .tight }
     receiveBytesMax = level == .low ? .max : Self.tightReceiveBytes
     lookAbove = used + limit / Self.looksPerLimit
   }

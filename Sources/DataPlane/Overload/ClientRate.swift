@@ -42,10 +42,12 @@ struct ClientRate {
 
 extension Exchange {
   /// Before the pump waits: what the client is waited for counts, and what is held meanwhile.
-  func willWait() -> Int {
+  func willWait() -> Waiting {
+    var unsent = 0
     if clientWants.contains(.readable) { upload.rate.willWait { record.receivedBytes } }
     if clientWants.contains(.writable) {
-      let taken = takenBytes
+      unsent = client.transport.unsentBytes
+      let taken = takenBytes(unsent)
       download.rate.willWait { taken }
       if download.takenAt != download.lastClientProgress {
         download.takenAt = download.lastClientProgress
@@ -54,37 +56,57 @@ extension Exchange {
     }
     let held = heldBytes
     data.buffers.hold(held)
-    if held >= BufferBudget.exchangeBytes { data.updateBuffers() } else { data.lookAtBuffers() }
-    if data.buffers.level > .low { giveBackRoom() }
-    return held
+    data.buffers.holdUnsent(unsent)
+    if held + unsent >= BufferBudget.exchangeBytes { data.updateBuffers() } else { data.lookAtBuffers() }
+    guard data.buffers.level > .low, giveBackPages() else { return Waiting(held: held, unsent: unsent) }
+    let left = heldBytes
+    data.buffers.hold(left - held)
+    return Waiting(held: left, unsent: unsent)
   }
 
-  /// What its buffers hold, but for what is counted until it is over.
+  /// What counts while an exchange waits.
+  struct Waiting {
+    /// In its buffers.
+    let held: Int
+    /// With the system.
+    let unsent: Int
+  }
+
+  /// What its buffers have in memory, but for what is counted until it is over. What was sent from the front of
+  /// one is in memory as well: a client that takes all but the end would otherwise have what nobody counts.
   var heldBytes: Int {
-    input.count + toUpstream.count + response.count + toClient.count + (held?.buffer.count ?? 0)
+    input.reach + toUpstream.reach + response.reach + toClient.reach + (held?.buffer.reach ?? 0)
       - gatheredBytes
   }
 
-  func hasWaited(since start: MonotonicTime, holding held: Int) {
-    data.buffers.release(held)
+  func hasWaited(since start: MonotonicTime, holding waiting: Waiting) {
+    data.buffers.release(waiting.held)
+    data.buffers.releaseUnsent(waiting.unsent)
     let waited = worker.now.nanoseconds(since: start)
     if clientWants.contains(.readable) { upload.rate.noteWait(waited) }
     if clientWants.contains(.writable) { download.rate.noteWait(waited) }
   }
 
-  /// Buffers that hold nothing give back what they have grown to.
-  private func giveBackRoom() {
-    hasGivenBackRoom = true
-    for buffer in [toUpstream, response, toClient] where buffer.isEmpty { buffer.reset(to: Self.smallBuffer) }
+  /// Of a response, what was sent is in memory until all that was received with it is.
+  /// - Returns: whether there was much.
+  private func giveBackPages() -> Bool {
+    let sent = download.staged.lowerBound
+    if sent > 0 {
+      response.consume(sent)
+      download.staged = 0..<download.staged.count
+    }
+    let fromResponse = response.giveBackTaken(atLeast: BufferBudget.tightReceiveBytes)
+    return toClient.giveBackTaken(atLeast: BufferBudget.tightReceiveBytes) || fromResponse
   }
-
-  private static let smallBuffer = 4_096
 
   /// What the client has taken of the response: what was sent, without what its system has not
   /// acknowledged. A socket is reported writable when a third of what it holds is gone, which may take a
   /// slow client minutes.
-  private var takenBytes: UInt64 {
-    record.sentBytes - min(UInt64(client.transport.unsentBytes), record.sentBytes)
+  private var takenBytes: UInt64 { takenBytes(client.transport.unsentBytes) }
+
+  /// The same where it is known what its system has not acknowledged.
+  private func takenBytes(_ unsent: Int) -> UInt64 {
+    record.sentBytes - min(UInt64(unsent), record.sentBytes)
   }
 
   /// Streams of gRPC are conversations; those of HTTP/2 open their windows in large steps, so that their

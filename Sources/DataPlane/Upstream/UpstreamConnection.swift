@@ -17,6 +17,8 @@ final class UpstreamConnection: Watcher {
   let openedAt: MonotonicTime
   /// The service's TLS settings that it was opened with.
   let tlsGeneration: UInt32
+  /// The endpoint may send little ahead.
+  let hasSmallWindow: Bool
   /// Exchanges that were completed on it.
   var exchangeCount = 0
   /// Where it stands in its endpoint's pool; -1 while leased.
@@ -28,6 +30,7 @@ final class UpstreamConnection: Watcher {
     self.endpoint = endpoint
     self.service = service
     tlsGeneration = service.tlsGeneration
+    hasSmallWindow = socket.hasSmallWindow
     openedAt = worker.now
     super.init(on: worker)
   }
@@ -40,6 +43,7 @@ final class UpstreamConnection: Watcher {
     endpoint = connection.endpoint
     service = connection.service
     tlsGeneration = 0
+    hasSmallWindow = false
     openedAt = connection.worker.now
     super.init(on: connection.worker)
   }

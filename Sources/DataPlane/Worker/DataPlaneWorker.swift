@@ -78,7 +78,9 @@ public final class DataPlaneWorker {
     self.workerCount = workerCount
     settings = ConnectionSettings(HTTPSettings(), workerCount: workerCount)
     sideRequests = SideRequests(workerCount: workerCount)
-    buffers = BufferBudget(limit: settings.bufferBytesMax)
+    buffers = BufferBudget(
+      limit: settings.bufferBytesMax,
+      systemBytes: worker.seam.connectionMemoryBytes().map { $0 / workerCount })
     tls = TLSWorker(on: worker)
     turns = HTTP2Turns(on: worker)
     routes = RouteTable(seed: worker.random.next())
@@ -277,7 +279,7 @@ public final class DataPlaneWorker {
 
   func give(_ exchange: Exchange) {
     exchange.detach()
-    if freeExchanges.count < Self.freeExchangesMax, !exchange.hasGivenBackRoom, buffers.level == .low {
+    if freeExchanges.count < Self.freeExchangesMax, buffers.level == .low {
       freeExchanges.append(exchange)
     } else {
       dissolve(exchange)

@@ -20,6 +20,9 @@ public final class Buffer {
 
   public var count: Int { end - start }
   public var isEmpty: Bool { start == end }
+  /// Up to where its memory holds bytes, or has held those before them: what is taken from its front stays in
+  /// memory.
+  public var reach: Int { end }
   /// Bytes that can be received or appended without growing.
   public var room: Int { capacity - end }
 
@@ -100,6 +103,22 @@ public final class Buffer {
     unsafe base.deallocate()
     unsafe base = .allocate(capacity: size)
     capacity = size
+  }
+
+  /// Where `count` bytes or more were taken from its front: moves the others there, and gives the pages behind
+  /// them back. They are there again when they are written to: unlike a smaller block, this leaves no hole in the
+  /// heap that stays resident.
+  /// - Returns: whether there was something to give back.
+  public func giveBackTaken(atLeast count: Int) -> Bool {
+    guard start > 0, start >= count else { return false }
+    let (held, used) = (end - start, end)
+    // Both ends are within the block; memmove semantics allow the overlap.
+    unsafe base.update(from: base + start, count: held)
+    start = 0
+    end = held
+    // Within the block, and nothing in it is read before it is written.
+    unsafe ProcessMemory.giveBackPages(base + held, used - held)
+    return true
   }
 
   // MARK: Appending

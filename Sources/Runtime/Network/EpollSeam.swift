@@ -13,10 +13,6 @@ import Synchronization
 public final class EpollSeam: Seam {
   /// Events taken from the kernel at a time; more wait for the next round.
   public static let eventsPerPoll = 256
-  /// What a connection that was accepted may hold in the kernel beyond what is on its way: without this, as
-  /// much as the kernel's buffers grow to, which for a client that hardly reads was 0.8 MB. A download over
-  /// loopback costs 15 % less CPU with it, since less memory is touched (docs/limits.md).
-  static let unsentBytesMax: Int32 = 65_536
 
   private let epoll: Int32
   private let wakeDescriptor: Int32
@@ -118,7 +114,7 @@ public final class EpollSeam: Seam {
       try setOption(handle, SOL_SOCKET, SO_REUSEPORT, 1)
       // Accepted sockets inherit these, which saves calls per connection.
       try setOption(handle, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
-      try setOption(handle, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Self.unsentBytesMax)
+      try setOption(handle, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Int32(Self.unsentBytesMax))
       if !address.isIPv4 { try setOption(handle, Int32(IPPROTO_IPV6), IPV6_V6ONLY, 0) }
       // bind reads the address during the call only.
       try check(unsafe address.withSystemAddress { unsafe Glibc.bind(handle, $0, $1) })
@@ -179,9 +175,20 @@ public final class EpollSeam: Seam {
   }
 
   public override func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
+    try connect(to: address, window: nil)
+  }
+
+  public override func connect(to address: SocketAddress, windowBytes: Int) throws(SystemError) -> Int32 {
+    try connect(to: address, window: Int32(clamping: windowBytes))
+  }
+
+  private func connect(to address: SocketAddress, window: Int32?) throws(SystemError) -> Int32 {
     let handle = try makeSocket(for: address)
     do throws(SystemError) {
       try setOption(handle, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+      // Before the first segment: a window that was offered cannot be taken back (RFC 9293 §3.8.6). Not
+      // TCP_WINDOW_CLAMP, which Linux forgets with the first content (6.18).
+      if let window { try setOption(handle, SOL_SOCKET, SO_RCVBUF, window) }
       // connect reads the address during the call only.
       let status = unsafe address.withSystemAddress { unsafe Glibc.connect(handle, $0, $1) }
       if status != 0 && errno != EINPROGRESS { throw SystemError(errno) }
@@ -225,6 +232,19 @@ public final class EpollSeam: Seam {
 
   public override func unacknowledgedBytes(of handle: Int32) -> Int {
     Int(penstock_unacknowledged_bytes(handle))
+  }
+
+  public override func setUnsentBytesMax(_ bytes: Int, of handle: Int32) {
+    // Where the system cannot, it is as it was.
+    try? setOption(handle, Int32(IPPROTO_TCP), TCP_NOTSENT_LOWAT, Int32(clamping: bytes))
+  }
+
+  public override func connectionMemoryBytes() -> Int? {
+    // Three numbers, in pages: what is left alone, from where on windows shrink, and the end.
+    guard let bytes = try? FileContent.read("/proc/sys/net/ipv4/tcp_mem") else { return nil }
+    let numbers = bytes.split { $0 <= UInt8(ascii: " ") }.map { Int(String(decoding: $0, as: UTF8.self)) }
+    guard numbers.count == 3, let pages = numbers[1] else { return nil }
+    return pages.multipliedReportingOverflow(by: Int(ProcessMemory.pageBytes)).partialValue
   }
 
   public override func shutdownSending(_ handle: Int32) { _ = Glibc.shutdown(handle, Int32(SHUT_WR)) }

@@ -3,10 +3,13 @@ open class Socket: Transport {
   public final let handle: Int32
   private let seam: Seam
   private var isWatchedWritable: Bool
+  /// What the peer may send before it is read was bounded when it was connected.
+  public final let hasSmallWindow: Bool
 
   private init(_ handle: Int32, on worker: Worker, readiness: Readiness, isWatchedWritable: Bool = true) {
     self.isWatchedWritable = isWatchedWritable
     self.handle = handle
+    hasSmallWindow = false
     seam = worker.seam
     super.init(on: worker, readiness: readiness)
     worker.sockets.insert(self)
@@ -16,6 +19,7 @@ open class Socket: Transport {
   /// ``beginWatching()``.
   public init(accepted handle: Int32, on worker: Worker) {
     isWatchedWritable = false
+    hasSmallWindow = false
     self.handle = handle
     seam = worker.seam
     super.init(on: worker, readiness: .writable)
@@ -23,9 +27,18 @@ open class Socket: Transport {
   }
 
   /// Begins a connection. Wait for `.writable`, then ask ``connectError()``.
-  public init(connectingTo address: SocketAddress, on worker: Worker) throws(SystemError) {
+  ///
+  /// - Parameter windowBytes: what the peer may send before it is read; nil: as much as the system likes.
+  public init(
+    connectingTo address: SocketAddress, on worker: Worker, windowBytes: Int? = nil
+  ) throws(SystemError) {
     isWatchedWritable = true
-    handle = try worker.seam.connect(to: address)
+    hasSmallWindow = windowBytes != nil
+    if let windowBytes {
+      handle = try worker.seam.connect(to: address, windowBytes: windowBytes)
+    } else {
+      handle = try worker.seam.connect(to: address)
+    }
     seam = worker.seam
     super.init(on: worker, readiness: [])
     worker.sockets.insert(self)
@@ -89,6 +102,11 @@ open class Socket: Transport {
   }
 
   override open var unsentBytes: Int { seam.unacknowledgedBytes(of: handle) }
+
+  override open func keepLittleUnsent(_ isLittle: Bool) {
+    super.keepLittleUnsent(isLittle)
+    seam.setUnsentBytesMax(isLittle ? Seam.littleUnsentBytes : Seam.unsentBytesMax, of: handle)
+  }
 
   override open func shutdownSending() { seam.shutdownSending(handle) }
 

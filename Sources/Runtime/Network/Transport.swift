@@ -47,6 +47,12 @@ open class Transport {
   /// Bytes that the system has taken and the peer's system has not acknowledged; 0 where that is not known.
   open var unsentBytes: Int { 0 }
 
+  /// A send leaves little with the system beyond what is on its way.
+  public private(set) final var keepsLittleUnsent = false
+
+  /// Says whether a send leaves little, or as much as usual. Without effect where the system has no such limit.
+  open func keepLittleUnsent(_ isLittle: Bool) { keepsLittleUnsent = isLittle }
+
   /// Whether the peer has neither closed nor sent anything: an idle connection that may be used.
   open func isQuiet() -> Bool { readiness.isDisjoint(with: [.readable, .peerClosed]) }
 

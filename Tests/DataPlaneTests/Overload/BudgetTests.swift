@@ -33,6 +33,49 @@ struct BudgetTests {
     #expect(budget.usedBytes(exchanges: 0, otherBuffers: 0) == 0)
   }
 
+  @Test("What waits in the system for clients makes memory short, and refuses nobody")
+  func unsent() {
+    var budget = BufferBudget(limit: 1_000)
+    budget.holdUnsent(249)
+    budget.update(used: 0)
+    #expect(budget.level == .low)
+    budget.holdUnsent(1_000_000)
+    budget.update(used: 0)
+    #expect(budget.level == .tight)
+    #expect(budget.usedBytes(exchanges: 0, otherBuffers: 0) == 0)
+    budget.update(used: 875)
+    #expect(budget.level == .full)
+    budget.releaseUnsent(1_000_249)
+    budget.update(used: 0)
+    #expect(budget.level == .low)
+  }
+
+  @Test("The system may have less for connections than the budget allows", arguments: [nil, 100, 1_000_000])
+  func systemMemory(bytes: Int?) {
+    var budget = BufferBudget(limit: 1_000, systemBytes: bytes)
+    #expect(budget.unsentLimit == (bytes == 100 ? 25 : 250))
+    budget.setLimit(16)
+    #expect(budget.unsentLimit == 4)
+  }
+
+  @Test(
+    "A buffer holds and takes the same when what was taken of it was given back",
+    arguments: [0, 100, 5_000, 40_000, 79_999, 80_000])
+  func givingBack(left: Int) {
+    let buffer = Buffer(capacity: BufferPool.bufferBytes)
+    let bytes = (0..<80_000).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 3) }
+    buffer.append(bytes)
+    buffer.consume(80_000 - left)
+    #expect(buffer.reach == (left == 0 ? 0 : 80_000))
+    let hasGivenBack = buffer.giveBackTaken(atLeast: 100)
+    #expect(hasGivenBack == (100...79_900 ~= left))
+    #expect(buffer.reach == (hasGivenBack ? left : left == 0 ? 0 : 80_000))
+    #expect(buffer.copy(0..<left) == Array(bytes[(80_000 - left)...]))
+    buffer.append(bytes)
+    #expect(buffer.copy(0..<left) == Array(bytes[(80_000 - left)...]))
+    #expect(buffer.copy(left..<left + 80_000) == bytes)
+  }
+
   /// A client that moves so many bytes after each wait of so many seconds.
   private struct Mover {
     var rate = ClientRate()
