@@ -182,7 +182,7 @@ extension Exchange {
       service.recordSuccess(connection.endpoint)
     }
     // What was connected while memory was short is slow for good.
-    let isCramped = connection.hasSmallWindow && data.buffers.level == .low
+    let isCramped = connection.hasSmallWindow && !data.buffers.isShort
     if download.mustCloseUpstream || !upload.isDone || upload.hasFailed || isCramped {
       service.close(connection)
     } else {

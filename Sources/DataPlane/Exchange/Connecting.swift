@@ -97,7 +97,7 @@ extension Exchange {
     let tls = service.tls.map { ($0, service.settings.service.tls?.serverName) }
     // A connection of HTTP/2 is for many exchanges, and has windows of its own.
     let window =
-      data.buffers.level == .low || service.settings.speaksHTTP2 ? nil : BufferBudget.tightReceiveBytes
+      data.buffers.isShort && !service.settings.speaksHTTP2 ? BufferBudget.tightReceiveBytes : nil
     let socket: Socket
     do {
       socket =

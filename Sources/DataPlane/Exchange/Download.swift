@@ -93,7 +93,7 @@ extension Exchange {
       clientWants.insert(.writable)
       return false
     }
-    if data.buffers.level != .low || socket.keepsLittleUnsent { leaveAsFits(with: socket) }
+    if data.buffers.isShort || socket.keepsLittleUnsent { leaveAsFits(with: socket) }
     var headCount = toClient.count
     var staged = download.staged
     var isWhole = true
@@ -149,7 +149,7 @@ extension Exchange {
 
   /// Where memory is short, and this is not the end of a response: it may be a client that hardly reads.
   private func leaveAsFits(with socket: Transport) {
-    let isShort = data.buffers.level != .low
+    let isShort = data.buffers.isShort
     if isShort == socket.keepsLittleUnsent || (isShort && download.isReceived) { return }
     socket.keepLittleUnsent(isShort)
   }

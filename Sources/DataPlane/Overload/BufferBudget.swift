@@ -7,8 +7,7 @@ import Runtime
 struct BufferBudget {
   enum Level: UInt8, Comparable {
     case low
-    /// Half, or too much waits in the system: what is received at a time gets smaller, as does what is left with
-    /// the system; buffers are not kept, and pages that were used are given back.
+    /// Half: as where ``isShort``, and buffers are not kept.
     case tight
     /// Three quarters: idle connections go.
     case high
@@ -20,7 +19,7 @@ struct BufferBudget {
 
   /// A page of each of its four buffers.
   static let exchangeBytes = 16_384
-  /// What is received at a time above the first level, and what an endpoint of a new connection may send ahead.
+  /// What is received at a time where memory ``isShort``, and what an endpoint of a new connection may send ahead.
   static let tightReceiveBytes = 16_384
 
   /// What is used is looked at each time it has grown by this part of the limit.
@@ -30,6 +29,9 @@ struct BufferBudget {
   /// What the system gives to connections, this worker's share of it; nil: not known.
   private let systemBytes: Int?
   private(set) var level = Level.low
+  /// The process holds much, or much waits in the system: what is received at a time gets smaller, as does what is
+  /// left with the system, and pages that were used are given back.
+  private(set) var isShort = false
   /// What is received from a peer at a time.
   private(set) var receiveBytesMax = Int.max
   /// What is used has to be compared with the limit again when it is more than this: many small
@@ -72,8 +74,8 @@ struct BufferBudget {
   mutating func update(used: Int) {
     level =
       used < limit / 2 ? .low : used < limit / 4 * 3 ? .tight : used < limit / 8 * 7 ? .high : .full
-    if level == .low, unsentBytes >= unsentLimit { level = .tight }
-    receiveBytesMax = level == .low ? .max : Self.tightReceiveBytes
+    isShort = level > .low || unsentBytes >= unsentLimit
+    receiveBytesMax = isShort ? Self.tightReceiveBytes : .max
     lookAbove = used + limit / Self.looksPerLimit
   }
 }

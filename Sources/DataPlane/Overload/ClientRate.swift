@@ -58,7 +58,7 @@ extension Exchange {
     data.buffers.hold(held)
     data.buffers.holdUnsent(unsent)
     if held + unsent >= BufferBudget.exchangeBytes { data.updateBuffers() } else { data.lookAtBuffers() }
-    guard data.buffers.level > .low, giveBackPages() else { return Waiting(held: held, unsent: unsent) }
+    guard data.buffers.isShort, giveBackPages() else { return Waiting(held: held, unsent: unsent) }
     let left = heldBytes
     data.buffers.hold(left - held)
     return Waiting(held: left, unsent: unsent)
