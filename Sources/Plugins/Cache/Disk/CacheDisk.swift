@@ -255,13 +255,17 @@ final class DiskCore: Sendable {
     }
   }
 
-  /// Takes out what nobody has used for too long, or some of it. What was used of memory's copies counts for their
-  /// files.
-  /// - Returns: how many there were.
-  func removeInactive(at now: Int64) -> Int {
+  /// What was used of memory's copies counts for their files from then on.
+  func carryUsesOver() {
     zone.visitAll { response in
       index.find(response.identity.hash) { $0.identity == response.identity }?.noteUse(at: response.usedAt)
     }
+  }
+
+  /// Takes out what nobody had used for too long at a time, or some of it.
+  /// - now: When uses were carried over.
+  /// - Returns: how many there were.
+  func removeInactive(at now: Int64) -> Int {
     let count = index.removeAll(atMostInShard: Self.inactiveAtOnce) { now - $0.usedAt >= inactive }
     figures.inactiveFiles.add(UInt64(count), ordering: .relaxed)
     return count
