@@ -6,7 +6,7 @@ import random
 import pytest
 
 from support.admin_api import AdminAPI
-from support.cache_disk import CACHED, disk, end, files, known, restart, stored, written
+from support.cache_disk import CACHED, disk, end, files, folder, known, restart, stored, written
 from support.cache_site import FRESH, Site, result
 from support.http import ConnectionEnded
 from support.http2 import StreamReset
@@ -18,11 +18,6 @@ MIB = 1 << 20
 LARGE = random.Random(1).randbytes(3 * MIB + 5)
 # More than sockets hold.
 HUGE = random.Random(2).randbytes(12 * MIB)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "cache"
 
 
 @pytest.fixture
