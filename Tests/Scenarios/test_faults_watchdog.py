@@ -48,6 +48,15 @@ def is_known(gateway) -> bool:
     return STALLED in gateway.stderr
 
 
+def wait_until_known(gateway) -> None:
+    wait_until(lambda: is_known(gateway), "the stall is reported")
+
+
+def wait_until_well(manager, count: int, what: str) -> None:
+    """Until the service manager was told so often that all is well."""
+    wait_until(lambda: manager.count("WATCHDOG=1") >= count, what)
+
+
 def answers_now(gateway) -> bool:
     """Whether a new connection is served within a moment; it is not where the stalled worker has got it."""
     with Client(gateway.port, seconds=0.3) as client:
@@ -63,7 +72,7 @@ def check_stall(gateway, stall, activity: str) -> None:
     assert before.sum("penstock_worker_stalls_total") == 0 and before.sum("penstock_workers_stalled") == 0
     thread = worker_thread(gateway.pid, 1)
     with stall(thread):
-        wait_until(lambda: is_known(gateway), "the stall is reported")
+        wait_until_known(gateway)
         line = next(line for line in gateway.stderr.splitlines() if STALLED in line)
         assert "worker=1" in line and f"thread={thread}" in line and activity in line, line
 
@@ -112,7 +121,7 @@ def test_a_request_that_the_stalled_worker_had_begun_is_answered_when_it_turns(s
         assert client.exchange("GET", "/before").status == 200
         with LoopingThread(gateway.pid, worker_thread(gateway.pid, 0)):
             client.request("GET", "/during")
-            wait_until(lambda: is_known(gateway), "the stall is reported")
+            wait_until_known(gateway)
             status, document = readiness(gateway)
             assert status == 503 and document["workers"] == 0
             # The admin API answers whatever needs no worker.
@@ -179,16 +188,16 @@ def test_service_manager_hears_nothing_while_a_worker_stalls(scenario, tmp_path)
         gateway = scenario.gateway(
             [service("app", scenario.origin())], workers=2,
             environment={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "600000"})
-        wait_until(lambda: manager.count("WATCHDOG=1") >= 3, "it says that all is well")
+        wait_until_well(manager, 3, "it says that all is well")
         assert manager.take()[0] == "READY=1"
         with StoppedThread(worker_thread(gateway.pid, 1)):
-            wait_until(lambda: is_known(gateway), "the stall is reported")
+            wait_until_known(gateway)
             manager.take()
             said = manager.count("WATCHDOG=1")
             # Five times as long as it usually waits.
             time.sleep(1)
             assert manager.count("WATCHDOG=1") == said
-        wait_until(lambda: manager.count("WATCHDOG=1") >= said + 3, "it says so again")
+        wait_until_well(manager, said + 3, "it says so again")
 
 
 def test_without_a_watchdog_nothing_is_said(scenario, tmp_path):
@@ -207,10 +216,10 @@ def test_after_an_upgrade_the_new_process_says_so(scenario, tmp_path):
     with ServiceManager(tmp_path) as manager:
         environment = {"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "600000"}
         with start(scenario, environment=environment, binary=str(script)) as line:
-            wait_until(lambda: manager.count("WATCHDOG=1") >= 2, "the first says so")
+            wait_until_well(manager, 2, "the first says so")
             line.wait_for_end(line.upgrade())
             said = manager.count("WATCHDOG=1")
-            wait_until(lambda: manager.count("WATCHDOG=1") >= said + 3, "the new one says so")
+            wait_until_well(manager, said + 3, "the new one says so")
             assert f"MAINPID={line.pid}" in manager.take()
 
 
@@ -298,7 +307,7 @@ def test_worker_that_goes_on_in_time_ends_with_the_others(scenario):
     gateway = scenario.gateway(
         [service("app", scenario.origin())], workers=2, http={"timeouts": {"drain": "10s"}})
     with LoopingThread(gateway.pid, worker_thread(gateway.pid, 1)):
-        wait_until(lambda: is_known(gateway), "the stall is reported")
+        wait_until_known(gateway)
         terminate(gateway)
         gateway.wait_for_output("draining")
     assert gateway.wait_for_end(40) == 0, gateway.tail()

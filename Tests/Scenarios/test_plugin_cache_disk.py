@@ -11,21 +11,11 @@ from itertools import count
 import pytest
 
 from support.admin_api import AdminAPI
-from support.cache_disk import CACHED, LARGE, disk, end, files, known, restart, stored, written
+from support.cache_disk import CACHED, LARGE, disk, end, files, folder, known, restart, site, stored, written
 from support.cache_site import FRESH, Crowd, Site, result
 from support.gateway import route, service
 from support.pages import page, validated
 from support.waiting import wait_until
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def site(scenario, folder):
-    return Site(scenario, workers=2, diskPath=str(folder))
 
 
 class TestRestart:

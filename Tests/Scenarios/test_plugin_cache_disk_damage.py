@@ -5,21 +5,11 @@ import shutil
 
 import pytest
 
-from support.cache_disk import LARGE, disk, end, files, known, restart, written
+from support.cache_disk import LARGE, disk, end, files, folder, known, restart, site, written
 from support.cache_site import FRESH, Site, result
 from support.disks import NoMounts, SmallDisk
 from support.pages import page
 from support.waiting import wait_until
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "cache"
-
-
-@pytest.fixture
-def site(scenario, folder):
-    return Site(scenario, workers=2, diskPath=str(folder))
 
 
 class TestDamage:

@@ -5,27 +5,10 @@ import threading
 
 import pytest
 
-from support.auth_service import GOOD, decide, is_quiet, side_requests
+from support.auth_service import GOOD, auth, begin_anew, decide, is_quiet, origin, side_requests
 from support.gateway import route, service
 from support.plugin_options import check
 from support.waiting import wait_until
-
-
-@pytest.fixture(scope="module")
-def origin(shared):
-    return shared.origin()
-
-
-@pytest.fixture(scope="module")
-def auth(shared):
-    return shared.origin(decide, name="auth")
-
-
-@pytest.fixture(autouse=True)
-def begin_anew(origin, auth):
-    origin.forget()
-    auth.forget()
-    auth.answer = decide
 
 
 @pytest.fixture(scope="module")

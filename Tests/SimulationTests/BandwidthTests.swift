@@ -6,10 +6,6 @@ import Testing
 
 @Suite("The plugin bandwidth, simulated")
 struct BandwidthTests {
-  private static func plugins(_ options: String) throws -> [PluginAttachment] {
-    try servicePlugins("bandwidth: {\(options)}")
-  }
-
   /// So many bytes at 20,000 a second: what the bucket holds goes at once, and a head takes some.
   private static func isAtRate(_ seconds: Double, _ count: Int) -> Bool {
     let least = Double(count - 2_500) / 20_000
@@ -18,7 +14,7 @@ struct BandwidthTests {
 
   @Test("A response goes no faster than its rate, and no slower", arguments: Pairing.all)
   func responses(pairing: Pairing) throws {
-    let plugins = try Self.plugins("response: {rate: 20000}")
+    let plugins = try bandwidth("response: {rate: 20000}")
     let scene = pairing.scene { $0.plugins = plugins }
     let body = pattern(100_000)
     scene.origin.script = { request, _ in
@@ -36,7 +32,7 @@ struct BandwidthTests {
 
   @Test("A request's content goes no faster than its rate, and no slower", arguments: Pairing.all)
   func requests(pairing: Pairing) throws {
-    let plugins = try Self.plugins("request: {rate: 20000}")
+    let plugins = try bandwidth("request: {rate: 20000}")
     let scene = pairing.scene { $0.plugins = plugins }
     let body = pattern(100_000)
     for announcesLength in [true, false] {
@@ -54,7 +50,7 @@ struct BandwidthTests {
 
   @Test("What comes before the rate goes at once", arguments: Pairing.all)
   func after(pairing: Pairing) throws {
-    let plugins = try Self.plugins(
+    let plugins = try bandwidth(
       "response: {rate: 20000, after: 100000}, request: {rate: 20000, after: 50000}")
     let scene = pairing.scene { $0.plugins = plugins }
     scene.origin.script = { _, _ in [.readContent, .respond(200, body: pattern(140_000))] }
@@ -70,7 +66,7 @@ struct BandwidthTests {
 
   @Test("Being held back is not being slow: no timeout and no rate of clients counts", arguments: Pairing.all)
   func timeouts(pairing: Pairing) throws {
-    let plugins = try Self.plugins("response: {rate: 100}, request: {rate: 100}")
+    let plugins = try bandwidth("response: {rate: 100}, request: {rate: 100}")
     var http = HTTPSettings()
     http.timeouts.body = .seconds(1)
     http.timeouts.send = .seconds(1)
@@ -107,7 +103,7 @@ struct BandwidthTests {
     "A client that leaves while its response is held back lets go of the endpoint",
     arguments: Scene.Version.allCases)
   func leaving(endpoint: Scene.Version) throws {
-    let plugins = try Self.plugins("response: {rate: 100}")
+    let plugins = try bandwidth("response: {rate: 100}")
     let scene = Scene(endpoints: endpoint) { $0.plugins = plugins }
     scene.origin.script = { _, _ in [.respond(200, body: pattern(100_000))] }
     scene.start { stream throws(StreamFailure) in
@@ -122,7 +118,7 @@ struct BandwidthTests {
 
   @Test("Requests on one connection have a rate each, and one beside them is not held back")
   func several() throws {
-    let plugins = try Self.plugins("response: {rate: 20000}")
+    let plugins = try bandwidth("response: {rate: 20000}")
     let scene = Scene { $0.plugins = plugins }
     scene.origin.script = { request, _ in [.respond(200, body: pattern(request.target == "/a" ? 40_000 : 10))]
     }
@@ -143,7 +139,7 @@ struct BandwidthTests {
 
   @Test("On a rough link everything arrives", arguments: Pairing.all)
   func rough(pairing: Pairing) throws {
-    let plugins = try Self.plugins("response: {rate: 30000, after: 5000}, request: {rate: 30000}")
+    let plugins = try bandwidth("response: {rate: 30000, after: 5000}, request: {rate: 30000}")
     let scene = pairing.scene(link: .rough) { $0.plugins = plugins }
     scene.origin.script = { _, _ in
       [.readContent, .respondChunked(200, body: pattern(30_000), size: 999, trailers: ["x-end: yes"])]

@@ -14,3 +14,8 @@ func servicePlugins(
   let configuration = try ConfigurationFile.load(text: text, path: "test.yaml", plugins: catalog)
   return try #require(configuration.services.first).plugins
 }
+
+/// The plugin of that name for a service, by its options.
+func bandwidth(_ options: String) throws -> [PluginAttachment] {
+  try servicePlugins("bandwidth: {\(options)}")
+}

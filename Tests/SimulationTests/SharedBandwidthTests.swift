@@ -6,13 +6,9 @@ import Testing
 
 @Suite("A rate that requests share, simulated")
 struct SharedBandwidthTests {
-  private static func plugins(_ options: String) throws -> [PluginAttachment] {
-    try servicePlugins("bandwidth: {\(options)}")
-  }
-
   @Test("All connections of a key have one rate together", arguments: Pairing.all)
   func together(pairing: Pairing) throws {
-    let plugins = try Self.plugins("response: {shared: {rate: 20000}}")
+    let plugins = try bandwidth("response: {shared: {rate: 20000}}")
     let scene = pairing.scene { $0.plugins = plugins }
     scene.origin.script = { _, _ in [.respond(200, body: pattern(20_000))] }
     var ends: [Double] = []
@@ -45,7 +41,7 @@ struct SharedBandwidthTests {
 
   @Test("A wait for a turn is no slowness, however long it is", arguments: Pairing.all)
   func timeouts(pairing: Pairing) throws {
-    let plugins = try Self.plugins("response: {shared: {rate: 160}}, request: {shared: {rate: 160}}")
+    let plugins = try bandwidth("response: {shared: {rate: 160}}, request: {shared: {rate: 160}}")
     var http = HTTPSettings()
     http.timeouts.body = .seconds(1)
     http.timeouts.send = .seconds(1)
@@ -76,7 +72,7 @@ struct SharedBandwidthTests {
 
   @Test("Who leaves gives its turn back", arguments: Scene.Version.allCases)
   func leaving(endpoint: Scene.Version) throws {
-    let plugins = try Self.plugins("response: {shared: {rate: 1600}}")
+    let plugins = try bandwidth("response: {shared: {rate: 1600}}")
     let scene = Scene(endpoints: endpoint) { $0.plugins = plugins }
     scene.origin.script = { _, _ in [.respond(200, body: pattern(10_000))] }
     for _ in 0..<200 {
@@ -97,7 +93,7 @@ struct SharedBandwidthTests {
 
   @Test("A request's own rate holds beside the shared one")
   func both() throws {
-    let plugins = try Self.plugins("response: {rate: 10000, shared: {rate: 1000000}}")
+    let plugins = try bandwidth("response: {rate: 10000, shared: {rate: 1000000}}")
     let scene = Scene { $0.plugins = plugins }
     scene.origin.script = { _, _ in [.respond(200, body: pattern(30_000))] }
     let elapsed = try scene.seconds { _ = try scene.request() }

@@ -47,6 +47,7 @@ extension Exchange {
   func endAnswer() async -> Ending {
     let isSent = await sendAnswer()
     heldAnswer = nil
+    heldPiece = nil
     return isSent && isPersistent && client.stream == nil ? .keep : .close
   }
 
@@ -80,7 +81,7 @@ extension Exchange {
   /// Small content goes behind the head; what is large is sent from where it is.
   private func stageContent(of answer: Answer) {
     record.responseBodyBytes = UInt64(answer.contentCount)
-    if case .plugin(let answer) = answer, answer.held != nil {
+    if case .plugin(let answer) = answer, answer.held != nil || answer.pieces != nil {
       heldAnswer = answer
       heldRange = answer.heldRange
     } else {
@@ -130,6 +131,8 @@ extension Exchange {
     case sent
     /// The client takes no more for now, or others should have a turn.
     case blocked
+    /// What comes next is still being read.
+    case awaitsPiece
     case failed
   }
 
@@ -137,17 +140,17 @@ extension Exchange {
   func sendAnswerAtOnce() -> AnswerProgress {
     let socket = client.transport
     var sends = 0
-    while !toClient.isEmpty || !heldRange.isEmpty {
+    while !toClient.isEmpty || !heldRange.isEmpty || takePiece() {
       if sends == Self.receivesPerRound { return .blocked }
       sends += 1
       let result: IOResult
       if !toClient.isEmpty {
-        if let held = heldAnswer?.held, !heldRange.isEmpty {
+        if let held = heldPiece ?? heldAnswer?.held, !heldRange.isEmpty {
           result = socket.send(toClient, held, range: heldRange)
         } else {
           result = socket.send(toClient)
         }
-      } else if let held = heldAnswer?.held {
+      } else if let held = heldPiece ?? heldAnswer?.held {
         result = socket.send(held, range: heldRange)
       } else {
         return .failed
@@ -155,6 +158,9 @@ extension Exchange {
       if result.isWouldBlock { return .blocked }
       if result.isError { return .failed }
       noteSent(result.bytes)
+    }
+    if let pieces = heldAnswer?.pieces, !pieces.isAtEnd {
+      return pieces.hasFailed ? .failed : .awaitsPiece
     }
     return socket.hasUnsentBytes ? .blocked : .sent
   }
@@ -173,8 +179,13 @@ extension Exchange {
     while true {
       switch sendAnswerAtOnce() {
       case .sent: return true
-      case .failed: return false
+      case .failed:
+        if heldAnswer?.pieces?.hasFailed == true { breakOff() }
+        return false
       case .blocked: break
+      case .awaitsPiece:
+        guard await waitForPiece() else { return false }
+        continue
       }
       if !client.transport.hasUnsentBytes, client.transport.readiness.contains(.writable), !client.isAborted {
         await Task.yield()

@@ -293,6 +293,7 @@ extension Exchange {
     if gatheredBytes > 0 || contentRefusal != nil { releaseGathered() }
     heldAnswer = nil
     heldRange = 0..<0
+    heldPiece = nil
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

@@ -164,6 +164,8 @@ public final class Exchange {
   /// Whose content is sent from where it is, and what of it is still to be sent.
   var heldAnswer: PluginAnswer?
   var heldRange = 0..<0
+  /// In its place, where it comes in pieces: the one that is being sent.
+  var heldPiece: FrozenBytes?
 
   var record = ExchangeRecord()
   var isPersistent = false

@@ -140,6 +140,8 @@ public final class PluginAnswer: Sendable {
   /// In place of ``content``: bytes that are sent from where they are.
   let held: FrozenBytes?
   let heldRange: Range<Int>
+  /// In place of both: what is read while it is sent.
+  let pieces: ContentPieces?
   /// It came from an endpoint before: ``lines`` has its date, and its type.
   let isStored: Bool
   /// ``lines`` says what the gateway may say itself.
@@ -152,15 +154,32 @@ public final class PluginAnswer: Sendable {
     self.lines = lines
     held = range.count > Exchange.copiedContentMax ? content : nil
     heldRange = range
+    pieces = nil
     isStored = true
     hasTransportSecurity = FieldEdits.has(Self.transportSecurity, in: lines)
     contentType = []
     self.content = held == nil ? content?.copy(range) ?? [] : []
   }
 
+  /// The same with content that is read while it is sent. For one exchange.
+  public init(stored status: UInt16, lines: [UInt8], pieces: ContentPieces) {
+    self.status = status
+    self.lines = lines
+    self.pieces = pieces
+    held = nil
+    heldRange = 0..<0
+    isStored = true
+    hasTransportSecurity = FieldEdits.has(Self.transportSecurity, in: lines)
+    contentType = []
+    content = []
+  }
+
   static let transportSecurity = Array("strict-transport-security".utf8)
 
-  var contentCount: Int { held == nil ? content.count : heldRange.count }
+  var contentCount: Int {
+    if let pieces { return pieces.count }
+    return held == nil ? content.count : heldRange.count
+  }
 
   /// - content: UTF-8; empty: none.
   public init(
@@ -172,6 +191,7 @@ public final class PluginAnswer: Sendable {
     self.lines = lines
     held = nil
     heldRange = 0..<0
+    pieces = nil
     isStored = false
     hasTransportSecurity = false
   }

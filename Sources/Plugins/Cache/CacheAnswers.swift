@@ -4,9 +4,12 @@ import Runtime
 
 /// How a stored response answers a request: as a whole, in part, or by saying that the client has it.
 enum CacheAnswers {
-  static func answer(_ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse) -> PluginAnswer {
+  /// - file: Has its content, where that is not in memory.
+  static func answer(
+    _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, contentOf file: StreamedFile? = nil
+  ) -> PluginAnswer {
     let message = stored.message
-    let whole = 0..<message.content.count
+    let whole = 0..<(file?.entry.contentBytes ?? message.content.count)
     if message.status == 200 {
       if isNotModified(exchange, facts, stored) {
         return PluginAnswer(stored: 304, lines: StoredLines.withoutContent(message.lines))
@@ -17,15 +20,22 @@ enum CacheAnswers {
         case .whole: break
         case .part(let part):
           let line = "Content-Range: bytes \(part.lowerBound)-\(part.upperBound - 1)/\(whole.count)\r\n"
-          return PluginAnswer(
-            stored: 206, lines: message.lines + line.utf8, content: message.content, range: part)
+          return answer(206, message.lines + line.utf8, message, part, file)
         case .unsatisfiable:
           let line = "Content-Range: bytes */\(whole.count)\r\n"
           return PluginAnswer(stored: 416, lines: StoredLines.withoutContent(message.lines) + line.utf8)
         }
       }
     }
-    return PluginAnswer(stored: message.status, lines: message.lines, content: message.content, range: whole)
+    return answer(message.status, message.lines, message, whole, file)
+  }
+
+  private static func answer(
+    _ status: UInt16, _ lines: [UInt8], _ message: StoredResponse.Message, _ range: Range<Int>,
+    _ file: StreamedFile?
+  ) -> PluginAnswer {
+    if let file { return PluginAnswer(stored: status, lines: lines, pieces: file.content(range)) }
+    return PluginAnswer(stored: status, lines: lines, content: message.content, range: range)
   }
 
   /// RFC 9111 §4.3.2, RFC 9110 §13.2.2.

@@ -77,16 +77,17 @@ final class CachePlugin: Plugin {
 
   /// Answers with what is stored.
   /// - collapsedFor: Why it would have been forwarded, where another request was in its place.
+  /// - file: Has its content, where that is not in memory.
   func answer(
     _ exchange: Exchange, _ facts: CacheRequest, _ stored: StoredResponse, _ result: CacheResult,
-    wasForwarded: Bool = false, collapsedFor: CacheVisit.Reason? = nil
+    wasForwarded: Bool = false, collapsedFor: CacheVisit.Reason? = nil, contentOf file: StreamedFile? = nil
   ) -> PluginAnswer {
     stored.noteUse(at: now)
     let age = stored.terms.initialAge + stored.age(at: now)
     fields.write(
       result, age: age, left: stored.terms.lifetime - age, wasForwarded: wasForwarded,
       collapsedFor: collapsedFor, to: exchange)
-    return CacheAnswers.answer(exchange, facts, stored)
+    return CacheAnswers.answer(exchange, facts, stored, contentOf: file)
   }
 
   override func finishWaiting(_ exchange: Exchange) async throws(PluginFailure) -> PluginVerdict {

@@ -49,7 +49,8 @@ extension CachePlugin {
 
   /// What the index has for the request is read; nil where that is nothing, or too much is to be read before.
   private func readFromDisk(_ exchange: Exchange, _ visit: CacheVisit) -> WakeHandle? {
-    guard let core = disk?.core else { return nil }
+    guard let disk else { return nil }
+    let core = disk.core
     if let problem = core.takeProblem() { exchange.note(PluginFailure(problem)) }
     let entry = core.index.find(key.urlHash) { entry in
       let identity = entry.identity
@@ -62,7 +63,31 @@ extension CachePlugin {
       return nil
     }
     let handle = WakeHandle(on: worker)
+    if mayBeAnswered(by: entry, visit.facts), let file = StreamedFile(entry, of: disk, waking: handle) {
+      visit.streamedFile = file
+      return core.open(file) ? handle : nil
+    }
     return core.read(entry, purges: visit.purges, waking: handle) ? handle : nil
+  }
+
+  /// What has to be validated, or fetched anew meanwhile, is read into memory: it is stored once more.
+  private func mayBeAnswered(by entry: DiskEntry, _ facts: CacheRequest) -> Bool {
+    switch Reuse(entry.terms, sinceStored: entry.age(at: now), facts.directives) {
+    case .fresh, .stale: true
+    case .staleWhileRevalidate, .validate: false
+    }
+  }
+
+  /// Nil where it could not be read, or was purged meanwhile.
+  private func answer(_ exchange: Exchange, _ visit: CacheVisit, _ file: StreamedFile) -> PluginAnswer? {
+    guard let stored = file.response, zone.mayStore(stored.identity.hash, purges: visit.purges) else {
+      return nil
+    }
+    switch reuse(stored, visit.facts) {
+    case .fresh: return answer(exchange, visit.facts, stored, .hit, contentOf: file)
+    case .stale: return answer(exchange, visit.facts, stored, .stale, contentOf: file)
+    case .staleWhileRevalidate, .validate: return nil
+    }
   }
 
   /// - Returns: ``PluginVerdict/wait`` where others fetch what the disk did not have after all.
@@ -74,6 +99,12 @@ extension CachePlugin {
     guard key.make(of: exchange, settings.key) else { return .next }
     let found = find(exchange)
     if let stored = found.stored, let answer = answerAtOnceOrMeanwhile(exchange, visit.facts, stored) {
+      visit.isAnswered = true
+      return .answer(answer)
+    }
+    let file = visit.streamedFile
+    visit.streamedFile = nil
+    if found.stored == nil, let file, let answer = answer(exchange, visit, file) {
       visit.isAnswered = true
       return .answer(answer)
     }

@@ -28,6 +28,8 @@ final class CacheVisit {
   var awaited: CacheFetch?
   /// Is woken when a file has been read that may be what it is for.
   var awaitedFile: WakeHandle?
+  /// That file, where it is sent while it is read.
+  var streamedFile: StreamedFile?
   /// It has waited for another.
   var isCollapsed = false
   /// A plugin's answer has the cache's fields already.

@@ -90,8 +90,8 @@ public enum StoredFiles {
   }
 }
 
-/// A file that is read from its beginning to its end. Blocks: not for workers.
-public struct StoredFileReader: ~Copyable {
+/// A file that is open for reading, also when its name is gone. Blocks: not for workers. From any thread.
+public struct StoredFileReader: ~Copyable, Sendable {
   private let handle: Int32
   /// Bytes.
   public let size: Int
@@ -113,15 +113,15 @@ public struct StoredFileReader: ~Copyable {
 
   deinit { close(handle) }
 
-  /// Appends the next bytes to a buffer.
+  /// Appends bytes of the file to a buffer.
   /// - Returns: false where there are not so many.
-  public func read(_ count: Int, into buffer: Buffer) throws(SystemError) -> Bool {
-    buffer.reserve(count)
-    var left = count
+  public func read(_ range: Range<Int>, into buffer: Buffer) throws(SystemError) -> Bool {
+    buffer.reserve(range.count)
+    var left = range.count
     while left > 0 {
       // Written to during the call, at most as much as there is room.
       let room = unsafe buffer.takeRoom(atMost: left)
-      let got = unsafe Glibc.read(handle, room.baseAddress!, room.count)
+      let got = unsafe pread(handle, room.baseAddress!, room.count, range.upperBound - left)
       if got == 0 { return false }
       if got < 0 {
         if errno == EINTR { continue }

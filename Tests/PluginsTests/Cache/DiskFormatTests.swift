@@ -55,11 +55,13 @@ struct DiskFormatTests {
     return DiskFormat.head(text.span, fixed)
   }
 
+  private func beginning(of content: [UInt8]) -> [UInt8]? { DiskFormat.beginning(head, of: content.span) }
+
   @Test("what is written is read")
   func roundTrip() throws {
-    let text = try #require(DiskFormat.head(head, contentBytes: 1 << 40, contentCheck: 77))
+    let text = try #require(DiskFormat.head(head, contentBytes: 1 << 40))
     let fixed = try #require(readFixed(text))
-    #expect(fixed.contentBytes == 1 << 40 && fixed.contentCheck == 77)
+    #expect(fixed.contentBytes == 1 << 40)
     #expect(fixed.headBytes + DiskFormat.fixedBytes == text.count)
     #expect(read(text) == head)
     #expect(read(text + [1, 2, 3]) == head)
@@ -68,20 +70,48 @@ struct DiskFormatTests {
     other.selected = []
     other.tags = []
     other.terms = StorageTerms()
-    #expect(read(try #require(DiskFormat.head(other, contentBytes: 0, contentCheck: 0))) == other)
+    #expect(read(try #require(DiskFormat.head(other, contentBytes: 0))) == other)
     other.lines = [UInt8](repeating: 65, count: DiskFormat.headBytesMax)
-    #expect(DiskFormat.head(other, contentBytes: 0, contentCheck: 0) == nil)
+    #expect(DiskFormat.head(other, contentBytes: 0) == nil)
   }
 
   @Test("what was cut or changed anywhere is not read")
   func damage() throws {
-    let text = try #require(DiskFormat.head(head, contentBytes: 5, contentCheck: 77))
+    let text = try #require(DiskFormat.head(head, contentBytes: 5))
     for count in 0..<text.count { #expect(read(Array(text[..<count])) == nil) }
     for index in text.indices {
       var changed = text
       changed[index] ^= UInt8(1 << (index % 8))
       #expect(read(changed) == nil)
     }
+  }
+
+  @Test("a piece is intact by its own check, and none passes for another")
+  func pieces() throws {
+    let content = (0..<DiskFormat.pieceBytes * 2 + 5).map { UInt8(truncatingIfNeeded: $0 ^ $0 >> 8) }
+    let text = try #require(beginning(of: content))
+    let fixed = try #require(readFixed(text))
+    #expect(fixed.contentStart == text.count && text.count - fixed.checksStart == 12)
+    func isIntact(_ number: Int, at place: Int, _ fixed: DiskFormat.Fixed, changing byte: Int? = nil) -> Bool
+    {
+      var piece = Array(content[fixed.piece(number)])
+      if let byte { piece[byte] ^= 1 }
+      let check = Array(text[fixed.checksStart + 4 * number..<fixed.checksStart + 4 * number + 4])
+      return DiskFormat.isIntact(piece.span, place, fixed, check: check.span)
+    }
+    for number in 0..<3 {
+      #expect(isIntact(number, at: number, fixed))
+      #expect(!isIntact(number, at: (number + 1) % 3, fixed))
+      for byte in [0, fixed.piece(number).count - 1] {
+        #expect(!isIntact(number, at: number, fixed, changing: byte))
+      }
+      // Behind another head.
+      var other = fixed
+      other.headCheck ^= 1
+      #expect(!isIntact(number, at: number, other))
+    }
+    let empty = try #require(beginning(of: []))
+    #expect(readFixed(empty)?.contentStart == empty.count && DiskFormat.head(head, contentBytes: 0) == empty)
   }
 
   @Test("a head whose check is right, and whose numbers are not, is read without harm")
@@ -92,7 +122,7 @@ struct DiskFormatTests {
       one.terms.lifetime = Int64.random(in: .min ... .max, using: &random)
       one.terms.initialAge = Int64.random(in: .min ... .max, using: &random)
       one.terms.staleWhileRevalidate = Int64.random(in: .min ... .max, using: &random)
-      let text = try #require(DiskFormat.head(one, contentBytes: 5, contentCheck: 77))
+      let text = try #require(DiskFormat.head(one, contentBytes: 5))
       let found = try #require(read(text))
       let entry = DiskEntry(
         found, headBytes: text.count, contentBytes: 5, in: DiskFile(number: 1), storedAt: 0,
@@ -108,15 +138,15 @@ struct DiskFormatTests {
     ] {
       var one = head
       one.storedAt = storedAt
-      let text = try #require(DiskFormat.head(one, contentBytes: 5, contentCheck: 77))
+      let text = try #require(DiskFormat.head(one, contentBytes: 5))
       let fixed = try #require(readFixed(text))
       let found = DiskFormat.head(text.span, fixed, at: now)
       #expect(found?.storedAt == (isTaken ? storedAt : nil))
     }
     for _ in 0..<3_000 {
       // As long as the fixed part and more, with its magic.
-      var text = (0..<Int.random(in: 28...200)).map { _ in UInt8.random(in: .min ... .max, using: &random) }
-      text.replaceSubrange(0..<8, with: bytes("PenstC01"))
+      var text = (0..<Int.random(in: 24...200)).map { _ in UInt8.random(in: .min ... .max, using: &random) }
+      text.replaceSubrange(0..<8, with: bytes("PenstC02"))
       if Bool.random() { text.replaceSubrange(10..<12, with: [0, 0]) }
       #expect(read(text) == nil)
     }

@@ -1,5 +1,7 @@
 """A service that other requests are asked about, and what is left when nobody asks any more."""
 
+import pytest
+
 from .waiting import wait_until
 
 GOOD = ("Authorization", "Bearer good")
@@ -16,6 +18,25 @@ def decide(exchange):
     else:
         exchange.respond(302, "<a href>log in</a>", "Location: https://login.test/?rd=1", "Set-Cookie: state=1; Path=/",
                          "Set-Cookie: other=2", "Content-Type: text/html")
+
+
+# For tests of one service behind it; a file that imports one of these fixtures imports all three.
+
+@pytest.fixture(scope="module")
+def origin(shared):
+    return shared.origin()
+
+
+@pytest.fixture(scope="module")
+def auth(shared):
+    return shared.origin(decide, name="auth")
+
+
+@pytest.fixture(autouse=True)
+def begin_anew(origin, auth):
+    origin.forget()
+    auth.forget()
+    auth.answer = decide
 
 
 def side_requests(gateway, result, plugin="forward-auth"):

@@ -2,11 +2,24 @@
 
 import signal
 
+import pytest
+
 from .admin_api import AdminAPI
+from .cache_site import Site
 from .waiting import wait_until
 
 CACHED = "Cache-Control: only-if-cached"
 LARGE = bytes(range(256)) * 400  # 100 KiB
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def site(scenario, folder):
+    return Site(scenario, workers=2, diskPath=str(folder))
 
 
 def disk(site, name, **labels):

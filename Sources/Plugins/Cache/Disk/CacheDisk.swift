@@ -1,3 +1,4 @@
+import DataPlane
 import Runtime
 import Synchronization
 
@@ -31,7 +32,7 @@ final class DiskCore: Sendable {
   private struct Queues {
     var writes = FirstInFirstOut<Write>()
     var writeBytes = 0
-    var reads = FirstInFirstOut<(entry: DiskEntry, purges: UInt64)>()
+    var reads = FirstInFirstOut<DiskRead>()
     /// To be raised when all that was asked for before is done.
     var settling: [ThreadSignal] = []
     /// What was purged since it was last made sure that all files are known.
@@ -82,7 +83,7 @@ final class DiskCore: Sendable {
     for signal in readSignals {
       BackgroundThread.start(name: "cache-reader") {
         while !self.isStopped {
-          while let (entry, purges) = self.nextRead() { DiskReading.read(entry, purges: purges, of: self) }
+          while let read = self.nextRead() { read.perform(for: self) }
           signal.wait(milliseconds: -1)
         }
       }
@@ -95,7 +96,7 @@ final class DiskCore: Sendable {
     writeSignal.raise()
     for signal in readSignals { signal.raise() }
     // Nobody is to wait for what is not read any more.
-    while let (entry, _) = nextRead() { entry.endReading() }
+    while let read = nextRead() { read.abandon() }
   }
 
   var isStopped: Bool { stopped.load(ordering: .acquiring) }
@@ -144,20 +145,39 @@ final class DiskCore: Sendable {
       figures.refusedReads.add(1, ordering: .relaxed)
       return false
     }
+    if queue(.whole(entry, purges: purges), isFirst: true) { return true }
+    figures.refusedReads.add(1, ordering: .relaxed)
+    entry.endReading()
+    return false
+  }
+
+  /// Has the head read of a file that is to be sent while it is read.
+  /// - Returns: false where too many wait.
+  func open(_ file: StreamedFile) -> Bool {
+    file.entry.noteUse(at: SystemClock.monotonicNanoseconds)
+    if queue(.head(file), isFirst: true) { return true }
+    figures.refusedReads.add(1, ordering: .relaxed)
+    return false
+  }
+
+  func readPiece(of file: StreamedFile, for pieces: ContentPieces) {
+    if !queue(.piece(file, pieces)) { pieces.fail() }
+  }
+
+  func close(_ file: OpenFile) { _ = queue(.close(file)) }
+
+  /// - isFirst: It is for a request that has not been answered, and can go to the endpoint. Of others there are no more
+  ///   than answers under way.
+  private func queue(_ read: DiskRead, isFirst: Bool = false) -> Bool {
     let isQueued =
       !isStopped
       && queues.withLock { queues in
-        guard queues.reads.count < Self.readsMax else { return false }
-        queues.reads.append((entry, purges))
+        guard !isFirst || queues.reads.count < Self.readsMax else { return false }
+        queues.reads.append(read)
         return true
       }
-    guard isQueued else {
-      figures.refusedReads.add(1, ordering: .relaxed)
-      entry.endReading()
-      return false
-    }
-    for signal in readSignals { signal.raise() }
-    return true
+    if isQueued { for signal in readSignals { signal.raise() } }
+    return isQueued
   }
 
   /// What is wrong with the disk; once for each time that something is.
@@ -235,19 +255,23 @@ final class DiskCore: Sendable {
     }
   }
 
-  /// Takes out what nobody has used for too long, or some of it. What was used of memory's copies counts for their
-  /// files.
-  /// - Returns: how many there were.
-  func removeInactive(at now: Int64) -> Int {
+  /// What was used of memory's copies counts for their files from then on.
+  func carryUsesOver() {
     zone.visitAll { response in
       index.find(response.identity.hash) { $0.identity == response.identity }?.noteUse(at: response.usedAt)
     }
+  }
+
+  /// Takes out what nobody had used for too long at a time, or some of it.
+  /// - now: When uses were carried over.
+  /// - Returns: how many there were.
+  func removeInactive(at now: Int64) -> Int {
     let count = index.removeAll(atMostInShard: Self.inactiveAtOnce) { now - $0.usedAt >= inactive }
     figures.inactiveFiles.add(UInt64(count), ordering: .relaxed)
     return count
   }
 
-  private func nextRead() -> (entry: DiskEntry, purges: UInt64)? { queues.withLock { $0.reads.popFirst() } }
+  private func nextRead() -> DiskRead? { queues.withLock { $0.reads.popFirst() } }
 
   func nextWrite() -> (response: StoredResponse, purges: UInt64)? {
     queues.withLock { queues in
@@ -274,6 +298,35 @@ extension CacheZone.Purge {
     case .url(let url): entry.identity.url == url.bytes
     case .prefix(let prefix): entry.identity.url.starts(with: prefix)
     case .tag(let tag): entry.tags.contains(tag)
+    }
+  }
+}
+
+/// What a disk is to read.
+enum DiskRead {
+  /// All of a file, into memory.
+  case whole(DiskEntry, purges: UInt64)
+  case head(StreamedFile)
+  case piece(StreamedFile, ContentPieces)
+  /// Nothing more.
+  case close(OpenFile)
+
+  func perform(for core: DiskCore) {
+    switch self {
+    case .whole(let entry, let purges): DiskReading.read(entry, purges: purges, of: core)
+    case .head(let file): file.open()
+    case .piece(let file, let pieces): file.readPiece(for: pieces)
+    case .close: break
+    }
+  }
+
+  /// Nobody is to wait for it.
+  func abandon() {
+    switch self {
+    case .whole(let entry, _): entry.endReading()
+    case .head(let file): file.fail()
+    case .piece(_, let pieces): pieces.fail()
+    case .close: break
     }
   }
 }

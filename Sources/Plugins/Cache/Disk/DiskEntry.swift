@@ -5,7 +5,7 @@ import Synchronization
 final class DiskEntry: CacheEntry {
   let identity: StoredResponse.Identity
   let tags: [[UInt8]]
-  private let terms: StorageTerms
+  let terms: StorageTerms
   private let canBeValidated: Bool
   /// When it came: nanoseconds of the monotonic clock, also before the system has started.
   let storedAt: Int64
@@ -19,6 +19,8 @@ final class DiskEntry: CacheEntry {
   /// Nanoseconds of the monotonic clock. One that is found counts as used when it was.
   private let lastUse = Atomic(SystemClock.monotonicNanoseconds)
   private let reading = Mutex<[WakeHandle]?>(nil)
+  /// Requests that it is sent to while it is read.
+  private let senders = Atomic(0)
 
   /// File systems give room by blocks.
   private static let blockBytes = 4_096
@@ -27,7 +29,7 @@ final class DiskEntry: CacheEntry {
     (headBytes + contentBytes + blockBytes - 1) / blockBytes * blockBytes
   }
 
-  /// - headBytes: With the fixed part.
+  /// - headBytes: All that comes before the content.
   init(
     _ head: DiskFormat.Head, headBytes: Int, contentBytes: Int, in file: DiskFile, storedAt: Int64,
     _ doomed: DoomedFiles
@@ -60,10 +62,22 @@ final class DiskEntry: CacheEntry {
 
   /// Whether it is of any use still; as ``StoredResponse/isOfUse(at:)``.
   func isOfUse(at now: Int64) -> Bool {
-    canBeValidated || terms.isOfUse(age: max(0, now - storedAt) / 1_000_000_000)
+    canBeValidated || terms.isOfUse(age: age(at: now))
   }
 
+  /// Seconds since it came.
+  func age(at now: Int64) -> Int64 { max(0, now - storedAt) / 1_000_000_000 }
+
   // MARK: Reading
+
+  /// - Returns: false where it is sent to so many already.
+  func beginSending(atMost limit: Int) -> Bool {
+    if senders.add(1, ordering: .relaxed).newValue <= limit { return true }
+    endSending()
+    return false
+  }
+
+  func endSending() { senders.subtract(1, ordering: .relaxed) }
 
   enum ReadingTurn {
     /// It has to be read for this.

@@ -1,22 +1,40 @@
 import Runtime
 
-/// A stored response as a file: a fixed part, a head, the content.
+/// A stored response as a file: a fixed part, a head, checks of the content's pieces, the content.
 ///
-///     magic 8 · bytes of the head 4 · bytes of the content 8 · check of the content 4 · check of the head 4
+///     magic 8 · bytes of the head 4 · bytes of the content 8 · check of the head 4
 ///
-/// Numbers are little-endian. The head's check is over the fixed part before it, and the head. A file of another
-/// version, or one that was cut or changed, does not match, and is dropped.
+/// Numbers are little-endian. The head's check is over the fixed part before it, and the head. A piece's check, 4 bytes
+/// for each, is over the head's check, the piece's number, and the piece: so any part of the content can be checked
+/// without the others, and none passes for one of another file or place. A file of another version, or one that was cut
+/// or changed, does not match, and is dropped.
 enum DiskFormat {
-  static let fixedBytes = 28
+  static let fixedBytes = 24
+  /// Of the content; the last one may have less. What a range reads at most beside what it is for, and much more than
+  /// handing it from thread to thread costs.
+  static let pieceBytes = 131_072
+  /// Far more than any response may have.
+  private static let contentBytesMax: Int64 = 1 << 50
   /// Of the head: URL, partition, fields and tags together are less than half of that.
   static let headBytesMax = 1_048_576
-  private static let magic = Array("PenstC01".utf8)
+  private static let magic = Array("PenstC02".utf8)
 
   struct Fixed: Equatable {
     var headBytes: Int
     var contentBytes: Int
-    var contentCheck: UInt32
     var headCheck: UInt32
+
+    /// Bytes of the file before the checks.
+    var checksStart: Int { DiskFormat.fixedBytes + headBytes }
+    /// Bytes of the file before the content.
+    var contentStart: Int { checksStart + 4 * pieceCount }
+    private var pieceCount: Int { (contentBytes + DiskFormat.pieceBytes - 1) / DiskFormat.pieceBytes }
+
+    /// The bytes of the content that a piece has.
+    func piece(_ number: Int) -> Range<Int> {
+      let start = number * DiskFormat.pieceBytes
+      return start..<min(start + DiskFormat.pieceBytes, contentBytes)
+    }
   }
 
   /// What the head says.
@@ -36,8 +54,23 @@ enum DiskFormat {
 
   // MARK: Writing
 
-  /// All but the content; nil where it is too large.
-  static func head(_ head: Head, contentBytes: Int, contentCheck: UInt32) -> [UInt8]? {
+  /// All that comes before the content; nil where it is too large.
+  static func beginning(_ head: Head, of content: Span<UInt8>) -> [UInt8]? {
+    guard var bytes = self.head(head, contentBytes: content.count), let fixed = fixed(bytes.span) else {
+      return nil
+    }
+    var checks = DiskWriter()
+    var number = 0
+    while number * pieceBytes < content.count {
+      checks.put(check(of: content.extracting(fixed.piece(number)), number, fixed))
+      number += 1
+    }
+    bytes += checks.bytes
+    return bytes
+  }
+
+  /// The fixed part and the head; nil where it is too large.
+  static func head(_ head: Head, contentBytes: Int) -> [UInt8]? {
     var writer = DiskWriter()
     writer.put(head.storedAt)
     writer.put(Int64(head.status))
@@ -67,9 +100,19 @@ enum DiskFormat {
     fixed.bytes = magic
     fixed.put(UInt32(writer.bytes.count))
     fixed.put(Int64(contentBytes))
-    fixed.put(contentCheck)
     fixed.put(check(fixed.bytes.span, writer.bytes.span))
     return fixed.bytes + writer.bytes
+  }
+
+  /// Of a piece.
+  private static func check(of piece: Span<UInt8>, _ number: Int, _ fixed: Fixed) -> UInt32 {
+    var place = DiskWriter()
+    place.put(fixed.headCheck)
+    place.put(Int64(number))
+    var check = CRC32C()
+    check.update(place.bytes.span)
+    check.update(piece)
+    return check.value
   }
 
   private static func check(_ fixed: Span<UInt8>, _ head: Span<UInt8>) -> UInt32 {
@@ -85,12 +128,18 @@ enum DiskFormat {
   static func fixed(_ bytes: Span<UInt8>) -> Fixed? {
     var reader = DiskReader(bytes)
     guard bytes.count >= fixedBytes, let found = reader.take(8), found == magic,
-      let headBytes = reader.word(), let contentBytes = reader.number(), let contentCheck = reader.word(),
-      let headCheck = reader.word(), headBytes <= headBytesMax, contentBytes >= 0
+      let headBytes = reader.word(), let contentBytes = reader.number(), let headCheck = reader.word(),
+      headBytes <= headBytesMax, (0...contentBytesMax).contains(contentBytes)
     else { return nil }
-    return Fixed(
-      headBytes: Int(headBytes), contentBytes: Int(contentBytes), contentCheck: contentCheck,
-      headCheck: headCheck)
+    return Fixed(headBytes: Int(headBytes), contentBytes: Int(contentBytes), headCheck: headCheck)
+  }
+
+  /// Whether a piece is what was written.
+  /// - check: The bytes of its check.
+  static func isIntact(_ piece: Span<UInt8>, _ number: Int, _ fixed: Fixed, check bytes: Span<UInt8>) -> Bool
+  {
+    var reader = DiskReader(bytes)
+    return reader.word() == check(of: piece, number, fixed)
   }
 
   /// How far the clock may have been set back since; what is stored later than that is damaged.

@@ -53,7 +53,7 @@ final class DiskScan {
     // A clock that was set back makes it new, and not younger than that.
     let age = max(0, clocks.wall - found.head.storedAt)
     let entry = DiskEntry(
-      found.head, headBytes: found.headBytes, contentBytes: found.fixed.contentBytes, in: file,
+      found.head, headBytes: found.fixed.contentStart, contentBytes: found.fixed.contentBytes, in: file,
       storedAt: clocks.monotonic - age, core.doomed)
     // Written by this process meanwhile.
     if core.index.find(entry.identity.hash, where: { $0.file == file }) != nil { return }

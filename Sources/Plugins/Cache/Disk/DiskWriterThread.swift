@@ -27,6 +27,8 @@ final class DiskWriterThread {
   private var pauseUntil: Int64 = 0
   /// When it was last looked for what nobody uses: nanoseconds of the monotonic clock.
   private var lookedAt = SystemClock.monotonicNanoseconds
+  /// When the present look for that began; nil where there is none.
+  private var lookBegan: Int64?
 
   /// Traffic goes before files.
   private static let nice = 5
@@ -89,10 +91,17 @@ final class DiskWriterThread {
   }
 
   private func removeInactive() {
-    let now = SystemClock.monotonicNanoseconds
-    guard standing == .owner, now - lookedAt >= lookInterval else { return }
+    guard standing == .owner else { return }
+    if lookBegan == nil {
+      let now = SystemClock.monotonicNanoseconds
+      guard now - lookedAt >= lookInterval else { return }
+      core.carryUsesOver()
+      lookBegan = now
+    }
     // Not all at once: workers wait for the index.
-    if core.removeInactive(at: now) == 0 { lookedAt = now }
+    guard let began = lookBegan, core.removeInactive(at: began) == 0 else { return }
+    lookedAt = began
+    lookBegan = nil
   }
 
   private func settle() {
@@ -166,10 +175,7 @@ final class DiskWriterThread {
     let content = response.message.content
     let now = (wall: SystemClock.wallNanoseconds, monotonic: SystemClock.monotonicNanoseconds)
     let head = DiskFormat.Head(response, storedAt: now.wall - (now.monotonic - response.storedAt))
-    guard
-      let bytes = DiskFormat.head(
-        head, contentBytes: content.count, contentCheck: content.withBytes { CRC32C.of($0) })
-    else {
+    guard let bytes = content.withBytes({ DiskFormat.beginning(head, of: $0) }) else {
       core.figures.droppedWrites.add(1, ordering: .relaxed)
       return true
     }

@@ -1,0 +1,163 @@
+"""cache: files that are sent while they are read, whatever becomes of them and of their clients meanwhile."""
+
+import os
+import random
+
+import pytest
+
+from support.admin_api import AdminAPI
+from support.cache_disk import CACHED, disk, end, files, folder, known, restart, stored, written
+from support.cache_site import FRESH, Site, result
+from support.http import ConnectionEnded
+from support.http2 import StreamReset
+from support.pages import page, validated
+from support.waiting import wait_until
+
+MIB = 1 << 20
+# In pieces of 128 KiB, the last of which is not whole.
+LARGE = random.Random(1).randbytes(3 * MIB + 5)
+# More than sockets hold.
+HUGE = random.Random(2).randbytes(12 * MIB)
+
+
+@pytest.fixture
+def site(scenario, folder):
+    return Site(scenario, workers=2, diskPath=str(folder), memory="256MiB", maxSize="64MiB")
+
+
+def fill(site, content, *fields):
+    """Has it on the disk only."""
+    site.pages["/l"] = validated(content, '"one"', FRESH, *fields)
+    assert site.get("/l").body == content
+    written(site, 1)
+    restart(site)
+
+
+def in_memory(site):
+    return site.gateway.metrics().sum("penstock_cache_entries")
+
+
+def stalled(site, path="/l"):
+    """A client that has the head and takes nothing more for now, and what it has."""
+    client = site.gateway.client(receive_buffer=65_536)
+    client.request("GET", path)
+    return client, client.head()
+
+
+class TestContent:
+    def test_the_whole_and_parts_of_it(self, site):
+        fill(site, LARGE, "Surrogate-Key: shop")
+        answer = stored(site, "/l")
+        assert answer.body == LARGE and result(answer) == "hit" and answer.value("etag") == '"one"'
+        piece = 128 << 10
+        for asked, part in [
+                ("0-0", LARGE[:1]), ("5-9", LARGE[5:10]), (f"{piece - 1}-{piece}", LARGE[piece - 1:piece + 1]),
+                (f"{piece}-{2 * piece - 1}", LARGE[piece:2 * piece]), ("1000000-2999999", LARGE[1_000_000:3_000_000]),
+                ("-3", LARGE[-3:]), ("3000000-", LARGE[3_000_000:])]:
+            answer = site.get("/l", f"Range: bytes={asked}")
+            assert answer.status == 206 and answer.body == part, asked
+        assert site.get("/l", f"Range: bytes={len(LARGE)}-").status == 416
+        assert site.get("/l", 'If-None-Match: "one"').status == 304
+        with site.gateway.client() as client:
+            answer = client.exchange("HEAD", "/l")
+            assert answer.status == 200 and answer.value("content-length") == str(len(LARGE))
+            # The connection goes on after each.
+            for _ in range(3):
+                assert client.exchange("GET", "/l").body == LARGE
+        with site.gateway.http2() as client:
+            assert client.exchange("GET", "/l").body == LARGE
+            assert client.exchange("GET", "/l", ("range", "bytes=1-200000")).body == LARGE[1:200_001]
+            assert client.exchange("HEAD", "/l").status == 200
+        assert site.pages.counts["/l"] == 1 and in_memory(site) == 0 and disk(site, "damaged_total") == 0
+
+    def test_what_has_to_be_validated_is_read_into_memory(self, site):
+        fill(site, LARGE)
+        answer = site.get("/l", "Cache-Control: no-cache")
+        assert answer.body == LARGE and "fwd-status=304" in answer.value("cache-status")
+        assert in_memory(site) == 1 and site.get("/l").body == LARGE
+
+    def test_what_many_want_at_once_is_read_into_memory(self, site):
+        fill(site, HUGE)
+        clients = [stalled(site) for _ in range(6)]
+        assert in_memory(site) == 1
+        for client, answer in clients:
+            client.read_content(answer)
+            assert answer.body == HUGE
+            client.close()
+        assert site.pages.counts["/l"] == 1
+
+    def test_slow_clients_hold_little(self, site):
+        fill(site, HUGE)
+        before = site.gateway.memory()
+        clients = [stalled(site) for _ in range(3)]
+        assert site.gateway.memory() - before < len(HUGE) * 2 // 3
+        for client, answer in clients:
+            client.read_content(answer)
+            assert answer.body == HUGE
+            client.close()
+        assert in_memory(site) == 0
+
+    def test_clients_that_go_away(self, site):
+        fill(site, HUGE)
+        for _ in range(12):
+            client, _ = stalled(site)
+            client.reset()
+        assert stored(site, "/l").body == HUGE
+
+
+class TestChanges:
+    def test_a_file_that_is_purged_is_sent_to_its_end(self, site, folder):
+        fill(site, HUGE)
+        client, answer = stalled(site)
+        AdminAPI(site.gateway)("POST", "/v1/cache/purge", {"everything": True}, status=200)
+        assert not files(folder) and site.get("/l", CACHED).status == 504
+        client.read_content(answer)
+        assert answer.body == HUGE
+
+    def test_a_file_that_is_replaced_is_sent_to_its_end(self, site, folder):
+        fill(site, HUGE)
+        client, answer = stalled(site)
+        site.pages["/l"] = page(LARGE, FRESH)
+        assert site.get("/l", "Cache-Control: no-cache").body == LARGE
+        client.read_content(answer)
+        assert answer.body == HUGE and site.get("/l").body == LARGE
+
+
+class TestDamage:
+    def test_a_piece_that_was_changed(self, site, folder):
+        """What comes before it is sent; it is not, and nothing passes for the whole."""
+        site.pages["/l"] = page(LARGE, FRESH)
+        for protocol in ("HTTP/1", "HTTP/2"):
+            count = site.pages.counts["/l"]
+            assert site.get("/l").body == LARGE
+            wait_until(lambda: len(files(folder)) == 1, "it is written")
+            end(site)
+            path, = files(folder)
+            content = bytearray(path.read_bytes())
+            content[2 * MIB] ^= 1
+            path.write_bytes(content)
+            site.gateway.revive()
+            known(site)
+            assert site.get("/l", "Range: bytes=100000-300000").body == LARGE[100_000:300_001]
+            if protocol == "HTTP/1":
+                with site.gateway.client() as client, pytest.raises(ConnectionEnded):
+                    client.exchange("GET", "/l")
+            else:
+                with site.gateway.http2() as client, pytest.raises(StreamReset):
+                    client.exchange("GET", "/l")
+            assert disk(site, "damaged_total") == 1
+            wait_until(lambda: (site.get("/l"), "is damaged" in site.gateway.stderr)[1], "the log says so")
+            assert site.get("/l").body == LARGE and site.pages.counts["/l"] == count + 2
+            AdminAPI(site.gateway)("POST", "/v1/cache/purge", {"everything": True}, status=200)
+            assert not files(folder)
+
+    def test_a_file_that_is_cut_while_it_is_sent(self, site, folder):
+        fill(site, HUGE)
+        client, answer = stalled(site)
+        path, = files(folder)
+        os.truncate(path, len(HUGE) - 100)
+        with pytest.raises(ConnectionEnded):
+            client.read_content(answer)
+        wait_until(lambda: not path.exists(), "it is removed")
+        assert disk(site, "damaged_total") == 1
+        assert site.get("/l").body == HUGE and site.pages.counts["/l"] == 2
