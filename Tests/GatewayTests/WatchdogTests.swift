@@ -36,6 +36,19 @@ import Testing
       }
     }
 
+    /// What was said of a worker last, if that is that it stalls.
+    func stall(of worker: Int) -> (Watchdog.Stalled, thread: Int32, activity: String)? {
+      for report in reports.withLock(\.self).reversed() {
+        switch report {
+        case .stalled(let stalled, let thread, let activity) where stalled.worker == worker:
+          return (stalled, thread, activity)
+        case .recovered(worker, _): return nil
+        default: continue
+        }
+      }
+      return nil
+    }
+
     func end() { endsLoop.store(true, ordering: .releasing) }
 
     func wait(_ what: Comment, until condition: () -> Bool) async throws {
@@ -53,18 +66,13 @@ import Testing
       // Each has answered once, so that its thread is known.
       try await scene.wait("answers") { watchdog.figures.pauseMax > .zero }
       scene.plantLoop(on: 1)
-      try await scene.wait("a report") { watchdog.figures.stalled.contains { $0.worker == 1 } }
-      let reports = scene.reports.withLock(\.self)
-      let found = reports.compactMap { report -> String? in
-        guard case .stalled(let stalled, let thread, let activity) = report, stalled.worker == 1 else {
-          return nil
-        }
-        #expect(thread > 0 && stalled.silence >= .milliseconds(150))
-        return activity
-      }
-      // On a machine that has other work the thread may have had a stall before, and in its loop it may have waited
-      // for a CPU for longer than it ran.
-      #expect(found.last?.hasPrefix("it computes") == true || found.last?.contains("CPU") == true)
+      // It comes after the figures: the watchdog looks at the thread in between.
+      try await scene.wait("a report") { scene.stall(of: 1) != nil }
+      let (stalled, thread, activity) = try #require(scene.stall(of: 1))
+      #expect(thread > 0 && stalled.silence >= .milliseconds(150))
+      // On a machine that has other work it may have waited for a CPU for longer than it ran.
+      #expect(activity.hasPrefix("it computes") || activity.contains("CPU"), "\(activity)")
+      #expect(watchdog.figures.stalled.contains { $0.worker == 1 })
       #expect(watchdog.figures.stalls >= 1 && watchdog.figures.pauseMax >= .milliseconds(150))
 
       scene.end()
@@ -118,6 +126,11 @@ import Testing
     now.running = before.running
     now.waiting += 800_000_000
     #expect(now.description(since: before, over: .seconds(1)) == "it waits for a CPU, for 80 % of the time")
+    now.running += 450_000_000
+    now.waiting = before.waiting + 300_000_000
+    let words = now.description(since: before, over: .seconds(1))
+    #expect(words == "it could run, and has had a CPU for 45 % of the time")
+    now.running = before.running
     now.waiting = 0
     now.state = "D"
     now.place = "do_sync_write"

@@ -1,5 +1,6 @@
-import Simulation
 import Testing
+
+@testable import Simulation
 
 /// Some of the worlds that `make simulate` runs. A failure names its seed: `make simulate SEED=…` shows it.
 @Suite("Random worlds, simulated")
@@ -37,5 +38,44 @@ struct WorldTests {
     #expect(Set(reports.map { $0.plan.isCalm }) == [true, false])
     #expect(reports.contains { $0.versionCount > 10 })
     #expect(reports.reduce(0) { $0 + $1.messageCount } > 300)
+  }
+
+  /// What a world consists of, without holding it.
+  private struct Remains {
+    private struct Part {
+      let name: String
+      weak var object: AnyObject?
+    }
+
+    private var parts: [Part] = []
+
+    init(_ world: World) {
+      note("the world", [world, world.simulation, world.simulation.network, world.ledger, world.topology])
+      note("a gateway", world.gateways)
+      note("a service", world.gateways.flatMap(\.services))
+      note("an origin", world.origins + world.sideOrigins)
+      note("a client", world.clients)
+      note("a worker", world.simulation.workers)
+      note("a seam", world.simulation.workers.map(\.seam))
+    }
+
+    private mutating func note(_ name: String, _ objects: [AnyObject]) {
+      for object in objects { parts.append(Part(name: "\(name): \(type(of: object))", object: object)) }
+    }
+
+    var count: Int { parts.count }
+    var left: [String] { parts.filter { $0.object != nil }.map(\.name) }
+  }
+
+  @Test("Nothing is left of a world that has ended", arguments: 1...40)
+  func end(seed: UInt64) {
+    var remains: Remains
+    do {
+      let world = World(WorldPlan(seed: seed))
+      _ = world.run()
+      remains = Remains(world)
+    }
+    #expect(remains.count > 10)
+    #expect(remains.left == [])
   }
 }

@@ -148,21 +148,6 @@ public final class DataPlaneWorker {
   /// All services, by number. Takes time in proportion to their number.
   public var services: [UpstreamService] { serviceTable.all }
 
-  /// Whether a listener is open on this worker, and why not.
-  public struct ListenerState: Sendable {
-    public var isOpen: Bool
-    public var problem: String?
-  }
-
-  /// By name.
-  public func listenerStates() -> [String: ListenerState] {
-    var states: [String: ListenerState] = [:]
-    for case let slot? in listeners.slots {
-      states[slot.definition.name] = ListenerState(isOpen: slot.bound != nil, problem: slot.problem)
-    }
-    return states
-  }
-
   // MARK: Clients
 
   func accepted(_ handle: Int32, peer: SocketAddress, on listener: BoundListener) {
@@ -237,7 +222,7 @@ public final class DataPlaneWorker {
   }
 
   func give(_ stream: ClientStream) {
-    if freeClientStreams.count < Self.freeExchangesMax { freeClientStreams.append(stream) }
+    if freeClientStreams.count < keptMax { freeClientStreams.append(stream) }
   }
 
   func takeLease(of connection: HTTP2UpstreamConnection) -> UpstreamConnection {
@@ -246,7 +231,7 @@ public final class DataPlaneWorker {
 
   func give(_ lease: UpstreamConnection) {
     lease.returned()
-    if freeLeases.count < Self.freeExchangesMax { freeLeases.append(lease) }
+    if freeLeases.count < keptMax { freeLeases.append(lease) }
   }
 
   /// Told of what people should know and the access log cannot say well. On the worker's thread: must
@@ -279,7 +264,7 @@ public final class DataPlaneWorker {
 
   func give(_ exchange: Exchange) {
     exchange.detach()
-    if freeExchanges.count < Self.freeExchangesMax, buffers.level == .low {
+    if freeExchanges.count < keptMax, buffers.level == .low {
       freeExchanges.append(exchange)
     } else {
       dissolve(exchange)
@@ -299,8 +284,8 @@ public final class DataPlaneWorker {
   /// This worker's share of a limit of the process.
   func share(_ limit: Int) -> Int { (limit + workerCount - 1) / workerCount }
 
-  /// Kept for reuse; a burst's surplus is freed.
-  static let freeExchangesMax = 256
+  /// Of each kind that is kept for reuse; a burst's surplus is freed. None when the drain is over.
+  private var keptMax = 256
 
   /// Counts and logs an exchange that has ended.
   func exchangeEnded(_ exchange: Exchange) {
@@ -439,6 +424,19 @@ public final class DataPlaneWorker {
     guard connectionCount == 0, sideRequests.count == 0, let completion = drained else { return }
     drained = nil
     serviceTable.retireAll()
+    letGo()
     completion()
+  }
+
+  /// Nothing comes any more. What it kept refers to it, and each would keep the other for ever.
+  private func letGo() {
+    keptMax = 0
+    dissolveFreeExchanges()
+    freeClientStreams = []
+    freeLeases = []
+    // Lists from which closed connections are taken now and then.
+    parked = ParkedConnections()
+    handshakes = HandshakeList()
+    listeners.letGo()
   }
 }

@@ -188,6 +188,13 @@ final class ListenerTable {
     closedCount = leaving.count
   }
 
+  /// Forgets those that are gone: all are closed, and without connections.
+  func letGo() {
+    leaving = []
+    handedOver = []
+    closedCount = 0
+  }
+
   /// Begins to accept where listeners were held.
   /// - Returns: sockets that could not be opened.
   func startAccepting() -> [ListenFailure] {
@@ -222,4 +229,21 @@ final class ListenerTable {
 extension ListenerSlot {
   /// Nil where the host is no IP address.
   var address: SocketAddress? { SocketAddress(ip: definition.address.host, port: definition.address.port) }
+}
+
+extension DataPlaneWorker {
+  /// Whether a listener is open on this worker, and why not.
+  public struct ListenerState: Sendable {
+    public var isOpen: Bool
+    public var problem: String?
+  }
+
+  /// By name.
+  public func listenerStates() -> [String: ListenerState] {
+    var states: [String: ListenerState] = [:]
+    for case let slot? in listeners.slots {
+      states[slot.definition.name] = ListenerState(isOpen: slot.bound != nil, problem: slot.problem)
+    }
+    return states
+  }
 }
