@@ -1,5 +1,7 @@
 """cache: files that are sent while they are read, whatever becomes of them and of their clients meanwhile."""
 
+import contextlib
+import json
 import os
 import random
 
@@ -22,7 +24,8 @@ HUGE = random.Random(2).randbytes(12 * MIB)
 
 @pytest.fixture
 def site(scenario, folder):
-    return Site(scenario, workers=2, diskPath=str(folder), memory="256MiB", maxSize="64MiB")
+    return Site(scenario, workers=2, log={"format": "json", "path": "access.log"}, diskPath=str(folder), memory="256MiB",
+                maxSize="64MiB")
 
 
 def fill(site, content, *fields):
@@ -97,12 +100,26 @@ class TestContent:
             client.close()
         assert in_memory(site) == 0
 
-    def test_clients_that_go_away(self, site):
+    def test_clients_that_go_away(self, site, folder):
+        """Nothing of the file is kept for them: others are sent it as before, and no purged one is still open."""
         fill(site, HUGE)
-        for _ in range(12):
-            client, _ = stalled(site)
-            client.reset()
-        assert stored(site, "/l").body == HUGE
+        for _ in range(4):
+            clients = [stalled(site)[0] for _ in range(3)]
+            for client in clients:
+                client.reset()
+            wait_until(lambda: not self.is_open(site, folder), "it is closed")
+        assert stored(site, "/l").body == HUGE and in_memory(site) == 0
+        assert site.get("/l", "Range: bytes=0-0").body == HUGE[:1]
+        wait_until(lambda: not self.is_open(site, folder), "it is closed")
+
+    @staticmethod
+    def is_open(site, folder):
+        own = f"/proc/{site.gateway.process.pid}/fd"
+        targets = []
+        for name in os.listdir(own):
+            with contextlib.suppress(FileNotFoundError):
+                targets.append(os.readlink(f"{own}/{name}"))
+        return any(target.startswith(f"{folder}/") and not target.endswith("/owner") for target in targets)
 
 
 class TestChanges:
@@ -159,5 +176,9 @@ class TestDamage:
         with pytest.raises(ConnectionEnded):
             client.read_content(answer)
         wait_until(lambda: not path.exists(), "it is removed")
+        log = site.gateway.file.parent / "access.log"
+        wait_until(lambda: '"outcome":"upstream_failure"' in log.read_text(), "the log says so")
+        line, = [json.loads(line) for line in log.read_text().splitlines() if "upstream_failure" in line]
+        assert 0 < line["responseBodyBytes"] < len(HUGE) - 100
         assert disk(site, "damaged_total") == 1
         assert site.get("/l").body == HUGE and site.pages.counts["/l"] == 2

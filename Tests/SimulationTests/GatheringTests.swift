@@ -63,6 +63,39 @@ struct GatheringTests {
     }
   }
 
+  @Test("What another client has left of its response is not taken for content, where memory is short")
+  func afterOneThatLeft() throws {
+    let plugins = try Peeking.attachments()
+    // Of what was read last, the client's connection takes a part.
+    var link = Link()
+    link.segmentBytesMax = 13_000
+    let scene = Pairing.all[0].scene(link: link) { $0.plugins = plugins }
+    scene.origin.script = { _, _ in [.readContent, .respond(200, body: pattern(400_000))] }
+    scene.start("leaves") { stream throws(StreamFailure) in
+      try await stream.send(SimulatedClient.request())
+      await stream.sleep(.seconds(2))
+    }
+    try scene.simulation.run(for: .seconds(5))
+    #expect(scene.gateways[0].keptExchangeCount == 1)
+    var status: Int?
+    scene.start("slow") { stream throws(StreamFailure) in
+      let request = SimulatedClient.request("POST", "/", body: pattern(900))
+      try await stream.send(Array(request.dropLast(500)))
+      for start in stride(from: request.count - 500, to: request.count, by: 100) {
+        await stream.sleep(.seconds(2))
+        try await stream.send(Array(request[start..<start + 100]))
+      }
+      status = try await stream.readResponse().status
+    }
+    try scene.simulation.run(for: .seconds(1))
+    var configuration = scene.tracker.configuration
+    configuration.http.limits.bufferBytes = 32 << 10
+    scene.apply(configuration)
+    try scene.simulation.run()
+    #expect(status == 200)
+    try scene.finish()
+  }
+
   @Test("Trailers of what goes on are kept", arguments: Pairing.all)
   func trailers(pairing: Pairing) throws {
     let plugins = try Peeking.attachments()

@@ -26,12 +26,16 @@ extension Exchange {
     }
     // The client could not take what was not there.
     download.lastClientProgress = worker.now
+    if isWaiting { isWaiting = pieces.isBeingRead }
     if isWaiting, !hasLostClient { breakOff() }
     return !isWaiting
   }
 
-  /// The client learns that what it has is not the whole.
+  /// The client learns that what it has is not the whole, and so does the log.
   func breakOff() {
+    let left = heldRange.count + (heldAnswer?.pieces?.bytesLeft ?? 0)
+    record.responseBodyBytes -= min(UInt64(left), record.responseBodyBytes)
+    record.outcome = .upstreamFailure
     client.mustReset = true
     isPersistent = false
   }

@@ -294,6 +294,9 @@ extension Exchange {
     heldAnswer = nil
     heldRange = 0..<0
     heldPiece = nil
+    refusal = nil
+    // What the next exchange waits for before it has an endpoint must not go by the last one's response.
+    download.staged = 0..<0
     if upload.isRead { input.consume(min(upload.inputBytes, input.count)) } else { input.removeAll() }
     route = nil
     service = nil

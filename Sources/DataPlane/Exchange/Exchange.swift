@@ -224,6 +224,7 @@ public final class Exchange {
     input.reset(to: BufferPool.bufferBytes)
     toUpstream.reset(to: BufferPool.bufferBytes)
     response.reset(to: BufferPool.bufferBytes)
+    download.staged = 0..<0
     toClient.reset(to: BufferPool.bufferBytes)
     dropTrailers()
     dropHeld()

@@ -74,7 +74,8 @@ struct BufferBudget {
   mutating func update(used: Int) {
     level =
       used < limit / 2 ? .low : used < limit / 4 * 3 ? .tight : used < limit / 8 * 7 ? .high : .full
-    isShort = level > .low || unsentBytes >= unsentLimit
+    // Not there and back with every byte: each change costs calls of the system.
+    isShort = level > .low || unsentBytes >= (isShort ? unsentLimit / 4 * 3 : unsentLimit)
     receiveBytesMax = isShort ? Self.tightReceiveBytes : .max
     lookAbove = used + limit / Self.looksPerLimit
   }

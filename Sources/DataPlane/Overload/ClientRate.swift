@@ -54,12 +54,12 @@ extension Exchange {
         download.takenBytes = taken
       }
     }
-    let held = heldBytes
+    let held = residentBytes
     data.buffers.hold(held)
     data.buffers.holdUnsent(unsent)
     if held + unsent >= BufferBudget.exchangeBytes { data.updateBuffers() } else { data.lookAtBuffers() }
     guard data.buffers.isShort, giveBackPages() else { return Waiting(held: held, unsent: unsent) }
-    let left = heldBytes
+    let left = residentBytes
     data.buffers.hold(left - held)
     return Waiting(held: left, unsent: unsent)
   }
@@ -72,9 +72,15 @@ extension Exchange {
     let unsent: Int
   }
 
-  /// What its buffers have in memory, but for what is counted until it is over. What was sent from the front of
-  /// one is in memory as well: a client that takes all but the end would otherwise have what nobody counts.
+  /// What its buffers hold, but for what is counted until it is over.
   var heldBytes: Int {
+    input.count + toUpstream.count + response.count + toClient.count + (held?.buffer.count ?? 0)
+      - gatheredBytes
+  }
+
+  /// The same with what was taken of them and is still in memory: a peer that moves much and then hardly anything
+  /// would otherwise have what nobody counts.
+  private var residentBytes: Int {
     input.reach + toUpstream.reach + response.reach + toClient.reach + (held?.buffer.reach ?? 0)
       - gatheredBytes
   }
@@ -95,8 +101,11 @@ extension Exchange {
       response.consume(sent)
       download.staged = 0..<download.staged.count
     }
-    let fromResponse = response.giveBackTaken(atLeast: BufferBudget.tightReceiveBytes)
-    return toClient.giveBackTaken(atLeast: BufferBudget.tightReceiveBytes) || fromResponse
+    var hasGivenBack = false
+    for buffer in [input, toUpstream, response, toClient] {
+      if buffer.giveBackTaken(atLeast: BufferBudget.tightReceiveBytes) { hasGivenBack = true }
+    }
+    return hasGivenBack
   }
 
   /// What the client has taken of the response: what was sent, without what its system has not

@@ -70,7 +70,12 @@ public final class ContentPieces: Sendable {
   }
 
   /// All were taken.
-  var isAtEnd: Bool { state.withLock { $0.bytesLeft == 0 } }
+  var isAtEnd: Bool { bytesLeft == 0 }
+
+  /// Of all that is still to be taken.
+  var bytesLeft: Int { state.withLock { $0.bytesLeft } }
+
+  var isBeingRead: Bool { state.withLock { $0.isRead } }
 
   var hasFailed: Bool { state.withLock { $0.hasFailed } }
 

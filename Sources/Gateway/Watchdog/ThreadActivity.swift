@@ -35,7 +35,8 @@ struct ThreadActivity: Sendable, Equatable {
     let (ran, waited) = (share(running, earlier.running), share(waiting, earlier.waiting))
     if ran >= 50 { return "it computes, for \(min(ran, 100)) % of the time" }
     if waited >= 50 { return "it waits for a CPU, for \(min(waited, 100)) % of the time" }
-    // Between the two: the kernel counts a wait for a CPU when it is over.
+    // Between the two: the kernel counts a wait for a CPU when it is over. It may count nothing at all.
+    if state == "R" && running == 0 { return "it could run" }
     if state == "R" { return "it could run, and has had a CPU for \(ran) % of the time" }
     return place.isEmpty ? "it waits in the system" : "it waits in the system (\(place))"
   }

@@ -64,8 +64,9 @@ extension CachePlugin {
     }
     let handle = WakeHandle(on: worker)
     if mayBeAnswered(by: entry, visit.facts), let file = StreamedFile(entry, of: disk, waking: handle) {
+      guard core.open(file) else { return nil }
       visit.streamedFile = file
-      return core.open(file) ? handle : nil
+      return handle
     }
     return core.read(entry, purges: visit.purges, waking: handle) ? handle : nil
   }
@@ -95,6 +96,8 @@ extension CachePlugin {
     _ exchange: Exchange, _ visit: CacheVisit, _ handle: WakeHandle, until deadline: MonotonicTime
   ) async -> PluginVerdict {
     await exchange.wait(for: handle, until: deadline)
+    let file = visit.streamedFile
+    visit.streamedFile = nil
     // Others have used the key's buffers since.
     guard key.make(of: exchange, settings.key) else { return .next }
     let found = find(exchange)
@@ -102,8 +105,6 @@ extension CachePlugin {
       visit.isAnswered = true
       return .answer(answer)
     }
-    let file = visit.streamedFile
-    visit.streamedFile = nil
     if found.stored == nil, let file, let answer = answer(exchange, visit, file) {
       visit.isAnswered = true
       return .answer(answer)

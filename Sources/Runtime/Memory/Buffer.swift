@@ -2,7 +2,7 @@
 ///
 /// Used on one worker's thread. Grows when what is appended does not fit; see ``BufferPool``.
 ///
-/// `@safe`: every pointer stays inside this file and ``Socket``, and every index is checked
+/// `@safe`: every pointer stays inside this file, ``Socket`` and ``ProcessMemory``, and every index is checked
 /// against the block's capacity. What is inlinable is what heads are written with: literals become a few stores.
 @safe
 public final class Buffer {
@@ -10,6 +10,8 @@ public final class Buffer {
   public internal(set) var capacity: Int
   private var start = 0
   @usableFromInline var end = 0
+  /// How much of the block's front has held bytes before those that it holds now.
+  private var touched = 0
 
   public init(capacity: Int) {
     self.capacity = capacity
@@ -20,9 +22,8 @@ public final class Buffer {
 
   public var count: Int { end - start }
   public var isEmpty: Bool { start == end }
-  /// Up to where its memory holds bytes, or has held those before them: what is taken from its front stays in
-  /// memory.
-  public var reach: Int { end }
+  /// How much of its memory holds bytes or has held some: what was taken of it stays in memory.
+  public var reach: Int { max(touched, end) }
   /// Bytes that can be received or appended without growing.
   public var room: Int { capacity - end }
 
@@ -40,20 +41,15 @@ public final class Buffer {
   public func consume(_ count: Int) {
     precondition(count >= 0 && count <= end - start)
     start += count
-    if start == end {
-      start = 0
-      end = 0
-    }
+    if start == end { removeAll() }
   }
 
   /// Keeps only the first `count` bytes.
   public func truncate(to count: Int) {
     precondition(count >= 0 && count <= end - start)
+    touched = reach
     end = start + count
-    if count == 0 {
-      start = 0
-      end = 0
-    }
+    if count == 0 { removeAll() }
   }
 
   /// Removes bytes `range`, counted from the first; those behind move up.
@@ -63,10 +59,12 @@ public final class Buffer {
     let first = start + range.lowerBound
     // Both runs are within the block; memmove semantics allow the overlap.
     unsafe (base + first).update(from: base + start + range.upperBound, count: end - start - range.upperBound)
+    touched = reach
     end -= range.count
   }
 
   public func removeAll() {
+    touched = reach
     start = 0
     end = 0
   }
@@ -83,6 +81,7 @@ public final class Buffer {
     if capacity - held >= count {
       // Both ends are within the block; memmove semantics allow the overlap.
       unsafe base.update(from: base + start, count: held)
+      touched = reach
     } else {
       let grown = max(capacity * 2, held + count)
       let memory = UnsafeMutablePointer<UInt8>.allocate(capacity: grown)
@@ -91,6 +90,7 @@ public final class Buffer {
       unsafe base.deallocate()
       unsafe base = memory
       capacity = grown
+      touched = 0
     }
     start = 0
     end = held
@@ -103,21 +103,26 @@ public final class Buffer {
     unsafe base.deallocate()
     unsafe base = .allocate(capacity: size)
     capacity = size
+    touched = 0
   }
 
-  /// Where `count` bytes or more were taken from its front: moves the others there, and gives the pages behind
-  /// them back. They are there again when they are written to: unlike a smaller block, this leaves no hole in the
-  /// heap that stays resident.
+  /// Gives pages back that held `count` bytes or more which were taken, having moved the others to the front where
+  /// there is much before them. They are there again when they are written to: unlike a smaller block, this leaves no
+  /// hole in the heap that stays resident.
   /// - Returns: whether there was something to give back.
   public func giveBackTaken(atLeast count: Int) -> Bool {
-    guard start > 0, start >= count else { return false }
-    let (held, used) = (end - start, end)
-    // Both ends are within the block; memmove semantics allow the overlap.
-    unsafe base.update(from: base + start, count: held)
-    start = 0
-    end = held
+    let (held, used) = (end - start, reach)
+    guard used > held, used - held >= count else { return false }
+    // Each byte is moved four times at most, however slowly the others are taken.
+    if start >= held / 4 {
+      // Both ends are within the block; memmove semantics allow the overlap.
+      unsafe base.update(from: base + start, count: held)
+      start = 0
+      end = held
+    }
     // Within the block, and nothing in it is read before it is written.
-    unsafe ProcessMemory.giveBackPages(base + held, used - held)
+    unsafe ProcessMemory.giveBackPages(base + end, used - end)
+    touched = end
     return true
   }
 

@@ -240,11 +240,16 @@ public final class EpollSeam: Seam {
   }
 
   public override func connectionMemoryBytes() -> Int? {
-    // Three numbers, in pages: what is left alone, from where on windows shrink, and the end.
-    guard let bytes = try? FileContent.read("/proc/sys/net/ipv4/tcp_mem") else { return nil }
-    let numbers = bytes.split { $0 <= UInt8(ascii: " ") }.map { Int(String(decoding: $0, as: UTF8.self)) }
-    guard numbers.count == 3, let pages = numbers[1] else { return nil }
-    return pages.multipliedReportingOverflow(by: Int(ProcessMemory.pageBytes)).partialValue
+    // Not there in other network namespaces than the system's first.
+    (try? FileContent.read("/proc/sys/net/ipv4/tcp_mem")).flatMap { Self.connectionMemoryBytes(in: $0) }
+  }
+
+  /// Of three numbers, in pages: what is left alone, from where on windows shrink, and the end (tcp(7)).
+  static func connectionMemoryBytes(in text: [UInt8]) -> Int? {
+    let numbers = text.split { $0 <= UInt8(ascii: " ") }.map { Int(String(decoding: $0, as: UTF8.self)) }
+    guard numbers.count == 3, let pages = numbers[1], pages > 0 else { return nil }
+    let (bytes, isEndless) = pages.multipliedReportingOverflow(by: Int(ProcessMemory.pageBytes))
+    return isEndless ? nil : bytes
   }
 
   public override func shutdownSending(_ handle: Int32) { _ = Glibc.shutdown(handle, Int32(SHUT_WR)) }

@@ -1,5 +1,6 @@
-import Runtime
 import Testing
+
+@testable import Runtime
 
 /// What the system takes of a connection over loopback whose other end reads nothing.
 @Suite("What waits in the system")
@@ -53,9 +54,14 @@ struct SystemMemoryTests {
     #expect(little < Seam.unsentBytesMax)
   }
 
-  @Test("The system says what it has for connections")
-  func connectionMemory() throws {
-    let bytes = try #require(EpollSeam().connectionMemoryBytes())
-    #expect(bytes > 0)
+  @Test(
+    "The system says what it has for connections, in pages",
+    arguments: [
+      ("1\t20\t300\n", 20), ("0 9223372036854775807 9223372036854775807\n", nil), ("1 -2 3", nil),
+      ("1 2", nil), ("1 x 3", nil), ("", nil),
+    ] as [(String, Int?)])
+  func connectionMemory(text: String, pages: Int?) {
+    let bytes = EpollSeam.connectionMemoryBytes(in: Array(text.utf8))
+    #expect(bytes == pages.map { $0 * Int(ProcessMemory.pageBytes) })
   }
 }
