@@ -110,6 +110,40 @@ struct HTTP2ConnectionTests {
     try scene.finish()
   }
 
+  @Test("Of a crowd that resets its requests, most wait until others had their turn", arguments: 1...5)
+  func doubtfulCrowd(seed: Int) throws {
+    let scene = Scene(seed: UInt64(seed))
+    var connections: [SimulatedHTTP2Connection] = []
+    for _ in 0..<20 { connections.append(try scene.connectHTTP2()) }
+    // Connections to the endpoint for all of them, so that nobody waits for one later.
+    for connection in connections {
+      scene.startUnconnected { () throws(StreamFailure) in
+        #expect(try await connection.request("GET", "/").status == 200)
+      }
+    }
+    try scene.simulation.run()
+    let known = connections.removeLast()
+    for connection in connections {
+      scene.startUnconnected { () throws(StreamFailure) in
+        for _ in 0..<3 { try await connection.open("GET", "/reset").reset() }
+        #expect(try await connection.request("GET", "/crowd").status == 200)
+      }
+    }
+    try scene.simulation.run()
+    let before = scene.origin.requests.count
+    // While the first is served, all others come.
+    scene.makeCallsTake(nanoseconds: 50_000)
+    for connection in connections + [known] {
+      scene.startUnconnected { () throws(StreamFailure) in
+        #expect(try await connection.request("GET", connection === known ? "/known" : "/crowd").status == 200)
+      }
+    }
+    try scene.simulation.run()
+    let position = try #require(scene.origin.requests.firstIndex { $0.target == "/known" }) - before
+    #expect(position < 5, "\(position) were begun before it")
+    try scene.finish()
+  }
+
   @Test("What was received is taken apart to its end, whatever the number of frames")
   func manyFrames() throws {
     let scene = Scene()
@@ -136,6 +170,31 @@ struct HTTP2ConnectionTests {
     try scene.simulation.run()
     #expect(scene.origin.requests.map(\.target) == ["/kept"])
     #expect(scene.gateway.keptExchangeCount < 5)
+    try scene.finish()
+  }
+
+  @Test("No turn ends between a head and its reset, so that nothing is done for it")
+  func resetsAtTurnEnds() throws {
+    let scene = Scene()
+    scene.mayBreakRules = true
+    let connection = try scene.connectHTTP2()
+    // GET http://x/
+    let block: [UInt8] = [0x82, 0x86, 0x84, 0x41, 1, UInt8(ascii: "x")]
+    func sendPairs(_ numbers: Range<UInt32>) {
+      connection.sendRaw(
+        numbers.flatMap { number in
+          SimulatedHTTP2Connection.frame(type: 1, flags: 5, streamID: 2 * number + 1, block)
+            + SimulatedHTTP2Connection.frame(type: 3, streamID: 2 * number + 1, [0, 0, 0, 8])
+        })
+    }
+    sendPairs(0..<150)
+    try scene.simulation.run(for: .seconds(1))
+    #expect(connection.isOpen && connection.goAways.isEmpty)
+    sendPairs(150..<300)
+    try scene.simulation.run(for: .seconds(1))
+    // All were taken apart and counted, and none was begun.
+    #expect(connection.goAways.last?.code == .enhanceYourCalm)
+    #expect(scene.gateway.counters.figures.requests == 0)
     try scene.finish()
   }
 

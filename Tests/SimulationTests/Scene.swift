@@ -98,6 +98,11 @@ final class Scene {
   var origin: SimulatedOrigin { origins[0] }
   var requestCount: Int { origins.reduce(0) { $0 + $1.requests.count } }
 
+  /// What a call of the system takes on the workers' clocks from now on.
+  func makeCallsTake(nanoseconds: Int64) {
+    for gateway in gateways { simulation.seam(of: gateway.worker).callNanoseconds = nanoseconds }
+  }
+
   // MARK: Programs
 
   /// Starts a client's program with a connection; what it throws is an issue unless it `mayFail`.

@@ -24,6 +24,8 @@ class HTTP2Connection: Watcher {
   private final var mustUnblock = false
   /// Another turn was asked for.
   private final var isGoingOn = false
+  /// It has had a turn.
+  private final var hasBegun = false
   /// What is left of this turn's ``workPerTurn``.
   private final var workLeft = 0
   /// Frames that were received wait for the next turn.
@@ -49,6 +51,8 @@ class HTTP2Connection: Watcher {
   static let heldOutputBytes = 4 * outputBytesMax
   /// Receives before others have their turn.
   static let receivesPerRound = 16
+  /// The same of what is not looked at any more: a few hundred KB would otherwise be copied in one go.
+  private static let dropsPerRound = 2
   /// What one turn takes apart, for the same reason, in frames that are reported: 80 KB may hold 128 requests,
   /// or 8,000 frames of a byte. Envoy's `max_requests_per_io_cycle` is for the former.
   private static let workPerTurn = 1_024
@@ -98,13 +102,24 @@ class HTTP2Connection: Watcher {
     // It has its turn behind the others'.
     if isGoingOn { return }
     if isClosing { return drop() }
-    receive()
+    receiveInTurn()
   }
 
   /// Has the turn that it has asked for.
   final func goOn() {
     isGoingOn = false
-    if !isClosed { socketIsReady(socket) }
+    if isClosed { return }
+    if isClosing { drop() } else { receive() }
+  }
+
+  private func receiveInTurn() {
+    if isDoubtful, !data.turns.mayPass() { goOnLater() } else { receive() }
+  }
+
+  /// A client that has had no turn yet, or has sent requests that came to nothing: so does a flood of resets begin, and
+  /// go on.
+  private var isDoubtful: Bool {
+    engine.role == .server && (!hasBegun || engine.hasWastedStreams(now: worker.now.nanoseconds))
   }
 
   /// Begins with bytes that were received before.
@@ -113,7 +128,7 @@ class HTTP2Connection: Watcher {
     buffer.append(early, range: 0..<early.count)
     input = buffer
     hasFramesLeft = true
-    receive()
+    receiveInTurn()
   }
 
   private func receive() {
@@ -121,6 +136,7 @@ class HTTP2Connection: Watcher {
     input = nil
     var isLost = false
     var receivesLeft = Self.receivesPerRound
+    hasBegun = true
     workLeft = Self.workPerTurn
     while !isClosing && !isClosed {
       if engine.role == .server && (output?.count ?? 0) >= Self.heldOutputBytes {
@@ -153,7 +169,7 @@ class HTTP2Connection: Watcher {
   private func goOnLater() {
     if isGoingOn { return }
     isGoingOn = true
-    data.turns.add(self)
+    data.turns.add(self, isDoubtful: isDoubtful)
   }
 
   private func keep(_ buffer: Buffer) {
@@ -165,7 +181,7 @@ class HTTP2Connection: Watcher {
   final func drop() {
     let buffer = worker.buffers.take()
     defer { worker.buffers.give(buffer) }
-    var receivesLeft = Self.receivesPerRound
+    var receivesLeft = Self.dropsPerRound
     while !isClosed && !socket.readiness.isDisjoint(with: [.readable, .peerClosed]) {
       if receivesLeft == 0 { return goOnLater() }
       receivesLeft -= 1
@@ -197,7 +213,8 @@ class HTTP2Connection: Watcher {
     let now = worker.now.nanoseconds
     hasFramesLeft = false
     while true {
-      if workLeft <= 0 {
+      // Before a head where one comes soon: a reset behind the last one ends it before anything is done for it.
+      if workLeft <= -Self.headWork || workLeft <= 0 && HTTP2Engine.opensStream(bytes, at: position) {
         hasFramesLeft = true
         return position
       }

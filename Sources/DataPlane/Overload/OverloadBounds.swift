@@ -8,7 +8,7 @@ public struct OverloadBounds: Sendable {
   public var queueMin = 512
   /// What a round may take during an overload. A request waits for about three: to be begun, for its
   /// response, and for what its neighbours do.
-  public var roundNanoseconds: Int64 = 1_000_000
+  public var roundNanoseconds: Int64 = 300_000
   /// Without a refusal for this long, the overload is over.
   public var calmNanoseconds: Int64 = 500_000_000
   /// Requests that may be begun in the first round of an overload.

@@ -109,6 +109,13 @@ final class CacheZone: Sendable {
     withShard(index(hash)) { isValid($0, hash, purges) }
   }
 
+  /// Whether what was stored may be written: it was not purged in the meantime. Purges have not concerned what is still
+  /// in memory; what is there no more may have been evicted, and is written where there was no purge.
+  /// - purges: Of when it was asked for.
+  func mayWrite(_ response: StoredResponse, purges: UInt64) -> Bool {
+    !response.isGone.load(ordering: .relaxed) || mayStore(response.identity.hash, purges: purges)
+  }
+
   private func isValid(_ shard: CacheShard, _ hash: UInt64, _ purges: UInt64) -> Bool {
     purges >= purgedAll.load(ordering: .acquiring) && purges >= shard.invalidated[hash] ?? 0
   }

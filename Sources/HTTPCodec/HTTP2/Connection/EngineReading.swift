@@ -1,4 +1,9 @@
 extension HTTP2Engine {
+  /// Whether what stands at `position`, where a frame begins, opens a stream.
+  public static func opensStream(_ bytes: Span<UInt8>, at position: Int) -> Bool {
+    HTTP2FrameHeader(bytes, at: position)?.type == HTTP2FrameType.headers
+  }
+
   /// Finds the next event in what was received. Frames that need no attention are dealt with on the
   /// way; answers are appended to the output.
   ///

@@ -136,6 +136,11 @@ extension HTTP2Engine {
     if role == .server { floods.resets.relieve(1, now: clock) }
   }
 
+  /// Whether streams have come to nothing lately, more than were completed since; see ``HTTP2Limits/resets``.
+  ///
+  /// - now: Nanoseconds on the clock of ``next(_:position:now:into:)``.
+  public func hasWastedStreams(now: Int64) -> Bool { floods.resets.isRaised(now: now) }
+
   // MARK: Streams that the peer's GOAWAY leaves behind
 
   mutating func refuseStreams<Sink: ByteSink>(above last: UInt32, _ output: Sink) {

@@ -21,6 +21,9 @@ struct LeakyCounter: Sendable {
     return emptyAt &- now <= depth
   }
 
+  /// Whether something has come that was not made up for, and is not forgotten yet.
+  func isRaised(now: Int64) -> Bool { emptyAt > now }
+
   /// Takes back as many as `count`; what is not there is not saved up.
   @inline(__always)
   mutating func relieve(_ count: Int64, now: Int64) {

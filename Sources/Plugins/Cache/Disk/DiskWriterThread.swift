@@ -170,8 +170,7 @@ final class DiskWriterThread {
       return true
     }
     let zone = core.zone
-    let hash = response.identity.hash
-    guard zone.mayStore(hash, purges: purges) else { return true }
+    guard zone.mayWrite(response, purges: purges) else { return true }
     let content = response.message.content
     let now = (wall: SystemClock.wallNanoseconds, monotonic: SystemClock.monotonicNanoseconds)
     let head = DiskFormat.Head(response, storedAt: now.wall - (now.monotonic - response.storedAt))
@@ -196,7 +195,7 @@ final class DiskWriterThread {
     let entry = DiskEntry(
       head, headBytes: bytes.count, contentBytes: content.count, in: file, storedAt: response.storedAt,
       core.doomed)
-    if core.index.insert(entry, if: { zone.mayStore(hash, purges: purges) }) {
+    if core.index.insert(entry, if: { zone.mayWrite(response, purges: purges) }) {
       core.index.evict(sparing: entry)
     } else {
       entry.forget()
