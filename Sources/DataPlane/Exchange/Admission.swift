@@ -77,18 +77,19 @@ extension Exchange {
     } catch {
       return .badRequest(error)
     }
+    data.routes.prepareRoute(hostHash: hostHash)
     isPeerTrusted = http.trusts(client.peer)
     if client.isTLS, let tls = client.connection.tls, !isHostCovered(tls) { return .misdirected }
+    resolveClientAddress()
+    makeRequestID()
     let found = findRoute(in: input)
     route = found
     if let redirect = httpsRedirect(of: found) { return .redirect(redirect) }
     guard let route = found else { return .noRoute }
-    route.counters?.prepare()
+    route.prepare()
     if let refusal = noteUpgrade(route) { return refusal }
     let index = route.pickBackend(random: &worker.random)
     service = index >= 0 ? data.serviceTable.service(index) : nil
-    resolveClientAddress()
-    makeRequestID()
     chain = data.plugins(of: route, service)
     return chain == nil ? nil : meetPlugins()
   }
@@ -103,7 +104,7 @@ extension Exchange {
 
   /// Begins to fetch what ``findRoute(in:)`` looks at.
   private func prepareRouting(in input: Buffer) {
-    data.routes.prepare(host: input.bytes.extracting(request.host.range))
+    hostHash = data.routes.prepare(host: input.bytes.extracting(request.host.range))
   }
 
   private func findRoute(in input: Buffer) -> CompiledRoute? {
@@ -128,7 +129,9 @@ extension Exchange {
     let listener = client.listener.number
     return withRequest { head in
       data.routes.route(
-        listener: listener, host: bytes.extracting(head.host.range), path: path, head: head, bytes: bytes)
+        listener: listener, host: bytes.extracting(head.host.range), hostHash: hostHash, path: path,
+        head: head,
+        bytes: bytes)
     }
   }
 

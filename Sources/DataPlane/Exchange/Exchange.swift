@@ -61,6 +61,8 @@ public final class Exchange {
   /// The canonical path, where it is not the one that was sent.
   var normalisedPath: [UInt8] = []
   var hasNormalisedPath = false
+  /// What routes are looked up by.
+  var hostHash: UInt64 = 0
   var route: CompiledRoute?
   var service: UpstreamService?
   /// What the request is called in `X-Request-ID` and in the log; empty where it is not.

@@ -1,4 +1,5 @@
 import Resources
+import Runtime
 
 /// A consumer as a worker knows it. Belongs to one worker's thread.
 public final class WorkerConsumer {
@@ -14,6 +15,13 @@ public final class WorkerConsumer {
   let number: Int
   public let name: String
   public let groups: [String]
+
+  /// Has what endpoints and logs are told brought near.
+  @inline(__always)
+  func prepare() {
+    Prefetching.prepare(lines)
+    Prefetching.prepare(nameBytes)
+  }
 
   init(_ number: Int, _ consumer: Consumer, before: WorkerConsumer?) {
     self.number = number

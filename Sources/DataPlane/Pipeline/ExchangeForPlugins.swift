@@ -78,6 +78,7 @@ extension Exchange {
       for name in ConsumerFields.all { requestEdits.drop(name) }
     }
     let consumer = found.consumer
+    consumer.prepare()
     requestEdits.add(consumer.lines)
     self.consumer = consumer
     if !credentialName.isEmpty { requestEdits.add("X-Credential-Identifier", credentialName) }

@@ -5,6 +5,13 @@ protocol ByteTableValue {
   /// What stands in empty slots; not a value that can be stored.
   static var vacant: Self { get }
   var isVacant: Bool { get }
+  /// Has what it refers to brought near.
+  func prepare()
+}
+
+extension ByteTableValue {
+  @inline(__always)
+  func prepare() {}
 }
 
 extension UInt32: ByteTableValue {
@@ -35,9 +42,14 @@ struct ByteTable<Value: ByteTableValue> {
       bytes, from: start, to: end, hash: hash, scope: scope, lowercases: lowercases)
   }
 
-  /// Has the slot of a hash brought near, for a look-up that follows.
+  /// Has the slot of a hash brought near, for a look-up that follows. Mutating although nothing changes: references to
+  /// a part's arrays would be counted.
   @inline(__always)
-  func prepare(hash: UInt64) { shards.span[Self.shard(hash)].prepare(hash: hash) }
+  mutating func prepare(hash: UInt64) { shards[Self.shard(hash)].prepare(hash: hash) }
+
+  /// Has what that slot leads to brought near; to be called when the slot is there. Mutating for the same reason.
+  @inline(__always)
+  mutating func prepareEntry(hash: UInt64) { shards[Self.shard(hash)].prepareEntry(hash: hash) }
 
   /// Adds an entry, or replaces the value of one that is there.
   mutating func set(_ text: Span<UInt8>, hash: UInt64, scope: UInt32, to value: Value) {
@@ -84,10 +96,27 @@ struct ByteTableShard<Value: ByteTableValue> {
   private var count: UInt32 = 0
 
   @inline(__always)
-  func prepare(hash: UInt64) {
+  mutating func prepare(hash: UInt64) {
     let slots = slots.span
     if slots.count == 0 { return }
-    Prefetching.prepare(slots, at: Int(UInt32(truncatingIfNeeded: hash)) & (slots.count &- 1))
+    Prefetching.prepare(slots, at: Self.home(hash, slots.count))
+  }
+
+  /// Of the entry whose hash leads to the slot first, as those of most do.
+  @inline(__always)
+  mutating func prepareEntry(hash: UInt64) {
+    let (slots, texts) = (slots.span, texts.span)
+    if slots.count == 0 { return }
+    let index = Self.home(hash, slots.count)
+    if slots[index].value.isVacant { return }
+    slots[index].value.prepare()
+    let start = Int(slots[index].start)
+    if start < texts.count { Prefetching.prepare(texts, at: start) }
+  }
+
+  @inline(__always)
+  private static func home(_ hash: UInt64, _ slotCount: Int) -> Int {
+    Int(UInt32(truncatingIfNeeded: hash)) & (slotCount &- 1)
   }
 
   @inline(__always)

@@ -40,7 +40,12 @@ public final class CompiledRoute {
   var chain: PluginChain?
   var chainRevision: UInt32 = 0
   /// ``name`` for logs; made for the first one.
-  private(set) lazy var nameBytes: [UInt8] = Array(definition.name.utf8)
+  private(set) lazy var nameBytes: [UInt8] = {
+    let bytes = Array(definition.name.utf8)
+    namePlace = MemoryPlace(of: bytes)
+    return bytes
+  }()
+  private var namePlace = MemoryPlace.nowhere
 
   /// Given by the control plane; used again when the route is gone.
   public let number: Int
@@ -117,6 +122,13 @@ public final class CompiledRoute {
   var definition: Route { shared.value }
 
   public var name: String { definition.name }
+
+  /// Has what is counted and logged of an exchange that has begun brought near.
+  @inline(__always)
+  func prepare() {
+    counters?.prepare()
+    namePlace.prepare(bytes: 64)
+  }
 
   /// The route's own answer to requests that come without TLS.
   var redirect: Override<HTTPSRedirect>? { hasRedirect ? definition.redirect : nil }

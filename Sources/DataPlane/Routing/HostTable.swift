@@ -1,4 +1,5 @@
 import HTTPCodec
+import Runtime
 
 /// Hosts of routes to what they have: one hash for a host, and one more for each length that wildcards have.
 ///
@@ -13,12 +14,24 @@ struct HostTable {
   struct Entry: ByteTableValue {
     /// The route that takes every request for the host, where there is no other rule and no change under way:
     /// found without looking at rules, which 100,000 hosts have in memory that no cache holds.
-    var onlyRoute: CompiledRoute?
+    let onlyRoute: CompiledRoute?
     /// Number of its ``HostRules``.
     let rules: UInt32
 
+    /// Of ``onlyRoute``.
+    private let routePlace: MemoryPlace
+
+    init(onlyRoute: CompiledRoute?, rules: UInt32) {
+      self.onlyRoute = onlyRoute
+      self.rules = rules
+      routePlace = onlyRoute.map { MemoryPlace(of: $0) } ?? .nowhere
+    }
+
     static var vacant: Entry { Entry(onlyRoute: nil, rules: .vacant) }
     var isVacant: Bool { rules.isVacant }
+
+    @inline(__always)
+    func prepare() { routePlace.prepare(bytes: 64) }
   }
 
   private let hash: ByteHash
@@ -36,19 +49,29 @@ struct HostTable {
 
   // MARK: Looking up
 
-  /// Has the place of this very host brought near, for a look-up that follows: 100,000 hosts have it in memory that
-  /// no cache holds.
+  /// What a look-up for this very host, in any case, goes by.
   @inline(__always)
-  func prepare(_ host: Span<UInt8>) {
-    guard exactCount > 0, host.count <= Self.hostBytesMax else { return }
-    names.prepare(hash: hash.hashIgnoringCase(host, from: 0, to: host.count, after: UInt64(Self.exact)))
+  func hash(of host: Span<UInt8>) -> UInt64 {
+    guard exactCount > 0, host.count <= Self.hostBytesMax else { return 0 }
+    return hash(host, from: 0, Self.exact)
   }
 
-  /// What this very host has, in any case.
+  /// Has the place of a host brought near, for a look-up that follows: 100,000 hosts have it in memory that no cache
+  /// holds.
   @inline(__always)
-  func exact(_ host: Span<UInt8>) -> Entry? {
+  mutating func prepare(hash: UInt64) { names.prepare(hash: hash) }
+
+  /// Has what that place leads to brought near, some time after the place.
+  @inline(__always)
+  mutating func prepareEntry(hash: UInt64) { names.prepareEntry(hash: hash) }
+
+  /// What this very host has, in any case.
+  /// - hash: Its ``hash(of:)``.
+  @inline(__always)
+  func exact(_ host: Span<UInt8>, hash: UInt64) -> Entry? {
     guard exactCount > 0, host.count <= Self.hostBytesMax else { return nil }
-    return find(host, from: 0, scope: Self.exact)
+    return names.find(
+      host, from: 0, to: host.count, hash: hash, scope: Self.exact, lowercases: true)
   }
 
   /// Where a search through the wildcards that cover a host stands.
@@ -73,17 +96,19 @@ struct HostTable {
       if cursor.position == 1 { continue }
       let bit = min(cursor.labels, 63)
       if wildcardLabels &>> UInt64(bit) & 1 == 0 { continue }
-      if let entry = find(host, from: cursor.position, scope: Self.wildcard) { return entry.rules }
+      let hash = hash(host, from: cursor.position, Self.wildcard)
+      if let entry = names.find(
+        host, from: cursor.position, to: host.count, hash: hash, scope: Self.wildcard, lowercases: true)
+      {
+        return entry.rules
+      }
     }
     return nil
   }
 
   @inline(__always)
-  private func find(_ host: Span<UInt8>, from start: Int, scope: UInt32) -> Entry? {
-    names.find(
-      host, from: start, to: host.count,
-      hash: hash.hashIgnoringCase(host, from: start, to: host.count, after: UInt64(scope)),
-      scope: scope, lowercases: true)
+  private func hash(_ host: Span<UInt8>, from start: Int, _ scope: UInt32) -> UInt64 {
+    hash.hashIgnoringCase(host, from: start, to: host.count, after: UInt64(scope))
   }
 
   private func labelCount(_ host: Span<UInt8>) -> Int {

@@ -40,15 +40,25 @@ struct RouteIndex: ~Copyable {
 
   /// Has what a look-up begins with brought near. Mutating although nothing changes: a table that is stored would be
   /// copied for the call.
+  /// - Returns: the host's hash.
   @inline(__always)
-  mutating func prepare(host: Span<UInt8>) { hosts.prepare(host) }
+  mutating func prepare(host: Span<UInt8>) -> UInt64 {
+    let hash = hosts.hash(of: host)
+    hosts.prepare(hash: hash)
+    return hash
+  }
+
+  /// Has what comes next in the look-up brought near. Mutating for the same reason.
+  @inline(__always)
+  mutating func prepareRoute(hostHash: UInt64) { hosts.prepareEntry(hash: hostHash) }
 
   /// The route for a request, or nil.
   @inline(__always)
   mutating func route(
-    listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
+    listener: Int, host: Span<UInt8>, hostHash: UInt64, path: Span<UInt8>, head: borrowing RequestHead,
+    bytes: Span<UInt8>
   ) -> CompiledRoute? {
-    let exact = hosts.exact(host)
+    let exact = hosts.exact(host, hash: hostHash)
     if let route = exact?.onlyRoute { return route }
     let found = rule(host, exact?.rules, listener, path, head, bytes)
     return found == Self.none ? nil : chains.route(chains.rule(found).route)
@@ -61,7 +71,7 @@ struct RouteIndex: ~Copyable {
     _ host: Span<UInt8>, _ listener: Int, _ path: Span<UInt8>, _ head: borrowing RequestHead,
     _ bytes: Span<UInt8>
   ) -> UInt32 {
-    rule(host, hosts.exact(host)?.rules, listener, path, head, bytes)
+    rule(host, hosts.exact(host, hash: hosts.hash(of: host))?.rules, listener, path, head, bytes)
   }
 
   @inline(__always)

@@ -26,21 +26,28 @@ final class RouteTable {
   init(seed: UInt64) { index = RouteIndex(seed: seed) }
 
   /// Has what a look-up begins with brought near, while the caller goes on with something else.
-  // A call of its own: in the caller's midst, references to the tables would be counted.
-  @inline(never)
-  func prepare(host: Span<UInt8>) { index.prepare(host: host) }
+  /// - Returns: the hash of the host, for what follows.
+  @inline(__always)
+  func prepare(host: Span<UInt8>) -> UInt64 { index.prepare(host: host) }
+
+  /// Has what comes next in a look-up brought near, a while after what it begins with.
+  @inline(__always)
+  func prepareRoute(hostHash: UInt64) { index.prepareRoute(hostHash: hostHash) }
 
   /// The route for a request, or nil.
   ///
   /// - Parameters:
   ///   - listener: its number.
   ///   - host: in any case, without a port and a trailing dot; empty where there is none.
+  ///   - hostHash: what ``prepare(host:)`` has returned for it.
   ///   - path: normalised. One that is not a path, such as `*`, matches the prefix `/` alone.
   ///   - bytes: what the ranges in `head` refer to.
   func route(
-    listener: Int, host: Span<UInt8>, path: Span<UInt8>, head: borrowing RequestHead, bytes: Span<UInt8>
+    listener: Int, host: Span<UInt8>, hostHash: UInt64, path: Span<UInt8>, head: borrowing RequestHead,
+    bytes: Span<UInt8>
   ) -> CompiledRoute? {
-    index.route(listener: listener, host: host, path: path, head: head, bytes: bytes)
+    index.route(
+      listener: listener, host: host, hostHash: hostHash, path: path, head: head, bytes: bytes)
   }
 
   /// The number in ``index`` of the rule that takes a request, or ``Pool/none``.

@@ -1,5 +1,6 @@
 import DataPlane
 import Resources
+import Runtime
 import TLS
 
 /// What plugins that ask who calls have in common.
@@ -51,27 +52,41 @@ enum Anonymous {
 /// no longer found, from the same moment on as elsewhere.
 struct KnownSecrets {
   private struct Known {
-    var secret: [UInt8]
-    var found: FoundCredential
+    var secret: [UInt8] = []
+    var found: FoundCredential?
+    // Of as many as there are, no cache holds more than a few, and one would be waited for after the other.
+    var foundPlace = MemoryPlace.nowhere
+    var consumerPlace = MemoryPlace.nowhere
+
+    init() {}
+
+    init(_ secret: [UInt8], _ found: FoundCredential) {
+      self.secret = secret
+      self.found = found
+      foundPlace = MemoryPlace(of: found)
+      consumerPlace = MemoryPlace(of: found.consumer)
+    }
   }
 
-  private var known = HashedTable<Known?>(empty: nil)
+  private var known = HashedTable(empty: Known())
   /// Some 200 bytes each; above that, all are forgotten.
   private static let countMax = 20_000
 
   mutating func find(_ secret: Span<UInt8>, _ consumers: ConsumerTable) -> FoundCredential? {
     let hash = Self.hash(secret)
-    guard let slot = known.slot(of: hash), let one = known[slot], ConstantTime.areEqual(secret, one.secret)
-    else { return nil }
-    if consumers.isCurrent(one.found) { return one.found }
+    guard let slot = known.slot(of: hash) else { return nil }
+    known[slot].foundPlace.prepare(bytes: 64)
+    known[slot].consumerPlace.prepare(bytes: 64)
+    guard ConstantTime.areEqual(secret, known[slot].secret), let found = known[slot].found else { return nil }
+    if consumers.isCurrent(found) { return found }
     known.remove(hash)
     return nil
   }
 
   mutating func remember(_ secret: [UInt8], _ found: FoundCredential) {
     if known.count >= Self.countMax { known.removeAll() }
-    let slot = known.slot(of: Self.hash(secret.span), orInsert: nil)
-    known[slot] = Known(secret: secret, found: found)
+    let slot = known.slot(of: Self.hash(secret.span), orInsert: Known())
+    known[slot] = Known(secret, found)
   }
 
   private static func hash(_ secret: Span<UInt8>) -> Int {

@@ -94,7 +94,9 @@ extension RouteTable {
     let host = Array(request.host.utf8)
     let path = Array(request.path.utf8)
     return route(
-      listener: request.listener, host: host.span, path: path.span, head: head, bytes: bytes.span)
+      listener: request.listener, host: host.span, hostHash: prepare(host: host.span), path: path.span,
+      head: head,
+      bytes: bytes.span)
   }
 }
 

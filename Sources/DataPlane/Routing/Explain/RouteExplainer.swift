@@ -49,7 +49,7 @@ struct RouteExplainer {
     let text = request.hostText
     let bytes = Array(text.utf8)
     var hosts: [Host] = []
-    if let number = table.index.hosts.exact(bytes.span)?.rules {
+    if let number = table.index.hosts.exact(bytes.span, hash: table.index.hosts.hash(of: bytes.span))?.rules {
       hosts.append(Host(number: number, pattern: text, rank: 0))
     }
     var cursor = HostTable.WildcardCursor()
