@@ -425,9 +425,9 @@ public final class Exchange {
       input.removeAll()
       let result = socket.receive(into: input)
       if result.isWouldBlock {
-        guard await client.wait(for: socket, [.readable, .peerClosed], until: deadline) == .ready else {
-          return
-        }
+        // What is woken by a drain goes on: the response may still be on its way.
+        let wake = await client.wait(for: socket, [.readable, .peerClosed], until: deadline)
+        if wake == .deadline { return }
         continue
       }
       guard result.bytes > 0 else { return }

@@ -1,0 +1,56 @@
+import DataPlane
+import Plugins
+import Resources
+import Runtime
+import Simulation
+import Testing
+
+@Suite("Drains, simulated")
+struct DrainTests {
+  @Test("An answer of the gateway's own that a client takes slowly is sent to its end")
+  func slowAnswer() throws {
+    let body = String(repeating: "answer ", count: 8_000)
+    var link = Link()
+    link.sendBufferBytes = 8_192
+    link.receiveBufferBytes = 8_192
+    let plugins = try servicePlugins("mock: {body: \"\(body)\"}")
+    let scene = Scene(link: link) { $0.plugins = plugins }
+    var response: SimulatedResponse?
+    scene.start { stream throws(StreamFailure) in
+      stream.pace = SimulatedStream.Pace(bytes: 2_000, pause: .milliseconds(500))
+      try await stream.send(SimulatedClient.request())
+      response = try await stream.readResponse()
+    }
+    try scene.simulation.run(for: .seconds(3))
+    var isDrained = false
+    scene.gateway.beginDrain { isDrained = true }
+    try scene.simulation.run(for: .seconds(2))
+    #expect(!isDrained)
+    try scene.simulation.run(limit: .seconds(60)) { isDrained }
+    try scene.simulation.run(limit: .seconds(60))
+    #expect(difference(response?.body, Array(body.utf8)) == nil)
+    try scene.finish()
+  }
+
+  @Test("A client that was answered early may go on sending for a while, so that nothing cuts the answer off")
+  func earlyAnswer() throws {
+    var http = HTTPSettings()
+    http.limits.bodyBytes = 1_000
+    let scene = Scene(http: http)
+    var status: Int?
+    scene.start { stream throws(StreamFailure) in
+      try await stream.send("POST / HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 10000\r\n\r\n")
+      for _ in 0..<4 {
+        await stream.sleep(.milliseconds(300))
+        try await stream.send("more of it")
+      }
+      status = try await stream.readResponse().status
+    }
+    try scene.simulation.run(for: .milliseconds(100))
+    var isDrained = false
+    scene.gateway.beginDrain { isDrained = true }
+    try scene.simulation.run(limit: .seconds(5)) { isDrained }
+    #expect(status == 413)
+    try scene.finish()
+  }
+}
