@@ -223,8 +223,8 @@ public final class Exchange {
     // A burst of one connection must not grow the buffers of all that come after it.
     input.reset(to: BufferPool.bufferBytes)
     toUpstream.reset(to: BufferPool.bufferBytes)
+    assert(download.staged.isEmpty, "a response was not let go of")
     response.reset(to: BufferPool.bufferBytes)
-    download.staged = 0..<0
     toClient.reset(to: BufferPool.bufferBytes)
     dropTrailers()
     dropHeld()
