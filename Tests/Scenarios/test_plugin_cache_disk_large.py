@@ -220,3 +220,14 @@ class TestDamage:
         assert 0 < line["responseBodyBytes"] < len(HUGE) - 100
         assert disk(site, "damaged_total") == 1
         assert site.get("/l").body == HUGE and site.pages.counts["/l"] == 2
+
+    def test_a_damaged_file_counts_once(self, site, folder):
+        """However many it is sent to meanwhile."""
+        fill(site, HUGE)
+        clients = [stalled(site) for _ in range(3)]
+        path, = files(folder)
+        os.truncate(path, len(HUGE) - 100)
+        for client, answer in clients:
+            with pytest.raises(ConnectionEnded):
+                client.read_content(answer)
+        assert disk(site, "damaged_total") == 1
