@@ -18,8 +18,7 @@ struct DrainTests {
     var response: SimulatedResponse?
     scene.start { stream throws(StreamFailure) in
       stream.pace = SimulatedStream.Pace(bytes: 2_000, pause: .milliseconds(500))
-      try await stream.send(SimulatedClient.request())
-      response = try await stream.readResponse()
+      response = try await stream.request()
     }
     try scene.simulation.run(for: .seconds(3))
     var isDrained = false
