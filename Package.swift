@@ -127,6 +127,7 @@ let package = Package(
     .executableTarget(name: "simulate", dependencies: ["Runtime", "Simulation"], swiftSettings: settings),
 
     tests("HTTPCodecTests", ["HTTPCodec"]),
+    tests("RuntimeTests", ["Runtime"]),
     .testTarget(
       name: "FuzzTests", dependencies: fuzzed, path: "Tests/Fuzz",
       exclude: ["Corpora", "Dictionaries", "Entry"], swiftSettings: settings),

@@ -1,43 +1,41 @@
 """cache: files that are sent while they are read, whatever becomes of them and of their clients meanwhile."""
 
-import contextlib
 import json
 import os
 import random
+import signal
 
 import pytest
 
 from support.admin_api import AdminAPI
-from support.cache_disk import CACHED, disk, end, files, folder, known, restart, stored, written
+from support.cache_disk import (CACHED, HUGE, WAYS, SlowClient, disk, end, files, fill, folder, in_memory, is_open,
+                                known, stored)
 from support.cache_site import FRESH, Site, result
 from support.http import ConnectionEnded
 from support.http2 import StreamReset
-from support.pages import page, validated
+from support.pages import page
+from support.ports import is_listening
 from support.waiting import wait_until
 
 MIB = 1 << 20
-# In pieces of 128 KiB, the last of which is not whole.
+PIECE = 128 << 10
+# The last piece is not whole.
 LARGE = random.Random(1).randbytes(3 * MIB + 5)
-# More than sockets hold.
-HUGE = random.Random(2).randbytes(12 * MIB)
+
+
+def start(scenario, folder, **options):
+    return Site(scenario, workers=2, log={"format": "json", "path": "access.log"}, diskPath=str(folder), memory="256MiB",
+                maxSize="64MiB", **options)
 
 
 @pytest.fixture
 def site(scenario, folder):
-    return Site(scenario, workers=2, log={"format": "json", "path": "access.log"}, diskPath=str(folder), memory="256MiB",
-                maxSize="64MiB")
+    return start(scenario, folder)
 
 
-def fill(site, content, *fields):
-    """Has it on the disk only."""
-    site.pages["/l"] = validated(content, '"one"', FRESH, *fields)
-    assert site.get("/l").body == content
-    written(site, 1)
-    restart(site)
-
-
-def in_memory(site):
-    return site.gateway.metrics().sum("penstock_cache_entries")
+@pytest.fixture
+def tls_site(scenario, folder):
+    return start(scenario, folder, leaf=scenario.authority().issue("example.test"))
 
 
 def stalled(site, path="/l"):
@@ -52,10 +50,9 @@ class TestContent:
         fill(site, LARGE, "Surrogate-Key: shop")
         answer = stored(site, "/l")
         assert answer.body == LARGE and result(answer) == "hit" and answer.value("etag") == '"one"'
-        piece = 128 << 10
         for asked, part in [
-                ("0-0", LARGE[:1]), ("5-9", LARGE[5:10]), (f"{piece - 1}-{piece}", LARGE[piece - 1:piece + 1]),
-                (f"{piece}-{2 * piece - 1}", LARGE[piece:2 * piece]), ("1000000-2999999", LARGE[1_000_000:3_000_000]),
+                ("0-0", LARGE[:1]), ("5-9", LARGE[5:10]), (f"{PIECE - 1}-{PIECE}", LARGE[PIECE - 1:PIECE + 1]),
+                (f"{PIECE}-{2 * PIECE - 1}", LARGE[PIECE:2 * PIECE]), ("1000000-2999999", LARGE[1_000_000:3_000_000]),
                 ("-3", LARGE[-3:]), ("3000000-", LARGE[3_000_000:])]:
             answer = site.get("/l", f"Range: bytes={asked}")
             assert answer.status == 206 and answer.body == part, asked
@@ -107,19 +104,60 @@ class TestContent:
             clients = [stalled(site)[0] for _ in range(3)]
             for client in clients:
                 client.reset()
-            wait_until(lambda: not self.is_open(site, folder), "it is closed")
+            wait_until(lambda: not is_open(site.gateway.pid, folder), "it is closed")
         assert stored(site, "/l").body == HUGE and in_memory(site) == 0
         assert site.get("/l", "Range: bytes=0-0").body == HUGE[:1]
-        wait_until(lambda: not self.is_open(site, folder), "it is closed")
+        wait_until(lambda: not is_open(site.gateway.pid, folder), "it is closed")
 
-    @staticmethod
-    def is_open(site, folder):
-        own = f"/proc/{site.gateway.process.pid}/fd"
-        targets = []
-        for name in os.listdir(own):
-            with contextlib.suppress(FileNotFoundError):
-                targets.append(os.readlink(f"{own}/{name}"))
-        return any(target.startswith(f"{folder}/") and not target.endswith("/owner") for target in targets)
+
+class TestTLS:
+    def test_the_whole_and_parts_of_it(self, tls_site):
+        site = tls_site
+        fill(site, LARGE)
+        with site.gateway.tls_client() as http1, site.http2() as http2:
+            # The connections go on after each.
+            for _ in range(2):
+                for exchange in (http1.exchange, http2.exchange):
+                    answer = exchange("GET", "/l")
+                    assert answer.status == 200 and answer.body == LARGE and result(answer) == "hit"
+                    for first, last in [(0, 0), (PIECE - 1, PIECE), (100_000, 2_999_999), (3_000_000, len(LARGE) - 1)]:
+                        answer = exchange("GET", "/l", ("range", f"bytes={first}-{last}"))
+                        assert answer.status == 206 and answer.body == LARGE[first:last + 1], first
+                    assert exchange("HEAD", "/l").value("content-length") == str(len(LARGE))
+        # Each was read for itself.
+        assert disk(site, "reads_total", result="read") == 2 * 2 * 6
+        assert site.pages.counts["/l"] == 1 and in_memory(site) == 0 and disk(site, "damaged_total") == 0
+
+    @pytest.mark.parametrize("protocol", ["HTTP/1.1", "HTTP/2"])
+    def test_a_client_that_reads_slowly(self, tls_site, folder, protocol):
+        site = tls_site
+        fill(site, HUGE)
+        with SlowClient(site, protocol=protocol) as client:
+            for position in range(0, 6 * MIB, MIB):
+                client.take_to(position)
+                assert is_open(site.gateway.pid, folder), position
+            assert client.body() == HUGE
+        wait_until(lambda: not is_open(site.gateway.pid, folder), "it is closed")
+        assert site.pages.counts["/l"] == 1 and in_memory(site) == 0
+
+
+@pytest.mark.parametrize("protocol, by_tls", WAYS)
+def test_a_drain_waits_for_its_end(scenario, folder, protocol, by_tls):
+    leaf = scenario.authority().issue("example.test") if by_tls else None
+    site = start(scenario, folder, leaf=leaf, http={"timeouts": {"drain": "60s"}})
+    gateway = site.gateway
+    fill(site, HUGE)
+    with SlowClient(site, protocol=protocol) as client:
+        assert in_memory(site) == 0
+        gateway.was_ended = True
+        gateway.signal(signal.SIGTERM)
+        wait_until(lambda: not is_listening(gateway.port), "new connections are refused")
+        client.take_to(MIB)
+        assert is_open(gateway.pid, folder) and gateway.is_running
+        assert client.body() == HUGE
+        client.expect_end()
+    assert gateway.wait_for_end() == 0
+    assert site.pages.counts["/l"] == 1
 
 
 class TestChanges:
@@ -182,3 +220,14 @@ class TestDamage:
         assert 0 < line["responseBodyBytes"] < len(HUGE) - 100
         assert disk(site, "damaged_total") == 1
         assert site.get("/l").body == HUGE and site.pages.counts["/l"] == 2
+
+    def test_a_damaged_file_counts_once(self, site, folder):
+        """However many it is sent to meanwhile."""
+        fill(site, HUGE)
+        clients = [stalled(site) for _ in range(3)]
+        path, = files(folder)
+        os.truncate(path, len(HUGE) - 100)
+        for client, answer in clients:
+            with pytest.raises(ConnectionEnded):
+                client.read_content(answer)
+        assert disk(site, "damaged_total") == 1

@@ -2,13 +2,15 @@
 
 import itertools
 
+import pytest
+
 from support.admin_api import AdminAPI
-from support.cache_disk import files
-from support.cache_site import FRESH
+from support.cache_disk import HUGE, WAYS, SlowClient, disk, files, fill, folder, in_memory, is_open, known, stored
+from support.cache_site import FRESH, Site, result
 from support.gateway import route
 from support.load import Load
 from support.pages import Pages, page
-from support.upgrades import HTTP1Session, start
+from support.upgrades import HTTP1Session, Line, start
 from support.waiting import wait_until
 
 COUNT = 40
@@ -18,8 +20,7 @@ def content(path: str) -> bytes:
     return path.encode() * 10_000
 
 
-def test_hits_go_on_from_the_disk(scenario, tmp_path):
-    folder = tmp_path / "cache"
+def test_hits_go_on_from_the_disk(scenario, folder):
     pages = Pages()
     pages.pages = {f"/{number}": page(content(f"/{number}"), FRESH) for number in range(COUNT)}
     plugins = {"cache": {"diskPath": str(folder), "lockTimeout": "30s"}}
@@ -56,3 +57,27 @@ def test_hits_go_on_from_the_disk(scenario, tmp_path):
                 assert metrics.sum("penstock_cache_disk_damaged_total") == 0
         # What was fetched anew before its file was found has taken its place.
         wait_until(lambda: len(files(folder)) == COUNT, "there is one file of each")
+
+
+@pytest.mark.parametrize("protocol, by_tls", WAYS)
+def test_what_is_being_sent_from_the_disk_is_finished(scenario, folder, protocol, by_tls):
+    leaf = scenario.authority().issue("example.test") if by_tls else None
+    site = Site(scenario, workers=2, leaf=leaf, http={"timeouts": {"drain": "60s"}}, diskPath=str(folder),
+                memory="256MiB", maxSize="64MiB")
+    fill(site, HUGE)
+    with Line(site.gateway) as line:
+        with SlowClient(site, protocol=protocol) as client:
+            assert in_memory(site) == 0
+            old = line.upgrade()
+            known(site)
+            client.take_to(1 << 20)
+            # Both send from the one file.
+            with SlowClient(site, protocol=protocol) as other:
+                assert is_open(old, folder) and is_open(line.pid, folder)
+                assert other.body() == HUGE
+            assert client.body() == HUGE
+        line.wait_for_end(old)
+        answer = stored(site, "/l")
+        assert answer.body == HUGE and result(answer) == "hit"
+        assert in_memory(site) == 0 and disk(site, "reads_total", result="read") == 2
+        assert site.pages.counts["/l"] == 1 and disk(site, "damaged_total") == 0

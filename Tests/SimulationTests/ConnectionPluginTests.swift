@@ -40,10 +40,6 @@ struct ConnectionPluginTests {
     return configuration
   }
 
-  private static func refusals(_ scene: Scene, _ reason: RefusalReason) -> UInt64 {
-    scene.gateway.counters.figures.refusalReasons[reason]
-  }
-
   @Test("A change counts for the next connection, and those that are there go on")
   func changes() throws {
     let scene = Scene()
@@ -51,8 +47,7 @@ struct ConnectionPluginTests {
     var refused = 0
     scene.start("before") { stream throws(StreamFailure) in
       for _ in 0..<2 {
-        try await stream.send(SimulatedClient.request())
-        statuses.append(try await stream.readResponse().status)
+        statuses.append(try await stream.request().status)
         await stream.sleep(.seconds(2))
       }
     }
@@ -61,8 +56,7 @@ struct ConnectionPluginTests {
     func attempt() {
       scene.start("afterwards", mayFail: true) { stream throws(StreamFailure) in
         do throws(StreamFailure) {
-          try await stream.send(SimulatedClient.request())
-          statuses.append(try await stream.readResponse().status)
+          statuses.append(try await stream.request().status)
         } catch {
           refused += 1
         }
@@ -71,7 +65,7 @@ struct ConnectionPluginTests {
     attempt()
     try scene.simulation.run()
     #expect(statuses == [200, 200] && refused == 1)
-    #expect(Self.refusals(scene, .plugin) == 1)
+    #expect(scene.refusals(.plugin) == 1)
     #expect(scene.gateway.counters.figures.connectionsRefused == 1)
     // What never was a request is counted as none.
     #expect(scene.gateway.counters.figures.requests == 2)
@@ -90,8 +84,7 @@ struct ConnectionPluginTests {
     var statuses: [Int] = []
     scene.start("idle") { stream throws(StreamFailure) in
       for _ in 0..<2 {
-        try await stream.send(SimulatedClient.request())
-        statuses.append(try await stream.readResponse().status)
+        statuses.append(try await stream.request().status)
         await stream.sleep(.seconds(1))
       }
     }
@@ -102,7 +95,7 @@ struct ConnectionPluginTests {
     }
     try scene.simulation.run()
     #expect(statuses == [200, 200])
-    #expect(Self.refusals(scene, .plugin) == 1 && Self.refusals(scene, .connections) == 0)
+    #expect(scene.refusals(.plugin) == 1 && scene.refusals(.connections) == 0)
     try scene.finish()
   }
 
@@ -111,12 +104,11 @@ struct ConnectionPluginTests {
     let scene = Scene()
     scene.apply(try Self.configuration(scene, "failing"))
     scene.start("client", mayFail: true) { stream throws(StreamFailure) in
-      try await stream.send(SimulatedClient.request())
-      _ = try await stream.readResponse()
+      _ = try await stream.request()
       Issue.record("it was answered")
     }
     try scene.simulation.run()
-    #expect(Self.refusals(scene, .plugin) == 1)
+    #expect(scene.refusals(.plugin) == 1)
     #expect(scene.gateway.snapshotCounters().plugins["failing"]?.failures == 1)
     try scene.finish()
   }

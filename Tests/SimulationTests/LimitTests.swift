@@ -7,10 +7,6 @@ import Testing
 
 @Suite("Limits of clients, simulated")
 struct LimitTests {
-  private static func refusals(_ scene: Scene, _ reason: RefusalReason) -> UInt64 {
-    scene.gateways.reduce(0) { $0 + $1.counters.figures.refusalReasons[reason] }
-  }
-
   @Test("A head in pieces is read, whatever the pieces, and holds no exchange meanwhile", arguments: 1...12)
   func headInPieces(size: Int) throws {
     let scene = Scene(seed: UInt64(size))
@@ -55,7 +51,7 @@ struct LimitTests {
     }
     #expect(status == 408)
     #expect(elapsed >= 15 && elapsed < 18)
-    #expect(Self.refusals(scene, .slowHead) == 1)
+    #expect(scene.refusals(.slowHead) == 1)
     try scene.finish()
   }
 
@@ -85,7 +81,7 @@ struct LimitTests {
     }
     #expect(answer == status)
     #expect(status == 200 || elapsed < 35)
-    #expect(Self.refusals(scene, .slowBody) == (status == 200 ? 0 : 1))
+    #expect(scene.refusals(.slowBody) == (status == 200 ? 0 : 1))
     try scene.finish()
   }
 
@@ -99,16 +95,14 @@ struct LimitTests {
     for number in 0..<10 {
       scene.start("client \(number)") { stream throws(StreamFailure) in
         await stream.sleep(.milliseconds(number))
-        try await stream.send(SimulatedClient.request())
-        statuses[try await stream.readResponse().status, default: 0] += 1
+        statuses[try await stream.request().status, default: 0] += 1
         await stream.sleep(.seconds(2 + 2 * number))
-        try await stream.send(SimulatedClient.request())
-        statuses[try await stream.readResponse().status, default: 0] += 1
+        statuses[try await stream.request().status, default: 0] += 1
       }
     }
     try scene.simulation.run()
     #expect(statuses == [200: 12, 503: 8])
-    #expect(Self.refusals(scene, .inFlight) == 8)
+    #expect(scene.refusals(.inFlight) == 8)
     #expect(scene.gateways[0].counters.figures.requestsInFlight == 0)
     try scene.finish()
   }
@@ -122,18 +116,16 @@ struct LimitTests {
     var burst: [Int: Int] = [:]
     for number in 0..<100 {
       scene.start("client \(number)") { stream throws(StreamFailure) in
-        try await stream.send(SimulatedClient.request())
-        burst[try await stream.readResponse().status, default: 0] += 1
+        burst[try await stream.request().status, default: 0] += 1
       }
     }
     try scene.simulation.run()
     // Seven eighths of a mebibyte, at 16 KiB each.
     #expect(burst == [200: 56, 503: 44])
-    #expect(Self.refusals(scene, .memory) == 44)
+    #expect(scene.refusals(.memory) == 44)
     var later: Int?
     scene.start("another") { stream throws(StreamFailure) in
-      try await stream.send(SimulatedClient.request())
-      later = try await stream.readResponse().status
+      later = try await stream.request().status
     }
     try scene.simulation.run()
     #expect(later == 200)
@@ -203,8 +195,7 @@ struct LimitTests {
     for number in 0..<4 {
       scene.start("client \(number)") { stream throws(StreamFailure) in
         await stream.sleep(.milliseconds(number))
-        try await stream.send(SimulatedClient.request())
-        statuses[try await stream.readResponse().status, default: 0] += 1
+        statuses[try await stream.request().status, default: 0] += 1
       }
     }
     try scene.simulation.run(for: .milliseconds(500))
@@ -215,7 +206,7 @@ struct LimitTests {
     try scene.simulation.run()
     #expect(most == 2)
     #expect(statuses == [200: 2, 503: 2])
-    #expect(Self.refusals(scene, .inFlight) == 2)
+    #expect(scene.refusals(.inFlight) == 2)
     try scene.finish()
   }
 
@@ -233,8 +224,7 @@ struct LimitTests {
     for number in 0..<200 {
       scene.start("client \(number)") { stream throws(StreamFailure) in
         for _ in 0..<30 {
-          try await stream.send(SimulatedClient.request())
-          if try await stream.readResponse().status == 200 {
+          if try await stream.request().status == 200 {
             served += 1
             serving -= 1
           } else {
@@ -247,7 +237,7 @@ struct LimitTests {
     try scene.simulation.run()
     #expect(served + refused == 6_000)
     #expect(refused > 0 && served > 600)
-    #expect(Self.refusals(scene, .serviceConcurrency) == UInt64(refused))
+    #expect(scene.refusals(.serviceConcurrency) == UInt64(refused))
     try scene.finish()
   }
 
@@ -259,14 +249,13 @@ struct LimitTests {
     var served = 0
     for number in 0..<8 {
       scene.start("client \(number)", mayFail: true) { stream throws(StreamFailure) in
-        try await stream.send(SimulatedClient.request())
-        if try await stream.readResponse().status == 200 { served += 1 }
+        if try await stream.request().status == 200 { served += 1 }
         await stream.sleep(.seconds(5))
       }
     }
     try scene.simulation.run()
     #expect(served == 3)
-    #expect(Self.refusals(scene, .addressConnections) == 5)
+    #expect(scene.refusals(.addressConnections) == 5)
     try scene.finish()
   }
 
@@ -278,8 +267,7 @@ struct LimitTests {
     var served = 0
     func start(_ name: String, for duration: Duration) {
       scene.start(name, mayFail: true) { stream throws(StreamFailure) in
-        try await stream.send(SimulatedClient.request())
-        if try await stream.readResponse().status == 200 { served += 1 }
+        if try await stream.request().status == 200 { served += 1 }
         await stream.sleep(duration)
       }
     }
@@ -292,7 +280,7 @@ struct LimitTests {
     start("one too many", for: .seconds(1))
     try scene.simulation.run(for: .milliseconds(500))
     #expect(served == 4)
-    #expect(Self.refusals(scene, .addressConnections) == 1)
+    #expect(scene.refusals(.addressConnections) == 1)
     try scene.simulation.run()
     start("afterwards", for: .seconds(1))
     try scene.simulation.run()

@@ -98,6 +98,11 @@ final class Scene {
   var origin: SimulatedOrigin { origins[0] }
   var requestCount: Int { origins.reduce(0) { $0 + $1.requests.count } }
 
+  /// Of requests, and of connections, for this reason.
+  func refusals(_ reason: RefusalReason) -> UInt64 {
+    gateways.reduce(0) { $0 + $1.counters.figures.refusalReasons[reason] }
+  }
+
   /// What a call of the system takes on the workers' clocks from now on.
   func makeCallsTake(nanoseconds: Int64) {
     for gateway in gateways { simulation.seam(of: gateway.worker).callNanoseconds = nanoseconds }
@@ -228,5 +233,13 @@ final class Scene {
         #expect(service.endpoints.allSatisfy { $0.inFlight == 0 })
       }
     }
+  }
+}
+
+extension SimulatedStream {
+  /// Sends a request, and reads its response.
+  func request() async throws(StreamFailure) -> SimulatedResponse {
+    try await send(SimulatedClient.request())
+    return try await readResponse()
   }
 }

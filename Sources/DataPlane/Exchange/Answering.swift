@@ -198,7 +198,8 @@ extension Exchange {
       let wake = await client.wait(
         for: client.transport, [.writable, .peerClosed], until: min(silence, rateDeadline()))
       hasWaited(since: start, holding: held)
-      if wake == .interrupted || client.transport.readiness.contains(.peerClosed) { return false }
+      // A drain wakes it as well, and lets it go on.
+      if client.isAborted || client.transport.readiness.contains(.peerClosed) { return false }
       if wake == .deadline, isTooSlow() { return false }
     }
   }

@@ -18,12 +18,9 @@ extension Exchange {
     // What was sent may go while it waits.
     heldPiece = nil
     let deadline = worker.now.advanced(byNanoseconds: data.settings.sendNanoseconds)
-    var isWaiting = true
-    while isWaiting, !hasLostClient, worker.now < deadline {
-      let handle = WakeHandle(on: worker)
-      isWaiting = pieces.wake(handle)
-      if isWaiting { await wait(for: handle, until: deadline) }
-    }
+    let handle = WakeHandle(on: worker)
+    var isWaiting = pieces.wake(handle)
+    if isWaiting { await wait(for: handle, until: deadline) }
     // The client could not take what was not there.
     download.lastClientProgress = worker.now
     if isWaiting { isWaiting = pieces.isBeingRead }

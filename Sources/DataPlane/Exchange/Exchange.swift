@@ -225,8 +225,8 @@ public final class Exchange {
     // A burst of one connection must not grow the buffers of all that come after it.
     input.reset(to: BufferPool.bufferBytes)
     toUpstream.reset(to: BufferPool.bufferBytes)
+    assert(download.staged.isEmpty, "a response was not let go of")
     response.reset(to: BufferPool.bufferBytes)
-    download.staged = 0..<0
     toClient.reset(to: BufferPool.bufferBytes)
     dropTrailers()
     dropHeld()
@@ -427,9 +427,9 @@ public final class Exchange {
       input.removeAll()
       let result = socket.receive(into: input)
       if result.isWouldBlock {
-        guard await client.wait(for: socket, [.readable, .peerClosed], until: deadline) == .ready else {
-          return
-        }
+        // What is woken by a drain goes on: the response may still be on its way.
+        let wake = await client.wait(for: socket, [.readable, .peerClosed], until: deadline)
+        if wake == .deadline { return }
         continue
       }
       guard result.bytes > 0 else { return }

@@ -101,11 +101,13 @@ extension Exchange {
       response.consume(sent)
       download.staged = 0..<download.staged.count
     }
-    var hasGivenBack = false
-    for buffer in [input, toUpstream, response, toClient] {
-      if buffer.giveBackTaken(atLeast: BufferBudget.tightReceiveBytes) { hasGivenBack = true }
-    }
-    return hasGivenBack
+    // Each is asked, whatever the others have.
+    let least = BufferBudget.tightReceiveBytes
+    let fromInput = input.giveBackTaken(atLeast: least)
+    let fromUpload = toUpstream.giveBackTaken(atLeast: least)
+    let fromResponse = response.giveBackTaken(atLeast: least)
+    let fromDownload = toClient.giveBackTaken(atLeast: least)
+    return fromInput || fromUpload || fromResponse || fromDownload
   }
 
   /// What the client has taken of the response: what was sent, without what its system has not

@@ -118,15 +118,12 @@ extension Exchange {
 
   /// Waits until somebody wakes it, its client goes away, its call's deadline passes or the time is over.
   public func wait(for handle: WakeHandle, until deadline: MonotonicTime) async {
-    if hasLostClient { return }
-    client.transport.interest = .peerClosed
-    await handle.wait(on: client, until: min(deadline, callDeadline))
-    client.transport.interest = []
-  }
-
-  /// The same until `isOver` says so: other news of the connection end no wait.
-  public func wait(for handle: WakeHandle, until deadline: MonotonicTime, unless isOver: () -> Bool) async {
     let until = min(deadline, callDeadline)
-    while !isOver(), !hasLostClient, worker.now < until { await wait(for: handle, until: until) }
+    // A drain wakes whoever waits, and ends no wait.
+    while !handle.hasFired, !hasLostClient, worker.now < until {
+      client.transport.interest = .peerClosed
+      await handle.wait(on: client, until: until)
+      client.transport.interest = []
+    }
   }
 }

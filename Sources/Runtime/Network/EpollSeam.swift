@@ -174,21 +174,15 @@ public final class EpollSeam: Seam {
     _ = penstock_epoll_modify(epoll, handle, accepting ? PENSTOCK_EPOLL_IN : 0)
   }
 
-  public override func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
-    try connect(to: address, window: nil)
-  }
-
-  public override func connect(to address: SocketAddress, windowBytes: Int) throws(SystemError) -> Int32 {
-    try connect(to: address, window: Int32(clamping: windowBytes))
-  }
-
-  private func connect(to address: SocketAddress, window: Int32?) throws(SystemError) -> Int32 {
+  public override func connect(
+    to address: SocketAddress, windowBytes: Int? = nil
+  ) throws(SystemError) -> Int32 {
     let handle = try makeSocket(for: address)
     do throws(SystemError) {
       try setOption(handle, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
       // Before the first segment: a window that was offered cannot be taken back (RFC 9293 §3.8.6). Not
       // TCP_WINDOW_CLAMP, which Linux forgets with the first content (6.18).
-      if let window { try setOption(handle, SOL_SOCKET, SO_RCVBUF, window) }
+      if let windowBytes { try setOption(handle, SOL_SOCKET, SO_RCVBUF, Int32(clamping: windowBytes)) }
       // connect reads the address during the call only.
       let status = unsafe address.withSystemAddress { unsafe Glibc.connect(handle, $0, $1) }
       if status != 0 && errno != EINPROGRESS { throw SystemError(errno) }

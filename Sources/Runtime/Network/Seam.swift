@@ -61,13 +61,10 @@ open class Seam {
   /// Stops or resumes the reports of a listening socket.
   open func setAccepting(_ accepting: Bool, on handle: Int32) { preconditionFailure("abstract") }
   /// Begins a connection; the socket becomes writable when it is made or has failed.
-  open func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
+  /// - windowBytes: What the peer may send before it is read, for as long as the connection lasts, where the system
+  ///   knows how; nil: as much as it likes.
+  open func connect(to address: SocketAddress, windowBytes: Int? = nil) throws(SystemError) -> Int32 {
     preconditionFailure("abstract")
-  }
-  /// The same with a bound for what the peer may send before it is read, for as long as the connection lasts;
-  /// where the system knows how.
-  open func connect(to address: SocketAddress, windowBytes: Int) throws(SystemError) -> Int32 {
-    try connect(to: address)
   }
   /// Why a connection attempt failed, or `nil` when it succeeded.
   open func connectError(of handle: Int32) -> SystemError? { preconditionFailure("abstract") }

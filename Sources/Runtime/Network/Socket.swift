@@ -34,11 +34,7 @@ open class Socket: Transport {
   ) throws(SystemError) {
     isWatchedWritable = true
     hasSmallWindow = windowBytes != nil
-    if let windowBytes {
-      handle = try worker.seam.connect(to: address, windowBytes: windowBytes)
-    } else {
-      handle = try worker.seam.connect(to: address)
-    }
+    handle = try worker.seam.connect(to: address, windowBytes: windowBytes)
     seam = worker.seam
     super.init(on: worker, readiness: [])
     worker.sockets.insert(self)

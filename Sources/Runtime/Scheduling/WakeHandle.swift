@@ -5,7 +5,8 @@
 public final class WakeHandle: @unchecked Sendable {
   private let worker: Worker
   private var waiter: Waiter?
-  private var hasFired = false
+  /// ``wake()`` was called. On the worker's thread.
+  public private(set) var hasFired = false
 
   public init(on worker: Worker) { self.worker = worker }
 

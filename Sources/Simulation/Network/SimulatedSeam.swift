@@ -173,7 +173,9 @@ public final class SimulatedSeam: Seam {
 
   // MARK: Connections
 
-  public override func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
+  public override func connect(
+    to address: SocketAddress, windowBytes: Int? = nil
+  ) throws(SystemError) -> Int32 {
     spendTime()
     var local = host
     local.port = takePort()

@@ -32,7 +32,7 @@ final class VirtualSeam: Seam {
     }
   }
 
-  override func connect(to address: SocketAddress) throws(SystemError) -> Int32 {
+  override func connect(to address: SocketAddress, windowBytes: Int? = nil) throws(SystemError) -> Int32 {
     attempts.append(time)
     if peers == .refuse { throw .connectionRefused }
     nextHandle += 1

@@ -13,16 +13,26 @@ LARGE = bytes(range(256)) * 4096  # 1 MiB
 class Site:
     """A gateway with a cache of its own in front of pages."""
 
-    def __init__(self, start, workers=1, more=None, routes=None, settings=None, log=None, http=None, **options):
+    def __init__(self, start, workers=1, more=None, routes=None, settings=None, log=None, http=None, leaf=None,
+                 **options):
+        """`leaf` is a certificate for example.test: then clients come by TLS."""
         self.pages = Pages()
+        self.by_tls = leaf is not None
+        tls = {"tls": {}, "certificates": [leaf.described("site")]} if leaf else {}
         self.origin = start.origin(self.pages.answer)
         plugins = {"cache": options, **(more or {})}
         self.gateway = start.gateway(
             [service("app", self.origin)], routes or [route("all", "app", plugins=plugins)], workers=workers,
-            settings=settings, access_log=log, http=http)
+            settings=settings, access_log=log, http=http, **tls)
 
     def get(self, path, *fields, **options):
-        return self.gateway.get(path, *fields, **options)
+        if not self.by_tls:
+            return self.gateway.get(path, *fields, **options)
+        with self.gateway.tls_client() as client:
+            return client.exchange("GET", path, *fields, **options)
+
+    def http2(self, **options):
+        return self.gateway.http2(tls=self.by_tls, **options)
 
     def results(self, path, count=2, *fields, **options):
         """What the cache had, each time on a connection of its own."""

@@ -87,11 +87,13 @@ extension DiskCore {
   func path(of entry: DiskEntry) -> String { folder + "/" + entry.file.path }
 
   /// Reads something of a file. Where that fails, it is counted and said, and the file goes unless it may still be
-  /// good.
+  /// good. A damaged file counts once.
   /// - read: Returns false where the file is damaged.
   func attempt(_ entry: DiskEntry, _ read: () throws(SystemError) -> Bool) {
     do throws(SystemError) {
       if try read() { return }
+      // Others that it is sent to may have come upon the damage before, or it was purged meanwhile.
+      guard index.remove(entry) else { return }
       figures.damagedFiles.add(1, ordering: .relaxed)
       report("\(path(of: entry)) is damaged, and is removed")
     } catch {
@@ -99,7 +101,7 @@ extension DiskCore {
       if error.isShortage { return }
       // One that is gone has been removed by another process, or by somebody.
       if !error.isMissing { report("cannot read \(path(of: entry)): \(error)") }
+      _ = index.remove(entry)
     }
-    _ = index.remove(entry)
   }
 }

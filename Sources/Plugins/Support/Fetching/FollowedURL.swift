@@ -105,7 +105,7 @@ final class FollowedURL<Content: Sendable>: Sendable {
     guard let place else { return }
     FetchThread.shared.wake(number)
     // A name that nobody resolves in time and a server that is silent end with the attempt.
-    await exchange.wait(for: handle, until: .never) { changeCount != known }
+    await exchange.wait(for: handle, until: .never)
     state.withLock { $0.waiting[place] = nil }
   }
 

@@ -12,8 +12,7 @@ struct SystemMemoryTests {
     let listener = try seam.listen(on: SocketAddress(ipv4: 127, 0, 0, 1, port: 0), backlog: 16)
     defer { seam.close(listener, reset: false) }
     let address = try #require(seam.localAddress(of: listener))
-    let client =
-      try windowBytes.map { try seam.connect(to: address, windowBytes: $0) } ?? seam.connect(to: address)
+    let client = try seam.connect(to: address, windowBytes: windowBytes)
     defer { seam.close(client, reset: true) }
     var peer = SocketAddress.any
     var accepted = seam.accept(from: listener, peer: &peer)
